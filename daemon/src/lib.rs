@@ -1,0 +1,15 @@
+//! The per-user daemon: rooms in reading order, and what stands around them.
+//!
+//! A room may use the rooms before it, never one after it; news travels to later rooms as events through `dispatch`.
+//! The order of this list is that order, and a test reads it.
+
+// The rooms.
+pub mod detect;
+pub mod workspace;
+pub mod index;
+pub mod reboot;
+
+// Around them.
+pub mod db;
+pub mod watch;
+pub mod world;

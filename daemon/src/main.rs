@@ -1,0 +1,2 @@
+//! The per-user daemon.
+fn main() {}

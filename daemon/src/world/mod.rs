@@ -1,0 +1,87 @@
+//! The one hand that touches the world: files, the clock, chance.
+//!
+//! Rooms ask through [`World`]; `os.rs` is the real one, and the tests have one with files in a map, a stopped clock
+//! and a call that fails when told to. What must stay true: nothing outside this folder calls `std::fs`,
+//! `std::process::Command`, `SystemTime::now` or `env::var`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Wall-clock time in nanoseconds since 1970 UTC.
+pub type Nanos = i64;
+
+/// What kind of thing a path names; links are not followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Dir,
+    /// A symbolic link.
+    Link,
+    /// A socket, pipe or device.
+    Other,
+}
+
+/// What one `statx` says of a path, links not followed. Two equal stamps whose `ctime` is older than the clock's
+/// granularity mean that nothing happened in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stat {
+    /// File, directory, link or other.
+    pub kind: FileKind,
+    /// Mount id; 0 where the system has none.
+    pub mount: u64,
+    /// Device.
+    pub dev: u64,
+    /// Inode.
+    pub ino: u64,
+    /// Bytes.
+    pub size: u64,
+    /// Mode bits, type included.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Modification time.
+    pub mtime: Nanos,
+    /// Change time: what tools cannot restore.
+    pub ctime: Nanos,
+}
+
+/// One name in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The bytes of the name.
+    pub name: std::ffi::OsString,
+    /// The kind, where the directory itself says it.
+    pub kind: Option<FileKind>,
+}
+
+/// All that a room may ask of the outside. Every call is bounded by its arguments; none follows a link in the last
+/// component unless it says so.
+pub trait World: Send + Sync {
+    /// Wall-clock time.
+    fn now(&self) -> Nanos;
+    /// Time since some fixed moment, which never goes back and stands still while the machine is suspended.
+    fn monotonic(&self) -> Duration;
+    /// Fills `bytes` from the system's generator.
+    fn random(&self, bytes: &mut [u8]);
+
+    /// What a path names; links not followed.
+    fn stat(&self, path: &Path) -> io::Result<Stat>;
+    /// Where a link points, as written.
+    fn read_link(&self, path: &Path) -> io::Result<PathBuf>;
+    /// The names in a directory, at most `limit` of them (an error of kind `FileTooLarge` beyond).
+    fn list(&self, path: &Path, limit: usize) -> io::Result<Vec<Entry>>;
+    /// The bytes of a regular file, at most `limit` of them (an error of kind `FileTooLarge` beyond). Opened without
+    /// blocking, so that a pipe in the place of a file stops nobody.
+    fn read(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>>;
+    /// Whether the daemon's user may write in a directory.
+    fn may_write(&self, path: &Path) -> bool;
+
+    /// Writes a whole file beneath `root`, never through a link: draft, sync, rename, sync of the folder. Missing
+    /// folders between are made (0700); the file is 0600.
+    fn write(&self, root: &Path, relative: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// Removes a file beneath `root`, never through a link.
+    fn remove(&self, root: &Path, relative: &Path) -> io::Result<()>;
+}

@@ -1,0 +1,182 @@
+//! `index`: the files of a project and what changed among them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{RawPath, detect};
+
+/// Whether a query first makes sure that it sees all that happened before it was asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sync {
+    /// Pass a cookie through the watcher (limit one second, then the answer says `unsynced`).
+    #[default]
+    Cookie,
+    /// Answer from what is known now.
+    No,
+}
+
+/// The start of a range of changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Since {
+    /// `c:<tree>:<incarnation>:<tick>`, as an earlier answer gave it.
+    Clock(String),
+    /// Wall-clock time, in nanoseconds since 1970 UTC.
+    Time(i64),
+}
+
+/// What can be asked of this room. Every request names the tree by the path it is asked from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// All files, or those that match a glob; streamed as [`crate::Item::Files`], then [`Answer::Files`].
+    Files {
+        /// Where to look from.
+        at: detect::From,
+        /// A gitignore-style glob, relative to the root.
+        glob: Option<String>,
+        /// Whether to pass a cookie first.
+        sync: Sync,
+    },
+    /// The current clock.
+    Clock {
+        /// Where to look from.
+        at: detect::From,
+        /// Whether to pass a cookie first.
+        sync: Sync,
+    },
+    /// What changed since; streamed as [`crate::Item::Changes`], then [`Answer::Changes`].
+    Changes {
+        /// Where to look from.
+        at: detect::From,
+        /// The start of the range.
+        since: Since,
+        /// Wait until something changes. The request's deadline bounds it.
+        wait: bool,
+        /// Whether to pass a cookie first.
+        sync: Sync,
+    },
+    /// Every settled batch from now on, or from a clock: [`crate::Item::Batch`] until cancelled.
+    Watch {
+        /// Where to look from.
+        at: detect::From,
+        /// Start with what changed since.
+        since: Option<Since>,
+    },
+}
+
+/// What happened to a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeKind {
+    /// Was not there, is there now.
+    Created,
+    /// Was there and is there, and differs in kind, size, mtime, ctime, mode or inode.
+    Modified,
+    /// Was there, or came and went in between, and is not there now.
+    Deleted,
+    /// Is there now and was elsewhere before.
+    Renamed,
+}
+
+/// One path that changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// Relative to the root.
+    pub path: RawPath,
+    /// What happened to it.
+    pub kind: ChangeKind,
+    /// For a rename, where it was.
+    pub from: Option<RawPath>,
+    /// Bytes; none when it is gone.
+    pub size: Option<u64>,
+    /// Nanoseconds since 1970 UTC; none when it is gone.
+    pub mtime: Option<i64>,
+    /// Whether it happened while no daemon was watching.
+    pub while_away: bool,
+}
+
+/// One settled batch, or what a subscriber was too slow for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// The clock after this batch.
+    pub clock: String,
+    /// What changed, by path.
+    pub changes: Vec<Change>,
+    /// Set when batches were dropped: ask `changes --since` this clock.
+    pub lost_since: Option<String>,
+    /// The index was built anew, so that `changes` may not be all that happened.
+    pub fresh_instance: bool,
+}
+
+/// How a tree stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TreeState {
+    /// The first crawl is under way.
+    Crawling,
+    /// Loaded from a saved index and not compared with the disk yet.
+    Unverified,
+    /// Equal to the disk, and kept so by events.
+    Watching,
+    /// Equal to the disk at each poll.
+    Polling,
+    /// Events were lost; a rescan is under way.
+    Rescanning,
+    /// A checkout holds the repository's index lock.
+    Checkout,
+    /// Put to sleep; wakes on use.
+    Asleep,
+    /// The root is gone, unmounted or unreadable.
+    Unreachable,
+}
+
+/// One tree in `daemon status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreeStatus {
+    /// Absolute.
+    pub root: RawPath,
+    /// How it stands.
+    pub state: TreeState,
+    /// Why, where the state alone does not say.
+    pub reason: Option<String>,
+    /// Files in the index.
+    pub files: u64,
+    /// Directories in the index.
+    pub dirs: u64,
+    /// Watches in use.
+    pub watches: u64,
+    /// The current clock.
+    pub clock: String,
+}
+
+/// The last frame of each request of this room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// After the last chunk of paths.
+    Files {
+        /// The tree's root.
+        root: RawPath,
+        /// The clock the list stands for.
+        clock: String,
+        /// The list was given without the cookie having come through.
+        unsynced: bool,
+    },
+    /// The clock asked for.
+    Clock {
+        /// The tree's root.
+        root: RawPath,
+        /// Now.
+        clock: String,
+        /// The cookie did not come through in time.
+        unsynced: bool,
+    },
+    /// After the last chunk of changes.
+    Changes {
+        /// The tree's root.
+        root: RawPath,
+        /// The clock to ask with next time.
+        clock: String,
+        /// The clock asked with is not of this index: the changes are all files there are.
+        fresh_instance: bool,
+        /// The cookie did not come through in time.
+        unsynced: bool,
+    },
+}
