@@ -5,9 +5,9 @@
 
 // The rooms.
 pub mod detect;
-pub mod workspace;
 pub mod index;
 pub mod reboot;
+pub mod workspace;
 
 // Around them.
 pub mod db;

@@ -20,7 +20,11 @@ pub const CLIENT_DIRECTORIES: [&str; 11] = [
 ];
 
 /// Variables beside [`CLIENT_DIRECTORIES`] and `TO_*` that change an answer.
-pub const LISTED: [&str; 3] = ["GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM", "HOME"];
+pub const LISTED: [&str; 3] = [
+    "GIT_CEILING_DIRECTORIES",
+    "GIT_DISCOVERY_ACROSS_FILESYSTEM",
+    "HOME",
+];
 
 /// The caller's own situation. The daemon never consults its own environment in place of this.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -37,7 +41,10 @@ impl Caller {
     /// The value of a listed variable.
     #[must_use]
     pub fn var(&self, name: &str) -> Option<&RawPath> {
-        self.vars.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+        self.vars
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value)
     }
 
     /// Whether a variable may travel with a request: the listed ones and configuration by `TO_<SECTION>_<KEY>`.

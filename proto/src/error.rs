@@ -65,7 +65,12 @@ impl Error {
     /// An error of `kind` that says what did not happen.
     #[must_use]
     pub fn new(kind: Kind, what: impl Into<String>) -> Self {
-        Self { kind, what: what.into(), why: None, next: None }
+        Self {
+            kind,
+            what: what.into(),
+            why: None,
+            next: None,
+        }
     }
 
     /// The same with the reason.

@@ -22,5 +22,6 @@ pub mod workspace;
 
 pub use caller::Caller;
 pub use error::{Error, Kind};
+pub use message::{Answer, ClientFrame, Item, Request, ServerFrame};
 
 pub use path::RawPath;
