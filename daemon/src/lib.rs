@@ -10,6 +10,12 @@ pub mod reboot;
 pub mod workspace;
 
 // Around them.
+pub mod ctx;
 pub mod db;
+pub mod dispatch;
+pub mod life;
+pub mod lifecycle;
+pub mod log;
+pub mod server;
 pub mod watch;
 pub mod world;

@@ -1,2 +1,119 @@
-//! The per-user daemon.
-fn main() {}
+//! `tod`: reads its flags and the environment, then lives (`lifecycle`).
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use daemon::lifecycle::{self, Options, Start};
+use daemon::world::process;
+use proto::places::Places;
+use proto::{Error, error::Result};
+
+const HELP: &str = "\
+tod, the per-user daemon of Task Orchestrator. `tocli` starts it when it is needed.
+
+Usage: tod run [--on-demand] [--idle-exit SECONDS]
+       tod --version | --help
+
+  --on-demand           close what was inherited; standard error is let go when the daemon serves
+  --idle-exit SECONDS   exit after this time without clients (0: never)
+                        [on demand or by socket activation: 900; else never]
+
+Environment: TOD_SOCKET, TOD_STATE_DIR, TOD_LOG, TOD_IDLE_EXIT, HOME, XDG_RUNTIME_DIR, XDG_STATE_HOME, XDG_CONFIG_HOME
+";
+
+/// Seconds without clients after which a daemon that was started by demand ends.
+const IDLE_EXIT: u64 = 900;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args_os()
+        .skip(1)
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    match words.first().map(String::as_str) {
+        Some("--version" | "-V") => say(&format!("tod {}\n", proto::hello::VERSION)),
+        Some("--help" | "-h") => say(HELP),
+        _ => match run(&words) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                tell(&error);
+                ExitCode::from(error.kind.exit_code())
+            }
+        },
+    }
+}
+
+fn run(words: &[String]) -> Result<()> {
+    let options = options(words)?;
+    let uid = process::uid();
+    let places = Places::resolve(&|name| std::env::var_os(name), uid, process::home_of(uid))?;
+    lifecycle::run(&options, places)
+}
+
+fn options(words: &[String]) -> Result<Options> {
+    let wrong = |word: &str| Error::usage(format!("`{word}` is not understood")).next("see `tod --help`");
+    let Some((first, rest)) = words.split_first() else {
+        return Err(wrong(""));
+    };
+    if first != "run" {
+        return Err(wrong(first));
+    }
+    let (mut start, mut idle) = (Start::Foreground, None);
+    let mut rest = rest.iter();
+    while let Some(word) = rest.next() {
+        match word.as_str() {
+            "--on-demand" => start = Start::OnDemand,
+            "--idle-exit" => idle = Some(seconds(rest.next().ok_or_else(|| wrong(word))?)?),
+            _ => return Err(wrong(word)),
+        }
+    }
+    let passed = passed();
+    let by_demand = start == Start::OnDemand || passed > 0;
+    let idle = match (idle, std::env::var("TOD_IDLE_EXIT")) {
+        (Some(idle), _) => idle,
+        (None, Ok(text)) => seconds(&text)?,
+        (None, Err(_)) if by_demand => IDLE_EXIT,
+        (None, Err(_)) => 0,
+    };
+    Ok(Options {
+        start,
+        idle_exit: (idle > 0).then(|| Duration::from_secs(idle)),
+        passed,
+    })
+}
+
+fn seconds(text: &str) -> Result<u64> {
+    text.parse().map_err(|error| {
+        Error::usage(format!("`{text}` is not a number of seconds"))
+            .why(error)
+            .next("give a whole number, 0 for never")
+    })
+}
+
+/// Descriptors passed by `LISTEN_FDS` to this very process (`sd_listen_fds(3)`).
+fn passed() -> usize {
+    let number = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text| text.parse::<usize>().ok())
+    };
+    let ours = number("LISTEN_PID") == usize::try_from(std::process::id()).ok();
+    number("LISTEN_FDS").filter(|_| ours).unwrap_or_default()
+}
+
+#[allow(clippy::print_stdout)] // Asked for by the user, on a terminal.
+fn say(text: &str) -> ExitCode {
+    print!("{text}");
+    ExitCode::SUCCESS
+}
+
+/// The reason, where whoever started us reads it: kind, what, why and next, a line each.
+#[allow(clippy::print_stderr)] // There is no log yet, and nobody else to tell.
+fn tell(error: &Error) {
+    eprintln!("tod: {}", error.what);
+    if let Some(why) = &error.why {
+        eprintln!("  why: {why}");
+    }
+    if let Some(next) = &error.next {
+        eprintln!("  next: {next}");
+    }
+}

@@ -4,6 +4,13 @@
 //! and a call that fails when told to. What must stay true: nothing outside this folder calls `std::fs`,
 //! `std::process::Command`, `SystemTime::now` or `env::var`.
 
+pub mod fd;
+pub mod folder;
+pub mod lock;
+pub mod log;
+pub mod process;
+pub mod socket;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

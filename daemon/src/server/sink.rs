@@ -1,0 +1,101 @@
+//! The way back: where a running request puts its items, its progress and its end.
+//!
+//! Held by handlers through `dispatch`. What must stay true: the queue is bounded, so a handler waits for a client that
+//! reads slowly and no answer piles up in memory; progress is dropped rather than waited for.
+
+use proto::{Error, Item, Kind, ServerFrame, error::Result, frame};
+use tokio::sync::{mpsc, watch};
+
+/// Frames waiting for one connection. With chunks of `frame::CHUNK` that is about a mebibyte.
+pub(super) const QUEUE: usize = 16;
+
+/// One frame on its way to the connection's task.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    /// The request.
+    pub(super) id: u64,
+    /// The frame, encoded.
+    pub(super) bytes: Vec<u8>,
+    /// Whether the request ends with it.
+    pub(super) last: bool,
+}
+
+/// The way back of one request.
+#[derive(Clone, Debug)]
+pub struct Sink {
+    pub(super) id: u64,
+    pub(super) queue: mpsc::Sender<Outgoing>,
+    pub(super) cancelled: watch::Receiver<Option<Error>>,
+}
+
+impl Sink {
+    /// Sends one part of the answer, waiting while the client is behind.
+    ///
+    /// # Errors
+    /// When the client has gone or given the request up: the handler ends with this error.
+    pub async fn item(&self, item: Item) -> Result<()> {
+        let bytes = frame::encode(&ServerFrame::Item { id: self.id, item })?;
+        self.push(bytes, false).await
+    }
+
+    /// Says how far the request has come. Never waits.
+    pub fn progress(&self, what: &str, done: u64, total: Option<u64>) {
+        let message = ServerFrame::Progress {
+            id: self.id,
+            what: what.to_owned(),
+            done,
+            total,
+        };
+        if let Ok(bytes) = frame::encode(&message) {
+            let _dropped_when_behind = self.queue.try_send(Outgoing {
+                id: self.id,
+                bytes,
+                last: false,
+            });
+        }
+    }
+
+    /// Whether the request has been given up, and why.
+    #[must_use]
+    pub fn given_up(&self) -> Option<Error> {
+        self.cancelled.borrow().clone()
+    }
+
+    /// Waits until the request is given up; says why.
+    pub async fn until_given_up(&self) -> Error {
+        let mut cancelled = self.cancelled.clone();
+        match cancelled.wait_for(Option::is_some).await {
+            Ok(why) => why.clone().unwrap_or_else(gone),
+            Err(_) => gone(),
+        }
+    }
+
+    pub(super) async fn finish(&self, bytes: Vec<u8>) {
+        let message = Outgoing {
+            id: self.id,
+            bytes,
+            last: true,
+        };
+        // A connection that has gone needs no last frame.
+        let _gone = self.queue.send(message).await;
+    }
+
+    async fn push(&self, bytes: Vec<u8>, last: bool) -> Result<()> {
+        if let Some(why) = self.given_up() {
+            return Err(why);
+        }
+        let message = Outgoing {
+            id: self.id,
+            bytes,
+            last,
+        };
+        tokio::select! {
+            sent = self.queue.send(message) => sent.map_err(|_| gone()),
+            why = self.until_given_up() => Err(why),
+        }
+    }
+}
+
+fn gone() -> Error {
+    Error::new(Kind::Cancelled, "the client has gone")
+}

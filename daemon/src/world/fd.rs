@@ -1,0 +1,77 @@
+//! Descriptors that come from outside: the one place of this project with `unsafe`, because a number that another
+//! program left open has no owner that the compiler could see.
+//!
+//! Asked by `lifecycle` only, before anything else has opened a file. What must stay true: every number is taken over
+//! at most once.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
+/// The first descriptor of the hand-over protocol of systemd (`SD_LISTEN_FDS_START`).
+pub const FIRST: RawFd = 3;
+
+/// Takes over the descriptors `FIRST..FIRST + count`, which the service manager (or an earlier image of ourselves) has
+/// left open, and makes them close on exec.
+///
+/// # Errors
+/// When one of the numbers is not an open descriptor.
+pub fn adopt(count: usize) -> io::Result<Vec<OwnedFd>> {
+    let count = RawFd::try_from(count.min(64)).unwrap_or_default();
+    (FIRST..FIRST + count)
+        .map(|number| {
+            // SAFETY: the number is only borrowed for the call, which fails when nothing is open behind it.
+            let borrowed = unsafe { rustix::fd::BorrowedFd::borrow_raw(number) };
+            rustix::io::fcntl_setfd(borrowed, rustix::io::FdFlags::CLOEXEC)?;
+            // SAFETY: it is open (the call above), it came from outside by agreement, and this runs once.
+            Ok(unsafe { OwnedFd::from_raw_fd(number) })
+        })
+        .collect()
+}
+
+/// Closes every descriptor from `FIRST + kept` on.
+///
+/// A shell that runs `x=$(tocli …)` waits until nobody holds the writing end of its pipe: a daemon that was started on
+/// demand must not.
+pub fn close_inherited(kept: usize) {
+    let Ok(listing) = rustix::fs::open(
+        "/proc/self/fd",
+        rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC,
+        rustix::fs::Mode::empty(),
+    ) else {
+        return;
+    };
+    let Ok(entries) = rustix::fs::Dir::read_from(&listing) else {
+        return;
+    };
+    let first = FIRST + RawFd::try_from(kept).unwrap_or_default();
+    let numbers: Vec<RawFd> = entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str().ok()?.parse().ok())
+        .filter(|number| *number >= first)
+        .collect();
+    let own = std::os::fd::AsRawFd::as_raw_fd(&listing);
+    for number in numbers {
+        if number != own && !is_our_reader(number) {
+            // SAFETY: nothing of this process has opened a file yet, so nobody here owns the number.
+            unsafe { rustix::io::close(number) };
+        }
+    }
+}
+
+/// The listing's own second descriptor (`Dir::read_from` duplicates it) is gone by now and may show up as a number that
+/// is not open any more.
+fn is_our_reader(number: RawFd) -> bool {
+    // SAFETY: the number is only borrowed for the call, which fails when nothing is open behind it.
+    let borrowed = unsafe { rustix::fd::BorrowedFd::borrow_raw(number) };
+    rustix::io::fcntl_getfd(borrowed).is_err()
+}
+
+/// Lets go of standard error: whoever started us reads it to its end to know that we serve.
+pub fn silence_stderr() {
+    let nowhere = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDWR, rustix::fs::Mode::empty());
+    if let Ok(nowhere) = nowhere
+        && let Err(error) = rustix::stdio::dup2_stderr(&nowhere)
+    {
+        tracing::warn!(%error, "standard error could not be let go");
+    }
+}

@@ -1,0 +1,54 @@
+//! What this process knows of itself and of the machine it runs on.
+//!
+//! Asked by `lifecycle` and by the status request. What must stay true: each answer is measured when it is asked for.
+
+use std::path::PathBuf;
+
+/// The machine's boot id; empty where the system has none.
+#[must_use]
+pub fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|id| id.trim().to_owned())
+        .unwrap_or_default()
+}
+
+/// Resident memory of this process in bytes; 0 where the system does not say.
+#[must_use]
+pub fn resident_bytes() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm")
+        .ok()
+        .and_then(|text| text.split_ascii_whitespace().nth(1)?.parse::<u64>().ok());
+    pages.unwrap_or_default() * rustix::param::page_size() as u64
+}
+
+/// The effective user of this process.
+#[must_use]
+pub fn uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// The user's home as the system's user table has it, for when `HOME` is not set.
+#[must_use]
+pub fn home_of(uid: u32) -> Option<PathBuf> {
+    let table = std::fs::read_to_string("/etc/passwd").ok()?;
+    let home = table.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.nth(2)?.parse() == Ok(uid)).then(|| fields.nth(2))?
+    })?;
+    Some(PathBuf::from(home)).filter(|home| home.is_absolute())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resident_memory_is_measured() {
+        assert!(resident_bytes() > 100_000);
+    }
+
+    #[test]
+    fn the_home_of_root_is_in_the_user_table() {
+        assert_eq!(home_of(0), Some(PathBuf::from("/root")));
+    }
+}
