@@ -1,0 +1,1 @@
+//! The watcher: file-system events of all trees through one descriptor.
