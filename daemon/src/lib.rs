@@ -1,13 +1,16 @@
 //! The per-user daemon: rooms in reading order, and what stands around them.
 //!
 //! A room may use the rooms before it, never one after it; news travels to later rooms as events through `dispatch`.
-//! The order of this list is that order, and a test reads it.
+//! The order of this list is that order, and a test reads it. An empty line after each keeps rustfmt from sorting it.
 
 // The rooms.
 pub mod detect;
-pub mod index;
-pub mod reboot;
+
 pub mod workspace;
+
+pub mod index;
+
+pub mod reboot;
 
 // Around them.
 pub mod ctx;

@@ -1,1 +1,3 @@
-//! placeholder
+//! The test bed: what the end-to-end suite and the benches share.
+
+pub mod skip;

@@ -1,1 +1,14 @@
-//! The end-to-end suite.
+//! The whole suite as one program: one file a subject, so that it is linked once.
+
+#![allow(unreachable_pub, reason = "a test program has no outside")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "in a test a panic is the verdict, also in the functions that tests share"
+)]
+
+mod packaging;
+mod tidy;
+mod wire;

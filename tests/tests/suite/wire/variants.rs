@@ -1,0 +1,189 @@
+//! Every variant of every enum on the wire, by name. The matches have no wildcard: a variant that is not named here does
+//! not compile, and one that is named needs a sample.
+
+use std::collections::BTreeSet;
+
+use proto::{Kind, config, daemon, detect, index, message, migrate, role, workspace};
+
+use super::samples::Message;
+
+/// Gives each enum the list of its variants and a value the name of its own.
+macro_rules! variants {
+    ($($all:ident, $of:ident: $on_wire:ty { $($variant:ident),+ $(,)? })+) => {
+        $(
+            fn $all() -> Vec<String> {
+                vec![$(concat!(stringify!($on_wire), "::", stringify!($variant)).to_owned()),+]
+            }
+            fn $of(value: &$on_wire) -> String {
+                type OnWire = $on_wire;
+                let name = match value {
+                    $(OnWire::$variant { .. } => concat!(stringify!($on_wire), "::", stringify!($variant)),)+
+                };
+                name.to_owned()
+            }
+        )+
+        /// The names of all variants that can cross the wire.
+        pub fn all() -> Vec<String> {
+            [$($all()),+].concat()
+        }
+    };
+}
+
+variants! {
+    client_frames, client_frame: message::ClientFrame { Ask, Cancel }
+    server_frames, server_frame: message::ServerFrame { Done, Failed, Item, Progress }
+    items, item: message::Item { Files, Changes, Batch }
+    requests, request: message::Request {
+        Detect, Workspace, Config, Role, Index, Migrate, Daemon
+    }
+    answers, answer: message::Answer {
+        Detect, Workspace, Config, Role, Index, Migrate, Daemon
+    }
+    kinds, kind: Kind {
+        Usage, NotFound, Refused, Conflict, Unavailable, TooLarge, Bug, Sandbox, Cancelled
+    }
+    froms, from: detect::From { Caller, Start, Explicit }
+    detect_requests, detect_request: detect::Request { Find }
+    methods, method: detect::Method { Explicit, VcsRoot, ProjectMarker, ClientDirectory, CurrentDirectory, UserHome }
+    layers, layer: config::Layer { BuiltIn, User, Project, Workspace, Environment }
+    config_requests, config_request: config::Request { Get, List, Set, Unset, Reset }
+    config_answers, config_answer: config::Answer { Setting, Settings, Written }
+    role_requests, role_request: role::Request { List, Show, Init }
+    role_answers, role_answer: role::Answer { Roles, Role, Written }
+    syncs, sync: index::Sync { Cookie, No }
+    sinces, since: index::Since { Clock, Time }
+    index_requests, index_request: index::Request { Files, Clock, Changes, Watch }
+    index_answers, index_answer: index::Answer { Files, Clock, Changes }
+    change_kinds, change_kind: index::ChangeKind { Created, Modified, Deleted, Renamed }
+    tree_states, tree_state: index::TreeState {
+        Crawling, Unverified, Watching, Polling, Rescanning, Checkout, Asleep, Unreachable
+    }
+    migrate_requests, migrate_request: migrate::Request { Status, Check }
+    migrate_answers, migrate_answer: migrate::Answer { Status, Check }
+    daemon_requests, daemon_request: daemon::Request { Status, Reload, Stop }
+    daemon_answers, daemon_answer: daemon::Answer { Status, Reloaded, Stopping }
+    whiches, which: workspace::Which { At, Named }
+    seeds, seed: workspace::Seed { Empty, Template, Existing }
+    workspace_requests, workspace_request: workspace::Request {
+        List, Show, ShowLocation, Create, Rename, Relocate, Forget, Restore,
+        ValidateIsolation
+    }
+    workspace_answers, workspace_answer: workspace::Answer { Workspaces, Workspace, Location, Isolation }
+}
+
+/// Adds the names of all variants that a message holds.
+pub fn of_message(message: &Message, seen: &mut BTreeSet<String>) {
+    match message {
+        Message::Client(frame) => {
+            seen.insert(client_frame(frame));
+            if let message::ClientFrame::Ask { request, .. } = frame {
+                of_request(request, seen);
+            }
+        }
+        Message::Server(frame) => {
+            seen.insert(server_frame(frame));
+            match frame {
+                message::ServerFrame::Done { answer, .. } => of_answer(answer, seen),
+                message::ServerFrame::Failed { error, .. } => drop(seen.insert(kind(&error.kind))),
+                message::ServerFrame::Item { item: part, .. } => of_item(part, seen),
+                message::ServerFrame::Progress { .. } => {}
+            }
+        }
+    }
+}
+
+fn of_request(value: &message::Request, seen: &mut BTreeSet<String>) {
+    seen.insert(request(value));
+    match value {
+        message::Request::Detect(inner) => {
+            let detect::Request::Find(at) = inner;
+            seen.extend([detect_request(inner), from(at)]);
+        }
+        message::Request::Workspace(inner) => of_workspace_request(inner, seen),
+        message::Request::Config(inner) => {
+            seen.insert(config_request(inner));
+        }
+        message::Request::Role(inner) => {
+            seen.insert(role_request(inner));
+        }
+        message::Request::Index(inner) => of_index_request(inner, seen),
+        message::Request::Migrate(inner) => {
+            seen.insert(migrate_request(inner));
+        }
+        message::Request::Daemon(inner) => {
+            seen.insert(daemon_request(inner));
+        }
+    }
+}
+
+fn of_workspace_request(value: &workspace::Request, seen: &mut BTreeSet<String>) {
+    seen.insert(workspace_request(value));
+    match value {
+        workspace::Request::Show(of)
+        | workspace::Request::ShowLocation(of)
+        | workspace::Request::Forget(of) => {
+            seen.insert(which(of));
+        }
+        workspace::Request::Create { seed: of, .. } => {
+            seen.insert(seed(of));
+        }
+        _ => {}
+    }
+}
+
+fn of_index_request(value: &index::Request, seen: &mut BTreeSet<String>) {
+    seen.insert(index_request(value));
+    match value {
+        index::Request::Files { sync: of, .. } | index::Request::Clock { sync: of, .. } => {
+            seen.insert(sync(of));
+        }
+        index::Request::Changes { since: begin, .. } => {
+            seen.insert(since(begin));
+        }
+        index::Request::Watch { .. } => {}
+    }
+}
+
+fn of_item(value: &message::Item, seen: &mut BTreeSet<String>) {
+    seen.insert(item(value));
+    let changes = match value {
+        message::Item::Changes(changes) => changes,
+        message::Item::Batch(batch) => &batch.changes,
+        message::Item::Files(_) => return,
+    };
+    seen.extend(changes.iter().map(|change| change_kind(&change.kind)));
+}
+
+fn of_answer(value: &message::Answer, seen: &mut BTreeSet<String>) {
+    seen.insert(answer(value));
+    match value {
+        message::Answer::Detect(found) => {
+            seen.insert(method(&found.method));
+        }
+        message::Answer::Workspace(inner) => {
+            seen.insert(workspace_answer(inner));
+        }
+        message::Answer::Config(inner) => {
+            seen.insert(config_answer(inner));
+            if let config::Answer::Settings { settings, .. } = inner {
+                seen.extend(settings.iter().map(|setting| layer(&setting.layer)));
+            }
+        }
+        message::Answer::Role(inner) => {
+            seen.insert(role_answer(inner));
+        }
+        message::Answer::Index(inner) => {
+            seen.insert(index_answer(inner));
+        }
+        message::Answer::Migrate(inner) => {
+            seen.insert(migrate_answer(inner));
+        }
+        message::Answer::Daemon(inner) => {
+            seen.insert(daemon_answer(inner));
+            if let daemon::Answer::Status(status) = inner {
+                let trees = status.workspaces.iter().flat_map(|workspace| &workspace.trees);
+                seen.extend(trees.map(|tree| tree_state(&tree.state)));
+            }
+        }
+    }
+}
