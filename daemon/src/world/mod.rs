@@ -4,16 +4,25 @@
 //! and a call that fails when told to. What must stay true: nothing outside this folder calls `std::fs`,
 //! `std::process::Command`, `SystemTime::now` or `env::var`.
 
+mod beneath;
+pub mod fake;
 pub mod fd;
 pub mod folder;
 pub mod lock;
 pub mod log;
+pub mod mounts;
+pub mod os;
 pub mod process;
 pub mod socket;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
+
+pub use fake::FakeWorld;
+pub use mounts::MountTable;
+pub use os::OsWorld;
 
 /// Wall-clock time in nanoseconds since 1970 UTC.
 pub type Nanos = i64;
@@ -69,10 +78,20 @@ pub struct Entry {
 pub trait World: Send + Sync {
     /// Wall-clock time.
     fn now(&self) -> Nanos;
+    /// The clock from which the kernel stamps files: behind [`World::now`] by up to [`World::granularity`].
+    fn coarse_now(&self) -> Nanos;
+    /// How far apart two changes must be to be sure of different stamps on a file system that keeps nanoseconds.
+    fn granularity(&self) -> Nanos;
     /// Time since some fixed moment, which never goes back and stands still while the machine is suspended.
     fn monotonic(&self) -> Duration;
     /// Fills `bytes` from the system's generator.
     fn random(&self, bytes: &mut [u8]);
+
+    /// The user the daemon runs as.
+    fn uid(&self) -> u32;
+    /// What is mounted where, as of this call: one question to the kernel, and the table is read again only when it
+    /// has changed.
+    fn mounts(&self) -> Arc<MountTable>;
 
     /// What a path names; links not followed.
     fn stat(&self, path: &Path) -> io::Result<Stat>;
@@ -83,7 +102,7 @@ pub trait World: Send + Sync {
     /// The bytes of a regular file, at most `limit` of them (an error of kind `FileTooLarge` beyond). Opened without
     /// blocking, so that a pipe in the place of a file stops nobody.
     fn read(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>>;
-    /// Whether the daemon's user may write in a directory.
+    /// Whether the daemon's user may write in a directory, now: mode, owner, lists and read-only mounts considered.
     fn may_write(&self, path: &Path) -> bool;
 
     /// Writes a whole file beneath `root`, never through a link: draft, sync, rename, sync of the folder. Missing

@@ -1,0 +1,280 @@
+//! The real world: what stands behind [`World`] when the daemon runs.
+//!
+//! Every call names its path once and follows no link in the last component; nothing here decides anything. What must
+//! stay true: reading never blocks on a pipe or device (`O_NONBLOCK`, regular files only), and never takes more memory
+//! than its limit.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::fs::{Access, AtFlags, CWD, Dir, FileType, Mode, OFlags};
+use rustix::time::{ClockId, clock_getres, clock_gettime};
+
+use super::mounts::Mounts;
+use super::{Entry, FileKind, MountTable, Nanos, Stat, World, beneath};
+
+const SECOND: Nanos = 1_000_000_000;
+
+/// This machine.
+pub struct OsWorld {
+    mounts: Mounts,
+    granularity: Nanos,
+    uid: u32,
+}
+
+impl OsWorld {
+    /// This machine, with its mount table open.
+    #[must_use]
+    pub fn new() -> Self {
+        // Twice the step, so that the step itself never falls on the boundary.
+        let granularity = 2 * nanos(clock_getres(COARSE)).max(1);
+        Self {
+            mounts: Mounts::open(),
+            granularity,
+            uid: rustix::process::geteuid().as_raw(),
+        }
+    }
+}
+
+impl Default for OsWorld {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The clock of the file systems' stamps.
+#[cfg(target_os = "linux")]
+const COARSE: ClockId = ClockId::RealtimeCoarse;
+#[cfg(not(target_os = "linux"))]
+const COARSE: ClockId = ClockId::Realtime;
+
+fn nanos(time: rustix::time::Timespec) -> Nanos {
+    time.tv_sec.saturating_mul(SECOND).saturating_add(time.tv_nsec)
+}
+
+impl World for OsWorld {
+    fn now(&self) -> Nanos {
+        nanos(clock_gettime(ClockId::Realtime))
+    }
+
+    fn coarse_now(&self) -> Nanos {
+        nanos(clock_gettime(COARSE))
+    }
+
+    fn granularity(&self) -> Nanos {
+        self.granularity
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_nanos(nanos(clock_gettime(ClockId::Monotonic)).unsigned_abs())
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        let mut filled = 0;
+        while filled < bytes.len() {
+            match rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty()) {
+                Ok(count) => filled += count,
+                Err(rustix::io::Errno::INTR) => {}
+                // Ids made without chance would collide with what is stored: no daemon is better than that one.
+                Err(_) => std::process::abort(),
+            }
+        }
+    }
+
+    fn uid(&self) -> u32 {
+        self.uid
+    }
+
+    fn mounts(&self) -> Arc<MountTable> {
+        self.mounts.current()
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Stat> {
+        stat(path)
+    }
+
+    fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
+        let target = rustix::fs::readlinkat(CWD, path, Vec::with_capacity(256))?;
+        Ok(PathBuf::from(std::ffi::OsStr::from_bytes(target.as_bytes())))
+    }
+
+    fn list(&self, path: &Path, limit: usize) -> io::Result<Vec<Entry>> {
+        let flags =
+            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let folder = Dir::new(rustix::fs::openat(CWD, path, flags, Mode::empty())?)?;
+        let mut entries = Vec::new();
+        for entry in folder {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if name == b"." || name == b".." {
+                continue;
+            }
+            if entries.len() == limit {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
+            let kind = match entry.file_type() {
+                FileType::Unknown => None,
+                known => Some(kind(known)),
+            };
+            entries.push(Entry {
+                name: std::ffi::OsStr::from_bytes(name).to_os_string(),
+                kind,
+            });
+        }
+        Ok(entries)
+    }
+
+    fn read(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let file = File::from(rustix::fs::openat(CWD, path, flags, Mode::empty())?);
+        let stat = rustix::fs::fstat(&file)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        let size = usize::try_from(stat.st_size).unwrap_or(usize::MAX);
+        if size > limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let mut bytes = Vec::with_capacity(size + 1);
+        // A file may grow between the two calls: one byte more than allowed tells.
+        file.take((limit as u64).saturating_add(1))
+            .read_to_end(&mut bytes)?;
+        if bytes.len() > limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(bytes)
+    }
+
+    fn may_write(&self, path: &Path) -> bool {
+        rustix::fs::accessat(CWD, path, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS).is_ok()
+    }
+
+    fn write(&self, root: &Path, relative: &Path, bytes: &[u8]) -> io::Result<()> {
+        beneath::write(root, relative, bytes)
+    }
+
+    fn remove(&self, root: &Path, relative: &Path) -> io::Result<()> {
+        beneath::remove(root, relative)
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn stat(path: &Path) -> io::Result<Stat> {
+    use rustix::fs::{StatxFlags, makedev, statx};
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+    let stat = statx(CWD, path, flags, StatxFlags::BASIC_STATS | StatxFlags::MNT_ID)?;
+    let mode = u32::from(stat.stx_mode);
+    let time = |at: rustix::fs::StatxTimestamp| {
+        at.tv_sec
+            .saturating_mul(SECOND)
+            .saturating_add(i64::from(at.tv_nsec))
+    };
+    Ok(Stat {
+        kind: kind(FileType::from_raw_mode(mode)),
+        mount: stat.stx_mnt_id,
+        dev: makedev(stat.stx_dev_major, stat.stx_dev_minor),
+        ino: stat.stx_ino,
+        size: stat.stx_size,
+        mode,
+        uid: stat.stx_uid,
+        mtime: time(stat.stx_mtime),
+        ctime: time(stat.stx_ctime),
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn stat(path: &Path) -> io::Result<Stat> {
+    use std::os::unix::fs::MetadataExt;
+    let stat = std::fs::symlink_metadata(path)?;
+    Ok(Stat {
+        kind: kind(FileType::from_raw_mode(stat.mode() as _)),
+        mount: 0,
+        dev: stat.dev(),
+        ino: stat.ino(),
+        size: stat.size(),
+        mode: stat.mode(),
+        uid: stat.uid(),
+        mtime: stat
+            .mtime()
+            .saturating_mul(SECOND)
+            .saturating_add(stat.mtime_nsec()),
+        ctime: stat
+            .ctime()
+            .saturating_mul(SECOND)
+            .saturating_add(stat.ctime_nsec()),
+    })
+}
+
+fn kind(file_type: FileType) -> FileKind {
+    match file_type {
+        FileType::RegularFile => FileKind::File,
+        FileType::Directory => FileKind::Dir,
+        FileType::Symlink => FileKind::Link,
+        _ => FileKind::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_in_the_place_of_a_file_stops_nobody() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("HEAD");
+        rustix::fs::mknodat(CWD, &pipe, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+        let error = OsWorld::new().read(&pipe, 10).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn a_link_is_named_and_never_read_through() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
+        std::fs::write(&file, b"text").unwrap();
+        std::os::unix::fs::symlink("file", &link).unwrap();
+        let world = OsWorld::new();
+        assert_eq!(world.stat(&link).unwrap().kind, FileKind::Link);
+        assert_eq!(world.read_link(&link).unwrap(), Path::new("file"));
+        assert!(world.read(&link, 10).is_err());
+        assert_eq!(world.read(&file, 4).unwrap(), b"text");
+    }
+
+    #[test]
+    fn limits_hold_for_files_and_for_directories() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["a", "b", "c"] {
+            std::fs::write(dir.path().join(name), b"12345").unwrap();
+        }
+        let world = OsWorld::new();
+        assert_eq!(
+            world.read(&dir.path().join("a"), 4).unwrap_err().kind(),
+            io::ErrorKind::FileTooLarge
+        );
+        assert_eq!(
+            world.list(dir.path(), 2).unwrap_err().kind(),
+            io::ErrorKind::FileTooLarge
+        );
+        assert_eq!(world.list(dir.path(), 3).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn a_stamp_carries_a_mount_that_the_table_knows() {
+        let world = OsWorld::new();
+        let stat = world.stat(Path::new("/")).unwrap();
+        assert_eq!(stat.kind, FileKind::Dir);
+        assert!(world.mounts().by_id(stat.mount).is_some());
+    }
+
+    #[test]
+    fn the_coarse_clock_is_never_ahead_of_the_fine_one() {
+        let world = OsWorld::new();
+        let coarse = world.coarse_now();
+        assert!(coarse <= world.now());
+        assert!(world.granularity() >= 2);
+    }
+}
