@@ -1,5 +1,10 @@
 //! `tod`: reads its flags and the environment, then lives (`lifecycle`).
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the daemon's own environment is read here, once"
+)]
+
 use std::process::ExitCode;
 use std::time::Duration;
 

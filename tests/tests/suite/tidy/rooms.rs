@@ -153,6 +153,33 @@ fn one_place_knows_the_store(sources: &[Source]) -> Vec<String> {
     complaints
 }
 
+/// Where the bans of `daemon/clippy.toml` may be lifted: the world itself, the program's start, and (in `lib.rs`) unit tests.
+const LIFTED: [&str; 3] = [
+    "daemon/src/world/mod.rs",
+    "daemon/src/main.rs",
+    "daemon/src/lib.rs",
+];
+
+fn the_bans_are_lifted_in_few_places(sources: &[Source]) -> Vec<String> {
+    let lifts = |source: &&Source| without_words(&source.text).contains("disallowed_methods");
+    let inside = sources.iter().filter(|source| source.path.starts_with("daemon/"));
+    inside
+        .filter(|source| !LIFTED.contains(&source.path.as_str()))
+        .filter(lifts)
+        .map(|source| format!("{}: ask the world instead of lifting the ban", source.path))
+        .collect()
+}
+
+#[test]
+fn the_bans_on_touching_the_world_are_lifted_in_few_places() {
+    accept(&the_bans_are_lifted_in_few_places(&sources()));
+    let planted = [Source::new(
+        "daemon/src/index/crawl.rs",
+        "#![allow(clippy::disallowed_methods)]",
+    )];
+    refuses(the_bans_are_lifted_in_few_places, &[], &planted);
+}
+
 #[test]
 fn a_room_uses_only_the_rooms_before_it() {
     accept(&downstairs_only(&sources()));
