@@ -1,3 +1,15 @@
 //! The test bed: what the end-to-end suite and the benches share.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "this crate is the test bed: a panic is a verdict"
+)]
 
+pub mod daemon;
+pub mod deadline;
+pub mod git;
+pub mod process;
 pub mod skip;
+pub mod wire;

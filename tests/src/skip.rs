@@ -10,7 +10,6 @@ use std::io::Write;
 ///
 /// # Panics
 /// When `TOD_REQUIRE` names `need` or is `all`: then the lack is a failure.
-#[expect(clippy::panic, clippy::print_stderr, reason = "this crate is the test bed")]
 pub fn skip(need: &str, why: &str) {
     let required = std::env::var("TOD_REQUIRE").unwrap_or_default();
     assert!(

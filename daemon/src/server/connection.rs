@@ -179,6 +179,9 @@ impl Connection {
                 (Err(error), None) => return self.refuse_frame(&error),
             }
         }
+        if self.closing {
+            return;
+        }
         self.inbox.drain(..at);
         self.frame_since = match (self.inbox.is_empty(), self.frame_since) {
             (true, _) => None,
