@@ -27,6 +27,7 @@ pub mod dispatch;
 pub mod life;
 pub mod lifecycle;
 pub mod log;
+pub mod objects;
 pub mod server;
 pub mod watch;
 pub mod world;

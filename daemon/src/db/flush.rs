@@ -1,0 +1,137 @@
+//! The shared flush: many writers, one trip to the disk.
+//!
+//! Asked by `Db` alone. The first writer that finds nobody flushing flushes for all who have applied by then, itself:
+//! a thread of its own would cost a lone writer two context switches. Whoever comes meanwhile waits and is either
+//! covered or becomes the next to flush. What must stay true: a ticket is called durable only by a flush that began
+//! after its batch was applied; once a flush has failed nobody may apply until `revive`, and every ticket that was not
+//! durable by then stays lost for ever, whatever later flushes do.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Stands for an applied batch that may not be on the disk yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ticket {
+    epoch: usize,
+    number: u64,
+}
+
+/// The flush that should have made a batch durable failed: whether it is on the disk is unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lost;
+
+#[derive(Default)]
+struct State {
+    /// Batches applied so far, by anybody.
+    applied: u64,
+    /// All tickets up to this one are on the disk (but for those lost in an earlier epoch).
+    durable: u64,
+    flushing: bool,
+    broken: bool,
+    flushes: u64,
+    /// What was durable when each earlier epoch ended, oldest first. Grows by one with each failure.
+    ended: Vec<u64>,
+}
+
+/// The group that all writers of one database belong to.
+#[derive(Default)]
+pub(super) struct Group {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Group {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The ticket of a batch that has just been applied.
+    pub(super) fn applied(&self) -> Result<Ticket, Lost> {
+        let mut state = self.lock();
+        if state.broken {
+            return Err(Lost);
+        }
+        state.applied += 1;
+        Ok(Ticket {
+            epoch: state.ended.len(),
+            number: state.applied,
+        })
+    }
+
+    /// A ticket for everything applied so far; durable at once when nothing is under way.
+    pub(super) fn so_far(&self) -> Ticket {
+        let state = self.lock();
+        Ticket {
+            epoch: state.ended.len(),
+            number: state.applied,
+        }
+    }
+
+    /// Waits until `ticket` is on the disk, flushing with `flush` when nobody else does.
+    pub(super) fn wait<E>(
+        &self,
+        ticket: Ticket,
+        flush: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), (Lost, Option<E>)> {
+        let mut state = self.lock();
+        loop {
+            let durable = state.ended.get(ticket.epoch).copied().unwrap_or(state.durable);
+            if ticket.number <= durable {
+                return Ok(());
+            }
+            if ticket.epoch < state.ended.len() {
+                return Err((Lost, None));
+            }
+            if !state.flushing {
+                break;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.flushing = true;
+        let upto = state.applied;
+        drop(state);
+        let outcome = flush();
+        let mut state = self.lock();
+        state.flushing = false;
+        let answer = match outcome {
+            Ok(()) => {
+                state.durable = upto;
+                state.flushes += 1;
+                Ok(())
+            }
+            Err(error) => {
+                Self::end_epoch(&mut state);
+                Err((Lost, Some(error)))
+            }
+        };
+        drop(state);
+        self.changed.notify_all();
+        answer
+    }
+
+    /// An apply failed: what was applied and not yet flushed cannot be trusted either.
+    pub(super) fn fail(&self) {
+        let mut state = self.lock();
+        if !state.broken {
+            Self::end_epoch(&mut state);
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    fn end_epoch(state: &mut State) {
+        let durable = state.durable;
+        state.ended.push(durable);
+        state.durable = state.applied;
+        state.broken = true;
+    }
+
+    /// The database was opened anew: batches may be applied again.
+    pub(super) fn revive(&self) {
+        self.lock().broken = false;
+    }
+
+    /// How many flushes have reached the disk.
+    pub(super) fn flushes(&self) -> u64 {
+        self.lock().flushes
+    }
+}

@@ -1,0 +1,261 @@
+//! The store as its callers see it.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::*;
+
+const A: Space = Space::new("a");
+const B: Space = Space::new("ab");
+const NOW: i64 = 1_000_000_000_000;
+
+#[derive(Debug, Default)]
+struct FakeDisk {
+    fail: AtomicBool,
+    syncs: AtomicU64,
+    free: AtomicU64,
+}
+
+impl FakeDisk {
+    fn with_room() -> Arc<Self> {
+        let disk = Self::default();
+        disk.free.store(u64::MAX, Ordering::Relaxed);
+        Arc::new(disk)
+    }
+}
+
+impl Disk for FakeDisk {
+    fn sync(&self, _: &File) -> io::Result<()> {
+        self.syncs.fetch_add(1, Ordering::Relaxed);
+        match self.fail.load(Ordering::Relaxed) {
+            true => Err(io::Error::from_raw_os_error(5)),
+            false => Ok(()),
+        }
+    }
+
+    fn free(&self, _: &Path) -> io::Result<u64> {
+        Ok(self.free.load(Ordering::Relaxed))
+    }
+}
+
+fn open(state: &Path) -> Opened {
+    Db::open(state, Options::new(NOW)).unwrap()
+}
+
+fn open_on(state: &Path, disk: &Arc<FakeDisk>) -> Db {
+    Db::open(
+        state,
+        Options {
+            disk: disk.clone(),
+            ..Options::new(NOW)
+        },
+    )
+    .unwrap()
+    .db
+}
+
+fn put(db: &Db, space: Space, key: &[u8], value: &[u8]) -> Result<()> {
+    let mut batch = Batch::new();
+    batch.put(space, key, value);
+    db.commit(batch)
+}
+
+#[test]
+fn what_was_committed_is_there_after_a_close() {
+    let state = tempfile::tempdir().unwrap();
+    let opened = open(state.path());
+    assert_eq!(opened.recovery.source, Source::Fresh);
+    put(&opened.db, A, b"k", b"v").unwrap();
+    opened.db.close().unwrap();
+    let opened = open(state.path());
+    assert_eq!(opened.recovery.source, Source::AsLeft);
+    assert_eq!(opened.db.get(A, b"k").unwrap().as_deref(), Some(&b"v"[..]));
+    assert_eq!(opened.db.get(B, b"k").unwrap(), None);
+}
+
+#[test]
+fn a_closed_store_refuses_everybody_who_still_holds_it() {
+    let state = tempfile::tempdir().unwrap();
+    let db = open(state.path()).db;
+    db.close().unwrap();
+    assert_eq!(db.health(), Health::Closed);
+    assert!(db.get(A, b"k").is_err());
+    assert!(put(&db, A, b"k", b"v").is_err());
+}
+
+#[test]
+fn spaces_do_not_see_each_other_and_pages_follow_key_order() {
+    let state = tempfile::tempdir().unwrap();
+    let db = open(state.path()).db;
+    let mut batch = Batch::new();
+    for n in 0..600_u16 {
+        batch.put(A, &n.to_be_bytes(), n.to_be_bytes().to_vec());
+        batch.put(B, &n.to_be_bytes(), "other");
+    }
+    db.commit(batch).unwrap();
+    let keys: Vec<u16> = db
+        .scan(A, &[])
+        .map(|item| {
+            let (key, value) = item.unwrap();
+            assert_eq!(key, value);
+            u16::from_be_bytes(key.try_into().unwrap())
+        })
+        .collect();
+    assert_eq!(keys, (0..600).collect::<Vec<_>>());
+    let page = db.page(A, &[1], Some(&[1, 9]), 3).unwrap();
+    assert_eq!(
+        page.iter().map(|(key, _)| key[1]).collect::<Vec<_>>(),
+        [10, 11, 12]
+    );
+    assert_eq!(db.page(A, &[1], Some(&[0, 9]), 1).unwrap()[0].0, [1, 0]);
+    assert_eq!(db.page(A, &[1], Some(&[1, 255]), 1).unwrap(), []);
+}
+
+#[test]
+fn a_value_a_key_or_a_batch_over_its_limit_changes_nothing() {
+    let state = tempfile::tempdir().unwrap();
+    let db = open(state.path()).db;
+    let mut batch = Batch::new();
+    batch
+        .put(A, b"small", "x")
+        .put(A, b"large", vec![0; MAX_VALUE + 1]);
+    assert_eq!(db.commit(batch).unwrap_err().kind, proto::Kind::TooLarge);
+    let mut batch = Batch::new();
+    batch.put(A, b"small", "x").put(A, &[0; MAX_KEY + 1], "x");
+    assert_eq!(db.commit(batch).unwrap_err().kind, proto::Kind::Bug);
+    let mut batch = Batch::new();
+    for n in 0..=MAX_BATCH / MAX_VALUE {
+        batch.put(A, &n.to_be_bytes(), vec![0; MAX_VALUE]);
+    }
+    assert_eq!(db.commit(batch).unwrap_err().kind, proto::Kind::TooLarge);
+    assert_eq!(db.page(A, &[], None, 1).unwrap(), []);
+    put(&db, A, &[0; MAX_KEY], &[0; MAX_VALUE]).unwrap();
+}
+
+#[test]
+fn writers_at_the_same_time_share_flushes() {
+    let state = tempfile::tempdir().unwrap();
+    let disk = FakeDisk::with_room();
+    let db = open_on(state.path(), &disk);
+    let before = db.flushes();
+    std::thread::scope(|scope| {
+        let staged: Vec<_> = (0..16_u8)
+            .map(|n| {
+                let mut batch = Batch::new();
+                batch.put(A, &[n], "v");
+                db.stage(batch).unwrap()
+            })
+            .collect();
+        for staged in staged {
+            scope.spawn(|| staged.durable().unwrap());
+        }
+    });
+    assert_eq!(
+        db.flushes() - before,
+        1,
+        "sixteen batches were applied before anybody flushed"
+    );
+    put(&db, A, b"k", b"v").unwrap();
+    assert_eq!(db.flushes() - before, 2);
+}
+
+#[test]
+fn a_failed_sync_leaves_the_fate_unknown_and_the_next_write_works() {
+    let state = tempfile::tempdir().unwrap();
+    let disk = FakeDisk::with_room();
+    let db = open_on(state.path(), &disk);
+    put(&db, A, b"1", b"v").unwrap();
+    disk.fail.store(true, Ordering::Relaxed);
+    let error = put(&db, A, b"2", b"v").unwrap_err();
+    assert_eq!(error.kind, proto::Kind::Unavailable);
+    assert!(error.next.unwrap().contains("same request id"));
+    assert!(matches!(db.health(), Health::ReadOnly(_)));
+    assert_eq!(db.get(A, b"1").unwrap().as_deref(), Some(&b"v"[..]));
+    disk.fail.store(false, Ordering::Relaxed);
+    put(&db, A, b"3", b"v").unwrap();
+    assert_eq!(db.health(), Health::Good);
+    assert_eq!(db.get(A, b"1").unwrap().as_deref(), Some(&b"v"[..]));
+    assert_eq!(db.get(A, b"3").unwrap().as_deref(), Some(&b"v"[..]));
+}
+
+#[test]
+fn a_disk_that_is_nearly_full_is_read_and_not_written() {
+    let state = tempfile::tempdir().unwrap();
+    let disk = FakeDisk::with_room();
+    let db = open_on(state.path(), &disk);
+    put(&db, A, b"1", b"v").unwrap();
+    disk.free.store(1 << 20, Ordering::Relaxed);
+    let error = put(&db, A, b"2", b"v").unwrap_err();
+    assert_eq!(error.kind, proto::Kind::Unavailable);
+    assert!(error.what.contains("full"), "{error}");
+    assert_eq!(db.get(A, b"2").unwrap(), None);
+    assert_eq!(db.get(A, b"1").unwrap().as_deref(), Some(&b"v"[..]));
+    disk.free.store(u64::MAX, Ordering::Relaxed);
+    put(&db, A, b"2", b"v").unwrap();
+}
+
+#[test]
+fn a_repeated_request_hears_its_first_answer_and_another_one_is_a_conflict() {
+    let state = tempfile::tempdir().unwrap();
+    let db = open(state.path()).db;
+    let request = RequestKey {
+        scope: b"actor",
+        id: b"1",
+        digest: [1; 32],
+    };
+    assert_eq!(db.replay(request).unwrap(), Replay::New);
+    let long = vec![7; MAX_VALUE * 3];
+    for (id, answer) in [(b"1", b"short".to_vec()), (b"2", long)] {
+        let mut batch = Batch::new();
+        batch.put(A, id, "v");
+        db.remember(&mut batch, RequestKey { id, ..request }, NOW, &answer)
+            .unwrap();
+        db.commit(batch).unwrap();
+        assert_eq!(
+            db.replay(RequestKey { id, ..request }).unwrap(),
+            Replay::Answered(answer)
+        );
+    }
+    assert_eq!(
+        db.replay(RequestKey {
+            digest: [2; 32],
+            ..request
+        })
+        .unwrap(),
+        Replay::Conflict
+    );
+    assert_eq!(
+        db.replay(RequestKey {
+            scope: b"other",
+            ..request
+        })
+        .unwrap(),
+        Replay::New
+    );
+    assert_eq!(
+        db.replay(RequestKey {
+            scope: b"actor1",
+            id: b"",
+            ..request
+        })
+        .unwrap(),
+        Replay::New
+    );
+    assert_eq!(db.prune_answers(NOW + KEPT).unwrap(), 0);
+    assert_eq!(db.prune_answers(NOW + KEPT + 1).unwrap(), 2);
+    assert_eq!(db.replay(request).unwrap(), Replay::New);
+}
+
+#[test]
+fn a_second_open_is_told_who_has_the_lock_and_changes_nothing() {
+    let state = tempfile::tempdir().unwrap();
+    let first = open(state.path()).db;
+    put(&first, A, b"k", b"v").unwrap();
+    let error = Db::open(state.path(), Options::new(NOW)).unwrap_err();
+    assert_eq!(error.kind, proto::Kind::Unavailable);
+    assert!(error.what.contains("another process"), "{error}");
+    put(&first, A, b"k2", b"v").unwrap();
+}
