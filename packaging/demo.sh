@@ -1,0 +1,185 @@
+#!/usr/bin/env bash
+# A tour on this very repository, with a daemon of its own in a scratch home. Every step checks what it shows and the
+# first that does not hold ends the tour. Your checkout is only read: what is edited is a scratch clone of it.
+# usage: BIN=<folder of tod and tocli> demo.sh      (make demo)
+#
+# To add a step: write a function `tour_<word>` and put its word into TOUR.
+set -euo pipefail
+TOUR='detect files changes watch workspace config role daemon stop'
+
+repo=$(cd "$(dirname "$0")/.." && git rev-parse --show-toplevel)
+bin=$(cd "${BIN:?the folder of tod and tocli}" && pwd)
+scratch=$(mktemp -d /tmp/tod-demo.XXXXXX)
+clone=$scratch/clone
+checks=0
+
+# Nothing of the caller's own settings, daemon or agents reaches the tour.
+while IFS='=' read -r name _; do
+  case $name in
+    TO_* | TOD_* | XDG_* | GIT_* | CLAUDE_* | CURSOR_* | WINDSURF_* | VSCODE_* | MCP_*) unset "$name" ;;
+  esac
+done < <(env)
+export HOME=$scratch/home XDG_RUNTIME_DIR=$scratch/run
+export TOD_SOCKET=$scratch/run/tod.sock TOD_STATE_DIR=$scratch/state
+export PATH=$bin:$PATH NO_COLOR=1
+export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
+mkdir -p "$HOME" && mkdir -m 700 "$XDG_RUNTIME_DIR"
+
+watcher=
+finish() {
+  status=$?
+  trap - EXIT
+  [ -z "$watcher" ] || kill "$watcher" 2>/dev/null || true
+  tocli --no-start daemon stop >/dev/null 2>&1 || true
+  if [ "$status" -ne 0 ]; then
+    printf '\ndemo: FAILED after %s checks\n' "$checks"
+    tail -n 20 "$TOD_STATE_DIR"/logs/* 2>/dev/null || true
+  fi
+  rm -rf "$scratch"
+  exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+say() { printf '\n== demo: %s\n' "$1"; }
+
+# Shows a command as one would type it, runs it in a folder, shows its first lines and keeps all of them in $out.
+run() { # FOLDER COMMAND…
+  local folder=$1
+  shift
+  printf '%s$ %s\n' "${folder/#$scratch\//}" "$*"
+  out=$(cd "$folder" && "$@") || { printf '%s\n' "$out"; echo "that command failed"; exit 1; }
+  printf '%s\n' "$out" | head -n "${lines:-8}" | sed 's/^/    /'
+}
+
+# Runs a command that must hold, quietly.
+holds() { # SENTENCE COMMAND…
+  local sentence=$1
+  shift
+  "$@" || { printf '  NOT SO: %s\n' "$sentence"; exit 1; }
+  checks=$((checks + 1))
+  printf '  holds: %s\n' "$sentence"
+}
+
+is() { [ "$1" = "$2" ] || { printf '    expected: %s\n    found:    %s\n' "$2" "$1"; return 1; }; }
+has() { case $1 in *"$2"*) ;; *) printf '    not found: %s\n' "$2"; return 1 ;; esac; }
+
+# The first value of a field in $out, which is JSON: text or number.
+field() { printf '%s' "$out" | tr '\n' ' ' | grep -o "\"$1\": *\"\{0,1\}[^\",}]*" | head -n 1 | sed 's/.*: *"\{0,1\}//'; }
+
+# The files git would show: listed, on disk, and no directories.
+files_by_git() {
+  git -C "$1" ls-files -co --exclude-standard --deduplicate | while IFS= read -r file; do
+    if [ -e "$1/$file" ] || [ -L "$1/$file" ]; then [ -d "$1/$file" ] && [ ! -L "$1/$file" ] || printf '%s\n' "$file"; fi
+  done | LC_ALL=C sort
+}
+
+tour_detect() {
+  say 'which project is this? (the first question starts the daemon)'
+  run "$repo" tocli detect
+  run "$repo/packaging" tocli detect --json
+  holds 'the root is the one that git names' is "$(field root)" "$repo"
+  run "$repo/packaging" tocli detect --json
+  holds 'the second answer comes from memory' is "$(field cached)" true
+}
+
+tour_files() {
+  say 'its files, from an index that follows every change'
+  lines=3 run "$repo" tocli files
+  holds "they are the $(printf '%s\n' "$out" | wc -l | tr -d ' ') files that git would show" \
+    is "$out" "$(files_by_git "$repo")"
+  run "$repo" tocli files '*.toml'
+  holds 'a glob narrows them down' has "$out" Cargo.toml
+}
+
+tour_changes() {
+  say 'what changed since? (in a scratch clone)'
+  git clone -q "$repo" "$clone"
+  git -C "$clone" config user.name demo && git -C "$clone" config user.email demo@example.invalid
+  run "$clone" tocli clock
+  local clock=$out
+  echo 'a line' >>"$clone/README.md"
+  mkdir -p "$clone/made/just/now" && echo new >"$clone/made/just/now/leaf.txt"
+  git -C "$clone" mv Makefile Makefile.moved
+  run "$clone" tocli changes --since "$clock"
+  run "$clone" tocli changes --since "$clock" --json
+  holds 'the edit is there' has "$out" README.md
+  holds 'the file in folders made a moment ago is there' has "$out" made/just/now/leaf.txt
+  holds 'the renamed file is there' has "$out" Makefile.moved
+  clock=$(field clock)
+  run "$clone" tocli changes --since "$clock" --json
+  holds 'nothing has changed since then' is "$(printf '%s' "$out" | tr -d ' \n' | grep -o '"changes":\[\]')" '"changes":[]'
+  holds 'the files are still those of git' is "$(cd "$clone" && tocli files)" "$(files_by_git "$clone")"
+}
+
+tour_watch() {
+  say 'tell me as it happens'
+  printf 'clone$ tocli watch --json &\n'
+  (cd "$clone" && exec tocli watch --json) >"$scratch/watched" &
+  watcher=$!
+  local round
+  for round in $(seq 100); do
+    echo "$round" >"$clone/watched.txt"
+    sleep 0.1
+    grep -q 'watched\.txt' "$scratch/watched" && break
+  done
+  head -n 2 "$scratch/watched" | cut -c 1-160 | sed 's/^/    /'
+  holds 'the subscriber was told' grep -q 'watched\.txt' "$scratch/watched"
+  kill "$watcher" && wait "$watcher" 2>/dev/null || true
+  watcher=
+}
+
+tour_workspace() {
+  say 'the registry of projects'
+  run "$clone" tocli workspace create --name demo
+  run "$clone" tocli workspace show --json
+  holds 'it is registered under its name' is "$(field name)" demo
+  local id
+  id=$(field id)
+  run "$clone" tocli workspace list
+  holds 'it is on the list' has "$out" "$id"
+  run "$clone" tocli workspace show-location
+  holds 'its folder stays out of git' is "$(git -C "$clone" status --porcelain -- .task_orchestrator | grep -c workspace.json || true)" 0
+}
+
+tour_config() {
+  say 'settings, and who set them'
+  run "$clone" tocli config get performance.cache_ttl_minutes
+  holds 'the built-in value' is "$out" 5
+  run "$clone" tocli config set performance.cache_ttl_minutes 7
+  lines=4 run "$clone" tocli config list --origin
+  run "$clone" tocli config get performance.cache_ttl_minutes
+  holds 'the new value' is "$out" 7
+}
+
+tour_role() {
+  say 'roles of workers'
+  run "$clone" tocli role list
+  holds 'the built-in ones are there' has "$out" architect
+}
+
+tour_daemon() {
+  say 'the daemon itself'
+  lines=20 run "$clone" tocli daemon status
+  run "$clone" tocli daemon status --json
+  holds 'it watches the clone' has "$out" "$clone"
+  run "$clone" tocli migrate status
+}
+
+tour_stop() {
+  say 'and stop'
+  run "$scratch" tocli daemon stop
+  holds 'nobody answers any more' refused
+  holds 'your checkout is as it was' is "$(git -C "$repo" status --porcelain)" "$before"
+}
+
+refused() {
+  local code=0
+  tocli --no-start clock >/dev/null 2>&1 || code=$?
+  is "$code" 6
+}
+
+before=$(git -C "$repo" status --porcelain)
+for word in $TOUR; do "tour_$word"; done
+printf '\ndemo: all %s checks hold\n' "$checks"
