@@ -27,7 +27,7 @@ help:
 	@echo 'make demo       build, then a tour on this repository with a daemon of its own'
 	@echo 'make test       the whole test suite; the last line is its summary'
 	@echo 'make check      format, lints, licences'
-	@echo 'make bench      one table: ours, the limit or a peer, the ratio'
+	@echo 'make bench      one table: ours, the limit or a peer, the ratio (GROUPS="detect" for some)'
 	@echo 'make install    static binaries, man pages, completions and service units under PREFIX ($(PREFIX))'
 	@echo 'make uninstall  take those away again; records and settings stay'
 	@echo 'make clean      remove what was built'
@@ -53,11 +53,13 @@ check:
 	then $(CARGO) deny --offline check licenses bans sources; \
 	else echo 'skipped: cargo-deny is not installed (`cargo install --locked cargo-deny`)'; fi
 
-bench:
+bench: static
 	$(STEP) 'bench: build'
-	@$(CARGO) build --release --workspace --bins
+	@RUSTFLAGS='$(STATIC)' $(CARGO) build --release --target $(HOST) --package tests --bins
+	@RUSTFLAGS='$(STATIC)' $(CARGO) bench --target $(HOST) --package tests --bench table --no-run
 	$(STEP) 'bench: measure'
-	@$(CARGO) bench --quiet --package tests --bench table
+	@RUSTFLAGS='$(STATIC)' TOD_BIN_DIR='$(abspath $(RELEASE))' \
+	  $(CARGO) bench --quiet --target $(HOST) --package tests --bench table -- $(GROUPS)
 
 static:
 	$(STEP) 'static: build for $(HOST)'

@@ -73,7 +73,13 @@ impl Row {
             Target::AtLeast(least) => format!("≥ {least} {verdict}"),
             Target::None => "-".to_owned(),
         };
-        [self.what.clone(), self.ours.clone(), self.peer.clone(), format!("{:.2}", self.ratio), target]
+        [
+            self.what.clone(),
+            self.ours.clone(),
+            self.peer.clone(),
+            format!("{:.2}", self.ratio),
+            target,
+        ]
     }
 }
 
@@ -94,7 +100,13 @@ pub fn duration(time: Duration) -> String {
 pub fn table(rows: &[Row]) -> String {
     let head = ["what", "ours", "limit or peer", "ratio", "target"].map(str::to_owned);
     let lines: Vec<[String; 5]> = std::iter::once(head).chain(rows.iter().map(Row::cells)).collect();
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default();
+    let width = |column: usize| {
+        lines
+            .iter()
+            .map(|line| line[column].chars().count())
+            .max()
+            .unwrap_or_default()
+    };
     let widths: Vec<usize> = (0..5).map(width).collect();
     let mut text = String::new();
     for line in &lines {
@@ -131,7 +143,11 @@ impl Samples {
     /// # Panics
     /// Without samples.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a length")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a part of a length"
+    )]
     #[expect(clippy::cast_precision_loss, reason = "samples are few")]
     pub fn part(&self, part: f64) -> Duration {
         let mut sorted = self.0.clone();
@@ -167,7 +183,13 @@ mod tests {
 
     #[test]
     fn a_target_that_is_missed_is_said_to_be() {
-        let row = |ratio, target| Row { what: String::new(), ours: String::new(), peer: String::new(), ratio, target };
+        let row = |ratio, target| Row {
+            what: String::new(),
+            ours: String::new(),
+            peer: String::new(),
+            ratio,
+            target,
+        };
         assert!(row(1.0, Target::AtMost(1.0)).met());
         assert!(!row(1.1, Target::AtMost(1.0)).met());
         assert!(!row(0.9, Target::AtLeast(1.0)).met());
@@ -187,8 +209,16 @@ mod tests {
 
     #[test]
     fn a_ratio_is_ours_divided_by_the_peers() {
-        let row = Row::times("x", Duration::from_micros(30), ("echo", Duration::from_micros(20)), Target::None);
+        let row = Row::times(
+            "x",
+            Duration::from_micros(30),
+            ("echo", Duration::from_micros(20)),
+            Target::None,
+        );
         assert!((row.ratio - 1.5).abs() < 1e-9);
-        assert_eq!((row.ours.as_str(), row.peer.as_str()), ("30.0 µs", "echo 20.0 µs"));
+        assert_eq!(
+            (row.ours.as_str(), row.peer.as_str()),
+            ("30.0 µs", "echo 20.0 µs")
+        );
     }
 }
