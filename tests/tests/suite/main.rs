@@ -10,6 +10,7 @@
 )]
 
 mod hostile;
+mod life;
 mod packaging;
 mod tidy;
 mod wire;
