@@ -27,10 +27,10 @@ const MOST_REQUESTS: usize = 256;
 const OUTBOX: usize = 1 << 20;
 
 /// How long a frame may take from its first byte to its last.
-const FRAME_LIMIT: Duration = Duration::from_secs(30);
+pub(super) const FRAME_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long a client may leave its output unread.
-const WRITE_LIMIT: Duration = Duration::from_secs(60);
+pub(super) const WRITE_LIMIT: Duration = Duration::from_secs(60);
 
 /// What one read takes at the most.
 const READ: usize = 64 << 10;

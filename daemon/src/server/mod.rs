@@ -5,6 +5,8 @@
 
 mod connection;
 mod sink;
+#[cfg(test)]
+mod slow;
 
 use std::convert::Infallible;
 use std::sync::Arc;
