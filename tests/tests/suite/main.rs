@@ -12,5 +12,6 @@
 mod hostile;
 mod life;
 mod packaging;
+mod systemd;
 mod tidy;
 mod wire;
