@@ -12,6 +12,7 @@
 mod hostile;
 mod life;
 mod packaging;
+mod places;
 mod systemd;
 mod tidy;
 mod wire;
