@@ -77,8 +77,9 @@ pub fn run(options: &Options, places: Places) -> Result<()> {
         "starting"
     );
 
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    // One thread for all connections: an answer from memory then costs no hand-over between threads (measured: 1.4 times
+    // a raw echo, against 1.7 times with two workers). Whatever may wait runs on the blocking pool.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .thread_name("tod")
         .enable_all()
         .build()
