@@ -11,10 +11,10 @@ use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{HELLO_LIMIT, Phase, Server};
+use super::connection::HELLO_LIMIT;
+use super::{Phase, Server};
 use crate::ctx::Ctx;
-use crate::life::Life;
-use crate::world::{process, socket};
+use crate::world::socket;
 
 /// A server in a folder of its own.
 struct Stage {
@@ -33,7 +33,7 @@ impl Stage {
             home: None,
         };
         let (listener, _) = socket::bind(&places.socket).expect("bound");
-        let ctx = Ctx::open(places, Life::new(process::uid(), 0)).expect("opened");
+        let ctx = Ctx::open(places).expect("opened");
         let (phase, phases) = watch::channel(Phase::Serving);
         let (server, _) = Server::new(Arc::new(ctx), phases);
         Self {
