@@ -203,6 +203,23 @@ impl FakeWorld {
         self.inner().waiting
     }
 
+    /// The fake is stricter than the real world: beneath a root it follows no link at all.
+    fn no_links(&self, root: &Path, relative: &Path) -> io::Result<()> {
+        let plain = |part: std::path::Component<'_>| matches!(part, std::path::Component::Normal(_));
+        if !relative.components().all(plain) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let inner = self.inner();
+        for above in root.join(relative).ancestors().take_while(|at| *at != root) {
+            let kind = inner.nodes.get(above).map(|node| node.stat.kind);
+            if kind == Some(FileKind::Link) {
+                let what = format!("`{}` is a symbolic link", above.display());
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+            }
+        }
+        Ok(())
+    }
+
     fn enter(&self, path: &Path) -> io::Result<MutexGuard<'_, Inner>> {
         let mut inner = self.inner();
         inner.calls += 1;
@@ -401,9 +418,69 @@ impl World for FakeWorld {
             .is_some_and(|node| node.stat.mode & 0o200 != 0)
     }
 
+    fn born(&self, path: &Path) -> io::Result<Option<Nanos>> {
+        // Numbers of inodes are never given twice here, so they tell when a thing was made.
+        let ino = self.enter(path)?.node(path)?.stat.ino;
+        Ok(Some(Nanos::try_from(ino).unwrap_or_default()))
+    }
+
+    fn stat_beneath(&self, root: &Path, relative: &Path) -> io::Result<Stat> {
+        self.no_links(root, relative)?;
+        self.stat(&root.join(relative))
+    }
+
+    fn list_beneath(&self, root: &Path, relative: &Path, limit: usize) -> io::Result<Vec<Entry>> {
+        self.no_links(root, relative)?;
+        self.list(&root.join(relative), limit)
+    }
+
+    fn read_beneath(&self, root: &Path, relative: &Path, limit: usize) -> io::Result<Vec<u8>> {
+        self.no_links(root, relative)?;
+        self.read(&root.join(relative), limit)
+    }
+
+    fn make_dir(&self, root: &Path, relative: &Path) -> io::Result<()> {
+        let path = root.join(relative);
+        drop(self.enter(&path)?);
+        self.no_links(root, relative)?;
+        self.dir(&path);
+        Ok(())
+    }
+
+    fn set_aside(&self, root: &Path, relative: &Path, new_name: &Path) -> io::Result<()> {
+        let path = root.join(relative);
+        let mut inner = self.enter(&path)?;
+        let to = path.with_file_name(new_name);
+        if inner.nodes.contains_key(&to) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        inner.node(&path)?;
+        let moved: Vec<PathBuf> = inner
+            .nodes
+            .keys()
+            .filter(|at| at.starts_with(&path))
+            .cloned()
+            .collect();
+        for from in moved {
+            if let (Some(node), Ok(rest)) = (inner.nodes.remove(&from), from.strip_prefix(&path)) {
+                let place = if rest.as_os_str().is_empty() {
+                    to.clone()
+                } else {
+                    to.join(rest)
+                };
+                inner.nodes.insert(place, node);
+            }
+        }
+        if let Some(parent) = to.parent() {
+            inner.touch(parent);
+        }
+        Ok(())
+    }
+
     fn write(&self, root: &Path, relative: &Path, bytes: &[u8]) -> io::Result<()> {
         let path = root.join(relative);
         drop(self.enter(&path)?);
+        self.no_links(root, relative)?;
         self.file(&path, bytes);
         Ok(())
     }

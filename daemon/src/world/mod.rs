@@ -110,6 +110,22 @@ pub trait World: Send + Sync {
     /// Whether the daemon's user may write in a directory, now: mode, owner, lists and read-only mounts considered.
     fn may_write(&self, path: &Path) -> bool;
 
+    /// When a directory was made, where the file system keeps that: with device and inode it tells a directory from
+    /// another one that got the same inode later.
+    fn born(&self, path: &Path) -> io::Result<Option<Nanos>>;
+
+    /// As [`World::stat`] of what `relative` names beneath `root`, links within the root followed; one that leads
+    /// outside is an error.
+    fn stat_beneath(&self, root: &Path, relative: &Path) -> io::Result<Stat>;
+    /// As [`World::list`], beneath a root.
+    fn list_beneath(&self, root: &Path, relative: &Path, limit: usize) -> io::Result<Vec<Entry>>;
+    /// As [`World::read`], beneath a root.
+    fn read_beneath(&self, root: &Path, relative: &Path, limit: usize) -> io::Result<Vec<u8>>;
+    /// Makes a folder (0700) beneath `root` with those above it that are missing, never through a link.
+    fn make_dir(&self, root: &Path, relative: &Path) -> io::Result<()>;
+    /// Gives what `relative` names beneath `root` another name in the same folder; a name that is taken is an error.
+    fn set_aside(&self, root: &Path, relative: &Path, new_name: &Path) -> io::Result<()>;
+
     /// Writes a whole file beneath `root`, never through a link: draft, sync, rename, sync of the folder. Missing
     /// folders between are made (0700); the file is 0600.
     fn write(&self, root: &Path, relative: &Path, bytes: &[u8]) -> io::Result<()>;

@@ -6,6 +6,9 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+#[cfg(target_os = "linux")]
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -103,50 +106,41 @@ impl World for OsWorld {
     }
 
     fn list(&self, path: &Path, limit: usize) -> io::Result<Vec<Entry>> {
-        let flags =
-            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let folder = Dir::new(rustix::fs::openat(CWD, path, flags, Mode::empty())?)?;
-        let mut entries = Vec::new();
-        for entry in folder {
-            let entry = entry?;
-            let name = entry.file_name().to_bytes();
-            if name == b"." || name == b".." {
-                continue;
-            }
-            if entries.len() == limit {
-                return Err(io::ErrorKind::FileTooLarge.into());
-            }
-            let kind = match entry.file_type() {
-                FileType::Unknown => None,
-                known => Some(kind(known)),
-            };
-            entries.push(Entry {
-                name: std::ffi::OsStr::from_bytes(name).to_os_string(),
-                kind,
-            });
-        }
-        Ok(entries)
+        list(
+            rustix::fs::openat(CWD, path, LISTED | OFlags::NOFOLLOW, Mode::empty())?,
+            limit,
+        )
     }
 
     fn read(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let file = File::from(rustix::fs::openat(CWD, path, flags, Mode::empty())?);
-        let stat = rustix::fs::fstat(&file)?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-        }
-        let size = usize::try_from(stat.st_size).unwrap_or(usize::MAX);
-        if size > limit {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        let mut bytes = Vec::with_capacity(size + 1);
-        // A file may grow between the two calls: one byte more than allowed tells.
-        file.take((limit as u64).saturating_add(1))
-            .read_to_end(&mut bytes)?;
-        if bytes.len() > limit {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        Ok(bytes)
+        read(
+            rustix::fs::openat(CWD, path, READ | OFlags::NOFOLLOW, Mode::empty())?,
+            limit,
+        )
+    }
+
+    fn born(&self, path: &Path) -> io::Result<Option<Nanos>> {
+        born(path)
+    }
+
+    fn stat_beneath(&self, root: &Path, relative: &Path) -> io::Result<Stat> {
+        stat_opened(root, relative)
+    }
+
+    fn list_beneath(&self, root: &Path, relative: &Path, limit: usize) -> io::Result<Vec<Entry>> {
+        list(beneath::open(root, relative, LISTED)?, limit)
+    }
+
+    fn read_beneath(&self, root: &Path, relative: &Path, limit: usize) -> io::Result<Vec<u8>> {
+        read(beneath::open(root, relative, READ)?, limit)
+    }
+
+    fn make_dir(&self, root: &Path, relative: &Path) -> io::Result<()> {
+        beneath::make_dir(root, relative)
+    }
+
+    fn set_aside(&self, root: &Path, relative: &Path, new_name: &Path) -> io::Result<()> {
+        beneath::set_aside(root, relative, new_name)
     }
 
     fn may_write(&self, path: &Path) -> bool {
@@ -162,17 +156,85 @@ impl World for OsWorld {
     }
 }
 
+/// How a folder is opened to be listed.
+const LISTED: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NONBLOCK);
+
+/// How a file is opened to be read: without waiting for the other end of a pipe.
+const READ: OFlags = OFlags::RDONLY
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY)
+    .union(OFlags::CLOEXEC);
+
+fn list(folder: OwnedFd, limit: usize) -> io::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for entry in Dir::new(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name == b"." || name == b".." {
+            continue;
+        }
+        if entries.len() == limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let kind = match entry.file_type() {
+            FileType::Unknown => None,
+            known => Some(kind(known)),
+        };
+        entries.push(Entry {
+            name: std::ffi::OsStr::from_bytes(name).to_os_string(),
+            kind,
+        });
+    }
+    Ok(entries)
+}
+
+fn read(file: OwnedFd, limit: usize) -> io::Result<Vec<u8>> {
+    let file = File::from(file);
+    let stat = rustix::fs::fstat(&file)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    let size = usize::try_from(stat.st_size).unwrap_or(usize::MAX);
+    if size > limit {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    let mut bytes = Vec::with_capacity(size + 1);
+    // A file may grow between the two calls: one byte more than allowed tells.
+    file.take((limit as u64).saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    if bytes.len() > limit {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(bytes)
+}
+
 #[cfg(target_os = "linux")]
 fn stat(path: &Path) -> io::Result<Stat> {
+    stat_at(CWD, path, AtFlags::SYMLINK_NOFOLLOW)
+}
+
+#[cfg(target_os = "linux")]
+fn stat_opened(root: &Path, relative: &Path) -> io::Result<Stat> {
+    let found = beneath::open(root, relative, OFlags::PATH)?;
+    stat_at(found.as_fd(), Path::new(""), AtFlags::EMPTY_PATH)
+}
+
+#[cfg(target_os = "linux")]
+fn time(at: rustix::fs::StatxTimestamp) -> Nanos {
+    at.tv_sec
+        .saturating_mul(SECOND)
+        .saturating_add(i64::from(at.tv_nsec))
+}
+
+#[cfg(target_os = "linux")]
+fn stat_at(at: BorrowedFd<'_>, path: &Path, flags: AtFlags) -> io::Result<Stat> {
     use rustix::fs::{StatxFlags, makedev, statx};
-    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
-    let stat = statx(CWD, path, flags, StatxFlags::BASIC_STATS | StatxFlags::MNT_ID)?;
+    let wanted = StatxFlags::BASIC_STATS | StatxFlags::MNT_ID;
+    let stat = statx(at, path, flags | AtFlags::NO_AUTOMOUNT, wanted)?;
     let mode = u32::from(stat.stx_mode);
-    let time = |at: rustix::fs::StatxTimestamp| {
-        at.tv_sec
-            .saturating_mul(SECOND)
-            .saturating_add(i64::from(at.tv_nsec))
-    };
     Ok(Stat {
         kind: kind(FileType::from_raw_mode(mode)),
         mount: stat.stx_mnt_id,
@@ -186,11 +248,37 @@ fn stat(path: &Path) -> io::Result<Stat> {
     })
 }
 
+#[cfg(target_os = "linux")]
+fn born(path: &Path) -> io::Result<Option<Nanos>> {
+    use rustix::fs::{StatxFlags, statx};
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+    let stat = statx(CWD, path, flags, StatxFlags::BTIME)?;
+    let kept = stat.stx_mask & StatxFlags::BTIME.bits() != 0;
+    Ok(kept.then(|| time(stat.stx_btime)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn born(path: &Path) -> io::Result<Option<Nanos>> {
+    let since = std::fs::symlink_metadata(path)?.created().ok();
+    let since = since.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+    Ok(since.and_then(|since| Nanos::try_from(since.as_nanos()).ok()))
+}
+
 #[cfg(not(target_os = "linux"))]
 fn stat(path: &Path) -> io::Result<Stat> {
+    Ok(from_metadata(&std::fs::symlink_metadata(path)?))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn stat_opened(root: &Path, relative: &Path) -> io::Result<Stat> {
+    let found = beneath::open(root, relative, OFlags::RDONLY | OFlags::NONBLOCK)?;
+    Ok(from_metadata(&File::from(found).metadata()?))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn from_metadata(stat: &std::fs::Metadata) -> Stat {
     use std::os::unix::fs::MetadataExt;
-    let stat = std::fs::symlink_metadata(path)?;
-    Ok(Stat {
+    Stat {
         kind: kind(FileType::from_raw_mode(stat.mode() as _)),
         mount: 0,
         dev: stat.dev(),
@@ -206,7 +294,7 @@ fn stat(path: &Path) -> io::Result<Stat> {
             .ctime()
             .saturating_mul(SECOND)
             .saturating_add(stat.ctime_nsec()),
-    })
+    }
 }
 
 fn kind(file_type: FileType) -> FileKind {

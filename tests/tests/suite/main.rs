@@ -10,9 +10,6 @@
 )]
 
 mod hostile;
-mod life;
 mod packaging;
-mod places;
-mod systemd;
 mod tidy;
 mod wire;
