@@ -2,26 +2,65 @@
 //!
 //! Made once by `lifecycle`, given to every handler by `dispatch`.
 
+use std::ffi::OsString;
+use std::sync::Arc;
+
 use proto::error::Result;
 use proto::places::Places;
 
+use crate::db::{self, Db};
+use crate::dispatch::Locks;
+use crate::index::{self, Trees};
 use crate::life::Life;
+use crate::world::{OsWorld, World, process};
 
 /// The daemon's belongings.
 pub struct Ctx {
+    /// Files, clock, chance.
+    pub world: Arc<dyn World>,
     /// Where the socket, the state and the user's configuration are.
     pub places: Places,
     /// The daemon's own life: since when, how many, how it is told to stop.
     pub life: Life,
+    /// All records.
+    pub db: Db,
+    /// One lock for each workspace.
+    pub locks: Locks,
+    /// The watched trees.
+    pub trees: Arc<Trees>,
 }
 
 impl Ctx {
-    /// Opens all that needs opening.
+    /// Opens all that needs opening. Blocks.
     ///
     /// # Errors
-    /// What the database or the first read of the configuration says.
-    pub fn open(places: Places, life: Life) -> Result<Self> {
-        Ok(Self { places, life })
+    /// What the database, the watcher or the first read of the configuration says.
+    pub fn open(places: Places) -> Result<Self> {
+        let world = Arc::new(OsWorld::new());
+        let options = db::Options {
+            probe: Some(probe()),
+            ..db::Options::new(world.now())
+        };
+        let opened = Db::open(&places.state_dir, options)?;
+        let life = Life::new(process::uid(), opened.migrated.to);
+        for note in &opened.recovery.notes {
+            match opened.recovery.is_loud() {
+                true => life.warn(note.clone()),
+                false => tracing::info!("{note}"),
+            }
+        }
+        let trees = Trees::new(index::Settings {
+            home: places.home.clone(),
+            ..index::Settings::default()
+        })?;
+        Ok(Self {
+            world,
+            places,
+            life,
+            db: opened.db,
+            locks: Locks::default(),
+            trees,
+        })
     }
 
     /// Reads the configuration again.
@@ -35,13 +74,20 @@ impl Ctx {
         self.life.connections.now() == 0 && self.life.requests.now() == 0
     }
 
-    /// Saves and closes what outlives the process.
+    /// Saves and closes what outlives the process. Blocks.
     ///
     /// # Errors
     /// What could not be saved.
-    pub async fn close(&self) -> Result<()> {
-        Ok(())
+    pub fn close(&self) -> Result<()> {
+        self.trees.stop();
+        self.db.close()
     }
+}
+
+/// How this very program examines a database in a process of its own.
+fn probe() -> Vec<OsString> {
+    let program = process::own_image();
+    vec![program, "probe".into()]
 }
 
 impl std::fmt::Debug for Ctx {

@@ -15,7 +15,6 @@
 //! Asked by `main`. What must stay true: an error before step 8 is told on standard error, where whoever started us
 //! reads it, and leaves nothing behind; after step 8 standard error is nobody's.
 
-use std::convert::Infallible;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,8 +26,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use tokio::sync::{mpsc, watch};
 
 use crate::ctx::Ctx;
-use crate::life::{Life, Wish};
-use crate::server::{Phase, Server};
+use crate::life::Wish;
+use crate::server::{Handed, Phase, Server};
 use crate::world::lock::Lock;
 use crate::world::socket::{self, Bound};
 use crate::world::{fd, folder, process};
@@ -77,8 +76,9 @@ pub fn run(options: &Options, places: Places) -> Result<()> {
         "starting"
     );
 
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    // One thread for all connections: an answer from memory then costs no hand-over between threads (measured: 1.4 times
+    // a raw echo, against 1.7 times with two workers). Whatever may wait runs on the blocking pool.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .thread_name("tod")
         .enable_all()
         .build()
@@ -91,7 +91,7 @@ pub fn run(options: &Options, places: Places) -> Result<()> {
             socket: bound.path().to_path_buf(),
             ..places
         };
-        let ctx = Arc::new(Ctx::open(places, Life::new(uid, 0))?);
+        let ctx = Arc::new(Ctx::open(places)?);
         serve(options, ctx, listener, bound, &mut lock).await
     });
     // A thread that hangs in a dead mount must not keep the daemon from ending.
@@ -190,7 +190,7 @@ async fn serve(
     idle.abort();
     watchdog.abort();
     signals.close();
-    ctx.close().await
+    ctx.close()
 }
 
 fn accept(server: &Arc<Server>, listener: Listener) -> tokio::task::JoinHandle<()> {
@@ -198,7 +198,7 @@ fn accept(server: &Arc<Server>, listener: Listener) -> tokio::task::JoinHandle<(
     tokio::spawn(async move { server.accept(&listener).await })
 }
 
-async fn drain(mut ended: mpsc::Receiver<Infallible>) {
+async fn drain(mut ended: mpsc::Receiver<Handed>) {
     if tokio::time::timeout(DRAIN_LIMIT, ended.recv()).await.is_err() {
         tracing::warn!(
             seconds = DRAIN_LIMIT.as_secs(),

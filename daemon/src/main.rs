@@ -37,6 +37,11 @@ fn main() -> ExitCode {
     match words.first().map(String::as_str) {
         Some("--version" | "-V") => say(&format!("tod {}\n", proto::hello::VERSION)),
         Some("--help" | "-h") => say(HELP),
+        // A process of its own for a database that may hang or end whoever opens it (`db`).
+        Some("probe") => match std::env::args_os().nth(2) {
+            Some(state) => daemon::db::examine(std::path::Path::new(&state)),
+            None => say(HELP),
+        },
         _ => match run(&words) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {

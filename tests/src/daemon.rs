@@ -181,14 +181,20 @@ impl Bed {
     }
 
     /// Starts `tod run` with a changed command and waits until it serves.
-    ///
-    /// # Panics
-    /// When it ends instead, or does not serve in time.
     #[must_use]
     pub fn start_with(&self, change: impl FnOnce(&mut Command)) -> Daemon {
         let mut command = self.tod(["run"]);
         change(&mut command);
-        let mut daemon = Daemon::spawn(&mut command);
+        self.start_by(&mut command)
+    }
+
+    /// Starts a daemon by a command of the caller's and waits until it serves.
+    ///
+    /// # Panics
+    /// When it ends instead, or does not serve in time.
+    #[must_use]
+    pub fn start_by(&self, command: &mut Command) -> Daemon {
+        let mut daemon = Daemon::spawn(command);
         deadline::until("the daemon serves", || {
             if let Some(status) = daemon.ended() {
                 panic!(

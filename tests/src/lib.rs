@@ -11,6 +11,7 @@ pub mod bench;
 pub mod daemon;
 pub mod deadline;
 pub mod git;
+pub mod namespace;
 pub mod process;
 pub mod skip;
 pub mod wire;

@@ -43,7 +43,6 @@ impl Said {
     ///
     /// # Panics
     /// When it did not.
-    #[must_use]
     pub fn ok(self) -> Self {
         self.ends(0)
     }
@@ -52,7 +51,6 @@ impl Said {
     ///
     /// # Panics
     /// When the exit code is another one.
-    #[must_use]
     pub fn ends(self, code: i32) -> Self {
         assert_eq!(
             self.code,

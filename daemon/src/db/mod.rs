@@ -22,6 +22,7 @@ mod envelope;
 mod flush;
 mod open;
 mod probe;
+mod rehearse;
 mod replay;
 mod schema;
 #[cfg(test)]
@@ -42,6 +43,7 @@ pub use disk::{Disk, RealDisk};
 pub use envelope::Record;
 pub use open::{Recovery, Source};
 pub use probe::examine;
+pub use rehearse::Rehearsal;
 pub use replay::{KEPT, Replay, RequestKey};
 
 use disk::Places;

@@ -1,5 +1,7 @@
 //! `reboot`: the daemon about itself. The last room, because its status speaks of all others.
 
+pub mod schema;
+
 use proto::daemon::{Answer, Database, Request, Status, Watches};
 use proto::error::Result;
 use proto::hello::{HIGHEST, VERSION};
@@ -9,7 +11,7 @@ use crate::life::Wish;
 use crate::world::process;
 
 /// The door: all of it from memory.
-pub fn answer(memory: &Memory<'_>, request: &Request) -> Result<proto::Answer> {
+pub fn answer(memory: Memory<'_>, request: &Request) -> Result<proto::Answer> {
     Ok(proto::Answer::Daemon(match request {
         Request::Status => Answer::Status(Box::new(status(memory))),
         Request::Reload => {
@@ -25,7 +27,7 @@ pub fn answer(memory: &Memory<'_>, request: &Request) -> Result<proto::Answer> {
     }))
 }
 
-fn status(memory: &Memory<'_>) -> Status {
+fn status(memory: Memory<'_>) -> Status {
     let (life, places) = (memory.life(), memory.places());
     Status {
         pid: std::process::id(),

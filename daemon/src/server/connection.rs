@@ -1,20 +1,24 @@
-//! One connection: frames in, requests run, frames out, all on one task.
+//! One connection: the header, then frames in, requests run, frames out, all on one task.
 //!
 //! Asked by `server`. One task does the reading and the writing, so an answer from memory goes straight from the
 //! handler into the socket. What must stay true: the output waiting here is bounded (when the client does not read, we
-//! stop taking more work from it and, after [`WRITE_LIMIT`], hang up); a frame once begun must be whole within
-//! [`FRAME_LIMIT`]; every request that was read gets exactly one last frame.
+//! stop taking more work from it and, after [`WRITE_LIMIT`], hang up); a header must come within [`HELLO_LIMIT`] and a
+//! frame once begun must be whole within [`FRAME_LIMIT`]; every request that was read gets exactly one last frame, from
+//! this image of the daemon or, when it hands over, from the next (`carry.rs`).
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use interprocess::local_socket::tokio::Stream;
+use proto::hello::{self, Control, Hello, Verdict};
 use proto::{Answer, ClientFrame, Error, Kind, ServerFrame, error::Result, frame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::carry::{Carried, Stage, Unfinished};
 use super::sink::{Outgoing, QUEUE, Sink};
 use super::{Inside, Phase};
 use crate::ctx::Ctx;
@@ -26,19 +30,24 @@ const MOST_REQUESTS: usize = 256;
 /// Bytes of output waiting above which nothing more is taken from the client or from its requests.
 const OUTBOX: usize = 1 << 20;
 
+/// How long a client may take for its header.
+pub(super) const HELLO_LIMIT: Duration = Duration::from_secs(10);
+
 /// How long a frame may take from its first byte to its last.
-const FRAME_LIMIT: Duration = Duration::from_secs(30);
+pub(super) const FRAME_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long a client may leave its output unread.
-const WRITE_LIMIT: Duration = Duration::from_secs(60);
+pub(super) const WRITE_LIMIT: Duration = Duration::from_secs(60);
 
 /// What one read takes at the most.
 const READ: usize = 64 << 10;
 
 struct Connection {
     ctx: Arc<Ctx>,
+    phase: Phase,
+    stage: Stage,
     inbox: Vec<u8>,
-    frame_since: Option<Instant>,
+    incomplete_since: Option<Instant>,
     outbox: Vec<u8>,
     sent: usize,
     stuck_since: Instant,
@@ -47,28 +56,34 @@ struct Connection {
     closing: bool,
 }
 
+/// A request in work.
 struct Running {
     give_up: watch::Sender<Option<Error>>,
+    task: JoinHandle<()>,
+    /// What the next image of the daemon needs to go on with it; none when this one has to finish it.
+    unfinished: Option<Unfinished>,
     _inside: Inside,
 }
 
-/// Serves a connection until either side ends it.
-pub(super) async fn run(stream: Stream, ctx: Arc<Ctx>, mut phase: watch::Receiver<Phase>) {
+/// Serves a connection until either side ends it. When the daemon hands over, the answer is what the next image needs
+/// to go on.
+pub(super) async fn run(
+    stream: &Stream,
+    ctx: Arc<Ctx>,
+    mut phase: watch::Receiver<Phase>,
+    carried: Carried,
+) -> Option<Carried> {
     let (queue, mut outgoing) = mpsc::channel(QUEUE);
-    let mut connection = Connection {
-        ctx,
-        inbox: Vec::with_capacity(READ),
-        frame_since: None,
-        outbox: Vec::new(),
-        sent: 0,
-        stuck_since: Instant::now(),
-        queue,
-        running: HashMap::new(),
-        closing: false,
-    };
-    let (mut reader, mut writer) = (&stream, &stream);
-    while !connection.over() {
-        let room = connection.waiting() < OUTBOX;
+    let mut connection = Connection::new(ctx, *phase.borrow_and_update(), queue, carried);
+    let (mut reader, mut writer) = (stream, stream);
+    loop {
+        if connection.over() {
+            return None;
+        }
+        if connection.phase == Phase::HandingOver && !connection.closing && connection.only_unfinished() {
+            return Some(connection.carry(&mut outgoing).await);
+        }
+        let room = connection.waiting() < OUTBOX || connection.phase == Phase::HandingOver;
         let limit = connection.limit();
         tokio::select! {
             biased;
@@ -81,15 +96,19 @@ pub(super) async fn run(stream: Stream, ctx: Arc<Ctx>, mut phase: watch::Receive
             message = outgoing.recv(), if room => {
                 if let Some(message) = message { connection.take(message) }
             }
-            read = reader.read_buf(&mut connection.inbox), if room && !connection.closing => match read {
+            read = reader.read_buf(&mut connection.inbox), if room && connection.listening() => match read {
                 Ok(count) if count > 0 => connection.read(),
                 _ => break,
             },
-            _ = phase.wait_for(|phase| *phase == Phase::Draining), if !connection.closing => connection.drain(),
+            changed = phase.changed() => {
+                if changed.is_err() { break }
+                connection.enter(*phase.borrow_and_update());
+            }
             () = sleep_until(limit) => if !connection.late() { break },
         }
     }
     connection.give_up_all(&Error::new(Kind::Cancelled, "the client has gone"));
+    None
 }
 
 async fn sleep_until(limit: Option<Instant>) {
@@ -100,9 +119,37 @@ async fn sleep_until(limit: Option<Instant>) {
 }
 
 impl Connection {
+    fn new(ctx: Arc<Ctx>, phase: Phase, queue: mpsc::Sender<Outgoing>, carried: Carried) -> Self {
+        let now = Instant::now();
+        let mut connection = Self {
+            ctx,
+            phase,
+            stage: carried.stage,
+            inbox: carried.inbox,
+            incomplete_since: Some(now),
+            outbox: carried.outbox,
+            sent: 0,
+            stuck_since: now,
+            queue,
+            running: HashMap::new(),
+            closing: false,
+        };
+        connection.inbox.reserve(READ);
+        for unfinished in carried.unfinished {
+            connection.ask(unfinished);
+        }
+        connection.read();
+        connection
+    }
+
     /// Whether all has been said.
     fn over(&self) -> bool {
         self.closing && self.running.is_empty() && self.waiting() == 0
+    }
+
+    /// Whether bytes of the client are taken.
+    fn listening(&self) -> bool {
+        !self.closing && self.phase == Phase::Serving
     }
 
     fn waiting(&self) -> usize {
@@ -112,8 +159,15 @@ impl Connection {
     /// The moment by which the client must have done something.
     fn limit(&self) -> Option<Instant> {
         let write = (self.waiting() > 0).then(|| self.stuck_since + WRITE_LIMIT);
-        let frame = self.frame_since.map(|since| since + FRAME_LIMIT);
-        write.into_iter().chain(frame).min()
+        let read = match self.stage {
+            Stage::Hello => HELLO_LIMIT,
+            Stage::Talking => FRAME_LIMIT,
+        };
+        let read = self
+            .incomplete_since
+            .filter(|_| self.listening())
+            .map(|since| since + read);
+        write.into_iter().chain(read).min()
     }
 
     /// The limit has passed: say so if the client may still read; whether the connection goes on at all.
@@ -122,11 +176,16 @@ impl Connection {
             tracing::warn!("a client did not read its answers; the connection was closed");
             return false;
         }
-        let why = format!(
-            "a frame must be whole within {} s of its first byte",
-            FRAME_LIMIT.as_secs()
-        );
-        self.refuse_frame(&Error::usage("a frame did not come to its end").why(why));
+        match self.stage {
+            Stage::Hello => self.greet(Verdict::NotAHello, 0),
+            Stage::Talking => {
+                let why = format!(
+                    "a frame must be whole within {} s of its first byte",
+                    FRAME_LIMIT.as_secs()
+                );
+                self.refuse_frame(&Error::usage("a frame did not come to its end").why(why));
+            }
+        }
         true
     }
 
@@ -152,13 +211,25 @@ impl Connection {
         if message.last {
             self.running.remove(&message.id);
             self.ctx.life.touch();
+        } else if let Some(running) = self.running.get_mut(&message.id)
+            && let (Some(unfinished), Some(mark)) = (&mut running.unfinished, message.mark)
+        {
+            unfinished.mark(mark);
         }
     }
 
-    /// Runs every whole frame in the inbox.
+    /// Takes what has come: the header, then every whole frame.
     fn read(&mut self) {
         let mut at = 0;
-        while !self.closing {
+        if self.stage == Stage::Hello {
+            let Some(bytes) = self.inbox.first_chunk::<{ hello::LENGTH }>() else {
+                return;
+            };
+            let hello = Hello::from_bytes(bytes);
+            at = hello::LENGTH;
+            self.judge(hello);
+        }
+        while self.listening() {
             let rest = &self.inbox[at..];
             let Some(head) = rest.first_chunk::<{ frame::HEAD }>() else {
                 break;
@@ -183,7 +254,7 @@ impl Connection {
             return;
         }
         self.inbox.drain(..at);
-        self.frame_since = match (self.inbox.is_empty(), self.frame_since) {
+        self.incomplete_since = match (self.inbox.is_empty(), self.incomplete_since) {
             (true, _) => None,
             (false, Some(since)) if at == 0 => Some(since),
             (false, _) => Some(Instant::now()),
@@ -191,6 +262,35 @@ impl Connection {
         if self.inbox.is_empty() {
             self.inbox.shrink_to(READ);
         }
+    }
+
+    fn judge(&mut self, hello: Result<Hello>) {
+        let Ok(hello) = hello else {
+            return self.greet(Verdict::NotAHello, 0);
+        };
+        match hello.control {
+            Control::Talk => {
+                match hello::choose((hello.lowest, hello.highest), (hello::LOWEST, hello::HIGHEST)) {
+                    Ok(chosen) => self.greet(Verdict::Accepted, chosen),
+                    Err(verdict) => self.greet(verdict, 0),
+                }
+            }
+            Control::Stop => {
+                self.greet(Verdict::Obeyed, 0);
+                self.ctx
+                    .life
+                    .wish(crate::life::Wish::Stop, "a client by its header");
+            }
+            Control::Reboot | Control::Other(_) => self.greet(Verdict::CannotObey, 0),
+        }
+    }
+
+    fn greet(&mut self, verdict: Verdict, chosen: u16) {
+        self.stage = Stage::Talking;
+        // After `stop` the client sees the end of the stream when the daemon ends.
+        self.closing = !matches!(verdict, Verdict::Accepted | Verdict::Obeyed);
+        let welcome = self.ctx.life.welcome(verdict, chosen);
+        self.put(&welcome.to_bytes());
     }
 
     fn obey(&mut self, message: ClientFrame) {
@@ -202,6 +302,10 @@ impl Connection {
                         .send_replace(Some(Error::new(Kind::Cancelled, "the request was cancelled")));
                 }
             }
+            ClientFrame::Ask { id, .. } if id == 0 || self.running.contains_key(&id) => {
+                let error = Error::usage(format!("the request id {id} cannot be used"));
+                self.refuse_frame(&error.why("it is zero or still in use on this connection"));
+            }
             ClientFrame::Ask {
                 id,
                 deadline_ms,
@@ -209,48 +313,51 @@ impl Connection {
                 caller,
                 request,
             } => {
-                if id == 0 || self.running.contains_key(&id) {
-                    return self.refuse_frame(
-                        &Error::usage(format!("the request id {id} cannot be used"))
-                            .why("it is zero or still in use on this connection"),
-                    );
-                }
-                let deadline =
-                    (deadline_ms > 0).then(|| Instant::now() + Duration::from_millis(deadline_ms.into()));
-                let ask = Ask {
-                    caller,
+                self.ask(Unfinished {
+                    id,
+                    deadline_ms,
                     request_id,
-                    deadline,
-                };
-                match dispatch::route(&self.ctx, &ask, request) {
-                    Ok(Route::Answered(answer)) => self.finish_now(id, answer),
-                    Ok(route) if self.running.len() < MOST_REQUESTS => self.start(id, ask, route),
-                    Ok(_) => self.finish_now(id, Err(too_many())),
-                    Err(error) => self.finish_now(id, Err(error)),
-                }
+                    caller,
+                    request,
+                });
             }
         }
     }
 
-    fn start(&mut self, id: u64, ask: Ask, route: Route) {
+    fn ask(&mut self, asked: Unfinished) {
+        let id = asked.id;
+        let ask = asked.ask();
+        match dispatch::route(&self.ctx, &ask, asked.request.clone()) {
+            Route::Answered(answer) => self.finish_now(id, *answer),
+            route if self.running.len() < MOST_REQUESTS => self.start(asked, ask, route),
+            _ => self.finish_now(id, Err(too_many())),
+        }
+    }
+
+    fn start(&mut self, asked: Unfinished, ask: Ask, route: Route) {
         let (give_up, cancelled) = watch::channel(None);
+        let id = asked.id;
         let sink = Sink {
             id,
             queue: self.queue.clone(),
             cancelled,
         };
+        let unfinished = (asked.can_be_carried() && matches!(route, Route::Stream(_))).then_some(asked);
+        let ctx = Arc::clone(&self.ctx);
+        let task = tokio::spawn(async move {
+            let result = dispatch::run(ctx, ask, route, &sink).await;
+            sink.finish(last_frame(id, result)).await;
+        });
+        let inside = self.ctx.life.requests.enter();
         self.running.insert(
             id,
             Running {
                 give_up,
-                _inside: self.ctx.life.requests.enter(),
+                task,
+                unfinished,
+                _inside: inside,
             },
         );
-        let ctx = Arc::clone(&self.ctx);
-        tokio::spawn(async move {
-            let result = dispatch::run(ctx, ask, route, &sink).await;
-            sink.finish(last_frame(id, result)).await;
-        });
     }
 
     fn finish_now(&mut self, id: u64, result: Result<Answer>) {
@@ -262,21 +369,54 @@ impl Connection {
     fn refuse_frame(&mut self, error: &Error) {
         tracing::info!(%error, "a connection sent a bad frame");
         self.inbox.clear();
-        self.frame_since = None;
+        self.incomplete_since = None;
         self.closing = true;
         self.finish_now(0, Err(error.clone()));
         self.give_up_all(&Error::new(Kind::Cancelled, "the connection sent a bad frame"));
     }
 
-    /// The daemon stops: requests that change something finish, those that only wait are ended.
-    fn drain(&mut self) {
-        self.closing = true;
-        self.give_up_all(&Error::unavailable("the daemon is stopping").next("ask again"));
+    fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        match phase {
+            Phase::Serving => self.read(),
+            // Requests that change something finish, those that only wait are ended.
+            Phase::Draining => {
+                self.closing = true;
+                self.give_up_all(&Error::unavailable("the daemon is stopping").next("ask again"));
+            }
+            Phase::HandingOver => {}
+        }
     }
 
     fn give_up_all(&self, why: &Error) {
         for running in self.running.values() {
             running.give_up.send_replace(Some(why.clone()));
+        }
+    }
+
+    /// Whether the next image can go on with all that is in work.
+    fn only_unfinished(&self) -> bool {
+        self.running.values().all(|running| running.unfinished.is_some())
+    }
+
+    /// Ends the tasks of what is in work and gathers what they still had to say.
+    async fn carry(&mut self, outgoing: &mut mpsc::Receiver<Outgoing>) -> Carried {
+        for running in self.running.values_mut() {
+            running.task.abort();
+            let _aborted = (&mut running.task).await;
+        }
+        while let Ok(message) = outgoing.try_recv() {
+            self.take(message);
+        }
+        Carried {
+            stage: self.stage,
+            inbox: std::mem::take(&mut self.inbox),
+            outbox: self.outbox.split_off(self.sent),
+            unfinished: self
+                .running
+                .drain()
+                .filter_map(|(_, running)| running.unfinished)
+                .collect(),
         }
     }
 }

@@ -1,12 +1,15 @@
-//! The way in: accept, check the peer, exchange headers, then one task per connection.
+//! The way in: accept, check the peer, then one task per connection.
 //!
 //! Asked by `lifecycle`, which owns the listener. What must stay true: nothing that a client sends or fails to send
 //! ends anything but its own request or connection; every wait on a client has a limit.
 
+pub mod carry;
 mod connection;
 mod sink;
+#[cfg(test)]
+mod slow;
 
-use std::convert::Infallible;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -14,26 +17,26 @@ use std::time::Duration;
 use interprocess::local_socket::tokio::{Listener, Stream};
 use interprocess::local_socket::traits::StreamCommon as _;
 use interprocess::local_socket::traits::tokio::Listener as _;
-use proto::hello::{self, Control, Hello, Verdict, Welcome};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use proto::hello::Verdict;
+use tokio::io::AsyncWriteExt;
 use tokio::sync::{mpsc, watch};
 
 use crate::ctx::Ctx;
+use carry::Carried;
 pub use sink::Sink;
 
 /// Connections served at once. More are told that the daemon is busy.
 pub const MOST_CONNECTIONS: u32 = 1024;
 
-/// How long a client may take for its header.
-const HELLO_LIMIT: Duration = Duration::from_secs(10);
-
-/// Whether the daemon serves or is coming to its end.
+/// How far the daemon has come with its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Requests are taken.
     Serving,
-    /// Requests in work are finished, nothing new is taken.
+    /// Requests in work are finished, nothing new is taken, connections end.
     Draining,
+    /// Requests in work are finished or carried, nothing new is taken, connections are carried.
+    HandingOver,
 }
 
 /// What all connections share.
@@ -41,9 +44,11 @@ pub enum Phase {
 pub struct Server {
     ctx: Arc<Ctx>,
     phase: watch::Receiver<Phase>,
-    open: Arc<Gauge>,
-    alive: mpsc::Sender<Infallible>,
+    handed: mpsc::Sender<Handed>,
 }
+
+/// A connection on its way to the next image.
+pub type Handed = (OwnedFd, Carried);
 
 /// A count that goes down by itself.
 #[derive(Debug, Default)]
@@ -75,28 +80,19 @@ impl Drop for Inside {
 }
 
 impl Server {
-    /// A server of `ctx` that stops taking requests when `phase` says so, and what ends when the server and its last
-    /// connection have ended.
+    /// A server of `ctx` that follows `phase`, and what gives the connections handed over: it ends when the server and
+    /// its last connection have ended.
     #[must_use]
-    pub fn new(ctx: Arc<Ctx>, phase: watch::Receiver<Phase>) -> (Self, mpsc::Receiver<Infallible>) {
-        let open = Arc::clone(&ctx.life.connections);
-        let (alive, ended) = mpsc::channel(1);
-        (
-            Self {
-                ctx,
-                phase,
-                open,
-                alive,
-            },
-            ended,
-        )
+    pub fn new(ctx: Arc<Ctx>, phase: watch::Receiver<Phase>) -> (Self, mpsc::Receiver<Handed>) {
+        let (handed, ended) = mpsc::channel(16);
+        (Self { ctx, phase, handed }, ended)
     }
 
     /// Accepts until the task is dropped.
     pub async fn accept(&self, listener: &Listener) {
         loop {
             match listener.accept().await {
-                Ok(stream) => self.welcome(stream),
+                Ok(stream) => self.admit(stream),
                 Err(error) => {
                     // Out of descriptors, most likely: the connection stays in the backlog until one is free.
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -106,82 +102,50 @@ impl Server {
         }
     }
 
-    fn welcome(&self, stream: Stream) {
-        let (inside, alive) = (self.open.enter(), self.alive.clone());
-        let (ctx, phase) = (Arc::clone(&self.ctx), self.phase.clone());
-        let busy = self.open.now() > MOST_CONNECTIONS;
+    /// Serves a connection that has just been accepted, or tells it why not.
+    fn admit(&self, stream: Stream) {
+        // The kernel says who the peer is; nothing else is believed.
+        let peer = stream.peer_creds().ok().and_then(|creds| creds.euid());
+        if peer != Some(self.ctx.life.uid) {
+            tracing::warn!(?peer, "a connection of another user was refused");
+            self.turn_away(stream, Verdict::WrongUser);
+        } else if self.ctx.life.connections.now() >= MOST_CONNECTIONS {
+            self.turn_away(stream, Verdict::Busy);
+        } else {
+            self.serve(stream, Carried::default());
+        }
+    }
+
+    /// Serves a connection from where it stands.
+    pub fn serve(&self, stream: Stream, carried: Carried) {
+        let inside = self.ctx.life.connections.enter();
+        let (ctx, phase, handed) = (Arc::clone(&self.ctx), self.phase.clone(), self.handed.clone());
+        ctx.life.touch();
         tokio::spawn(async move {
-            let _inside = inside;
+            let carried = connection::run(&stream, Arc::clone(&ctx), phase, carried).await;
             ctx.life.touch();
-            let Some(hello) = read_hello(&stream).await else {
-                return;
-            };
-            let verdict = if busy {
-                Verdict::Busy
-            } else {
-                judge(&ctx, &stream, &hello, *phase.borrow())
-            };
-            if verdict == Verdict::Obeyed {
-                ctx.life.wish(crate::life::Wish::Stop, "a client by its header");
-            }
-            let chosen = hello.as_ref().ok().and_then(|hello| common(hello).ok());
-            let chosen = if verdict == Verdict::Accepted {
-                chosen.unwrap_or_default()
-            } else {
-                0
-            };
-            let welcome = ctx.life.welcome(verdict, chosen);
-            if send(&stream, &welcome).await.is_err() || verdict != Verdict::Accepted {
-                // After `stop` the client sees the end of the stream when the process has ended.
-                drop(alive);
-                if verdict == Verdict::Obeyed {
-                    let mut phase = phase;
-                    let _ended = phase.wait_for(|_| false).await;
+            drop(inside);
+            if let Some(carried) = carried {
+                match stream_descriptor(&stream) {
+                    Ok(descriptor) => {
+                        let _nobody_takes_over = handed.send((descriptor, carried)).await;
+                    }
+                    Err(error) => tracing::error!(%error, "a connection could not be handed over"),
                 }
-                return;
             }
-            connection::run(stream, ctx, phase).await;
-            drop(alive);
+        });
+    }
+
+    fn turn_away(&self, stream: Stream, verdict: Verdict) {
+        let welcome = self.ctx.life.welcome(verdict, 0).to_bytes();
+        tokio::spawn(async move {
+            let limit = Duration::from_secs(1);
+            let _gone = tokio::time::timeout(limit, (&stream).write_all(&welcome)).await;
         });
     }
 }
 
-/// The client's header, or what its bytes were instead; none when it went away or took too long.
-async fn read_hello(stream: &Stream) -> Option<Result<Hello, proto::Error>> {
-    let mut bytes = [0; hello::LENGTH];
-    let mut stream = stream;
-    match tokio::time::timeout(HELLO_LIMIT, stream.read_exact(&mut bytes)).await {
-        Ok(Ok(_)) => Some(Hello::from_bytes(&bytes)),
-        Ok(Err(_)) => None,
-        Err(_) => Some(Err(proto::Error::usage("no header came"))),
-    }
-}
-
-async fn send(mut stream: &Stream, welcome: &Welcome) -> std::io::Result<()> {
-    let bytes = welcome.to_bytes();
-    tokio::time::timeout(HELLO_LIMIT, stream.write_all(&bytes))
-        .await
-        .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
-}
-
-fn common(hello: &Hello) -> Result<u16, Verdict> {
-    hello::choose((hello.lowest, hello.highest), (hello::LOWEST, hello::HIGHEST))
-}
-
-fn judge(ctx: &Ctx, stream: &Stream, hello: &Result<Hello, proto::Error>, phase: Phase) -> Verdict {
-    // The kernel says who the peer is; nothing else is believed.
-    let peer = stream.peer_creds().ok().and_then(|creds| creds.euid());
-    if peer != Some(ctx.life.uid) {
-        tracing::warn!(?peer, "a connection of another user was refused");
-        return Verdict::WrongUser;
-    }
-    let Ok(hello) = hello else {
-        return Verdict::NotAHello;
-    };
-    match hello.control {
-        Control::Stop => Verdict::Obeyed,
-        Control::Reboot | Control::Other(_) => Verdict::CannotObey,
-        Control::Talk if phase == Phase::Draining => Verdict::Stopping,
-        Control::Talk => common(hello).map_or_else(|verdict| verdict, |_| Verdict::Accepted),
-    }
+fn stream_descriptor(stream: &Stream) -> std::io::Result<OwnedFd> {
+    let Stream::UdSocket(stream) = stream;
+    stream.as_fd().try_clone_to_owned()
 }

@@ -16,6 +16,8 @@ pub(super) struct Outgoing {
     pub(super) id: u64,
     /// The frame, encoded.
     pub(super) bytes: Vec<u8>,
+    /// The clock up to which the client knows all with this frame.
+    pub(super) mark: Option<String>,
     /// Whether the request ends with it.
     pub(super) last: bool,
 }
@@ -34,8 +36,24 @@ impl Sink {
     /// # Errors
     /// When the client has gone or given the request up: the handler ends with this error.
     pub async fn item(&self, item: Item) -> Result<()> {
+        let mark = match &item {
+            Item::Batch(batch) => Some(batch.clock.clone()),
+            _ => None,
+        };
         let bytes = frame::encode(&ServerFrame::Item { id: self.id, item })?;
-        self.push(bytes, false).await
+        if let Some(why) = self.given_up() {
+            return Err(why);
+        }
+        let message = Outgoing {
+            id: self.id,
+            bytes,
+            mark,
+            last: false,
+        };
+        tokio::select! {
+            sent = self.queue.send(message) => sent.map_err(|_| gone()),
+            why = self.until_given_up() => Err(why),
+        }
     }
 
     /// Says how far the request has come. Never waits.
@@ -50,6 +68,7 @@ impl Sink {
             let _dropped_when_behind = self.queue.try_send(Outgoing {
                 id: self.id,
                 bytes,
+                mark: None,
                 last: false,
             });
         }
@@ -74,25 +93,11 @@ impl Sink {
         let message = Outgoing {
             id: self.id,
             bytes,
+            mark: None,
             last: true,
         };
         // A connection that has gone needs no last frame.
         let _gone = self.queue.send(message).await;
-    }
-
-    async fn push(&self, bytes: Vec<u8>, last: bool) -> Result<()> {
-        if let Some(why) = self.given_up() {
-            return Err(why);
-        }
-        let message = Outgoing {
-            id: self.id,
-            bytes,
-            last,
-        };
-        tokio::select! {
-            sent = self.queue.send(message) => sent.map_err(|_| gone()),
-            why = self.until_given_up() => Err(why),
-        }
     }
 }
 

@@ -21,6 +21,18 @@ pub fn resident_bytes() -> u64 {
     pages.unwrap_or_default() * rustix::param::page_size() as u64
 }
 
+/// A path that starts this very program, also after its file was replaced.
+#[must_use]
+pub fn own_image() -> std::ffi::OsString {
+    let link = std::path::Path::new("/proc/self/exe");
+    let image = if link.exists() {
+        Ok(link.to_path_buf())
+    } else {
+        std::env::current_exe()
+    };
+    image.unwrap_or_else(|_| PathBuf::from("tod")).into_os_string()
+}
+
 /// The effective user of this process.
 #[must_use]
 pub fn uid() -> u32 {

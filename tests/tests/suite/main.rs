@@ -10,6 +10,9 @@
 )]
 
 mod hostile;
+mod life;
 mod packaging;
+mod places;
+mod systemd;
 mod tidy;
 mod wire;

@@ -1,0 +1,125 @@
+//! The table: every request, one line each, and how it runs.
+//!
+//! Asked by the connection that read the request. Each way to run has its own type of handler, so that a handler can
+//! only do what its way allows:
+//!
+//! - *answered*: from memory, on the connection's own task; its [`Memory`] has no call that waits;
+//! - *look*: on the blocking pool, reading the disk, within a limit;
+//! - *write*: on the blocking pool, changing something; once begun it is finished;
+//! - *stream*: an async task that sends parts through its [`Sink`].
+//!
+//! What must stay true: every request ends with exactly one answer.
+
+mod desk;
+mod run;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use proto::{Answer, Caller, Request, error::Result};
+use tokio::time::Instant;
+
+use crate::ctx::Ctx;
+use crate::server::Sink;
+use crate::{index, reboot};
+pub use desk::{Desk, Locks, hold};
+pub use run::{compute, on_pool, run};
+
+/// Who asks, and how long they wait.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The caller's own situation.
+    pub caller: Caller,
+    /// For a mutation: the id under which it is done once.
+    pub request_id: Option<String>,
+    /// The moment after which nobody waits for the answer.
+    pub deadline: Option<Instant>,
+}
+
+/// What an inline handler may touch.
+#[derive(Clone, Copy)]
+pub struct Memory<'a> {
+    ctx: &'a Ctx,
+    /// The request's circumstances.
+    pub ask: &'a Ask,
+}
+
+/// A handler on the blocking pool.
+pub type Work = Box<dyn FnOnce(&Desk<'_>) -> Result<Answer> + Send>;
+
+/// What an async handler runs as.
+pub type Running = Pin<Box<dyn Future<Output = Result<Answer>> + Send>>;
+
+/// An async handler.
+pub type Stream = Box<dyn FnOnce(Arc<Ctx>, Ask, Sink) -> Running + Send>;
+
+/// How a request is going to be answered.
+pub enum Route {
+    /// It has been.
+    Answered(Box<Result<Answer>>),
+    /// By looking at the disk.
+    Look(Work),
+    /// By changing something.
+    Write(Work),
+    /// By an async task.
+    Stream(Stream),
+}
+
+/// The table.
+#[must_use]
+pub fn route(ctx: &Ctx, ask: &Ask, request: Request) -> Route {
+    let memory = Memory { ctx, ask };
+    match request {
+        Request::Daemon(request) => answered(|| reboot::answer(memory, &request)),
+        Request::Index(request) => stream(|ctx, ask, sink| index::door::answer(ctx, ask, request, sink)),
+        Request::Migrate(request) => look(move |desk| reboot::schema::answer(desk, &request)),
+        other => answered(move || Err(proto::Error::unavailable(format!("{other:?}")))),
+    }
+}
+
+fn answered(handler: impl FnOnce() -> Result<Answer>) -> Route {
+    Route::Answered(Box::new(run::guarded(handler, Err)))
+}
+
+fn look(handler: impl FnOnce(&Desk<'_>) -> Result<Answer> + Send + 'static) -> Route {
+    Route::Look(Box::new(handler))
+}
+
+fn stream<F>(handler: impl FnOnce(Arc<Ctx>, Ask, Sink) -> F + Send + 'static) -> Route
+where
+    F: Future<Output = Result<Answer>> + Send + 'static,
+{
+    Route::Stream(Box::new(|ctx, ask, sink| Box::pin(handler(ctx, ask, sink))))
+}
+
+impl<'a> Memory<'a> {
+    /// The daemon's own life.
+    #[must_use]
+    pub fn life(&self) -> &'a crate::life::Life {
+        &self.ctx.life
+    }
+
+    /// Where things are.
+    #[must_use]
+    pub fn places(&self) -> &'a proto::places::Places {
+        &self.ctx.places
+    }
+
+    /// The watched trees.
+    #[must_use]
+    pub fn trees(&self) -> &'a index::Trees {
+        &self.ctx.trees
+    }
+}
+
+/// Finds the project of a request: from the cache where that cannot hang, else on the blocking pool.
+///
+/// # Errors
+/// What detection says.
+pub async fn locate(
+    _ctx: &Arc<Ctx>,
+    _ask: &Ask,
+    _from: proto::detect::From,
+) -> Result<proto::detect::Detection> {
+    Err(proto::Error::unavailable("detection is not built yet"))
+}

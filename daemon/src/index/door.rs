@@ -1,0 +1,166 @@
+//! The door of the index: requests about files and changes.
+//!
+//! Asked by `dispatch`; every request runs as a stream, because the first one of a tree waits for its crawl and says how
+//! far that is. What must stay true: an answer names the root it is about and the clock it stands for; a query with a
+//! cookie sees all that happened before it was asked, or says `unsynced`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::detect::{Detection, From, Method};
+use proto::index::{Answer, Request, Since, Sync};
+use proto::{Error, Item, RawPath, error::Result, frame};
+
+use super::Tree;
+use crate::ctx::Ctx;
+use crate::dispatch::{self, Ask};
+use crate::server::Sink;
+
+/// How long a query waits for its cookie before it answers `unsynced` (SPEC 6).
+const SYNC_LIMIT: Duration = Duration::from_secs(1);
+
+/// How often a first crawl says how far it is.
+const PROGRESS: Duration = Duration::from_millis(200);
+
+/// Confidence up to which a directory is not indexed unless it is named (SPEC 4).
+const WEAK: u8 = 5;
+
+/// One request.
+///
+/// # Errors
+/// What detection says; `refused` for a directory that is no project and was not named; `usage` for a glob or a clock
+/// that is none.
+pub async fn answer(ctx: Arc<Ctx>, ask: Ask, request: Request, sink: Sink) -> Result<proto::Answer> {
+    let answer = match request {
+        Request::Files { at, glob, sync } => {
+            let (tree, unsynced) = synced(&ctx, &ask, at, sync, &sink).await?;
+            files(&tree, glob, unsynced, &sink).await?
+        }
+        Request::Clock { at, sync } => {
+            let (tree, unsynced) = synced(&ctx, &ask, at, sync, &sink).await?;
+            Answer::Clock {
+                root: root(&tree),
+                clock: tree.clock(),
+                unsynced,
+            }
+        }
+        Request::Changes {
+            at,
+            since,
+            wait,
+            sync,
+        } => {
+            let (tree, unsynced) = synced(&ctx, &ask, at, sync, &sink).await?;
+            let found = if wait {
+                tree.wait(&since).await?
+            } else {
+                tree.changes(&since)?
+            };
+            let (clock, fresh_instance) = (found.clock, found.fresh_instance);
+            let mut changes = found.changes.into_iter().peekable();
+            while changes.peek().is_some() {
+                sink.item(Item::Changes(part(&mut changes))).await?;
+            }
+            Answer::Changes {
+                root: root(&tree),
+                clock,
+                fresh_instance,
+                unsynced,
+            }
+        }
+        Request::Watch { at, since } => watch(&ctx, &ask, (at, since), &sink).await?,
+    };
+    Ok(proto::Answer::Index(answer))
+}
+
+/// The tree asked about, past its first crawl, and whether the cookie failed to come through.
+async fn synced(ctx: &Arc<Ctx>, ask: &Ask, at: From, sync: Sync, sink: &Sink) -> Result<(Arc<Tree>, bool)> {
+    let tree = tree(ctx, ask, at, sink).await?;
+    let unsynced = match sync {
+        Sync::Cookie => !tree.sync(SYNC_LIMIT).await,
+        Sync::No => false,
+    };
+    Ok((tree, unsynced))
+}
+
+async fn tree(ctx: &Arc<Ctx>, ask: &Ask, at: From, sink: &Sink) -> Result<Arc<Tree>> {
+    let named = at != From::Caller;
+    let found = dispatch::locate(ctx, ask, at).await?;
+    if !named && weak(ctx, &found) {
+        return Err(
+            Error::refused(format!("`{}` is not indexed", found.root.display()))
+                .why("it looks like no project, and reading all of it was not asked for")
+                .next(
+                    "name the directory with `--path`, or make it a project with `git init` or a marker file",
+                ),
+        );
+    }
+    let tree = match ctx.trees.get(found.root.as_path()) {
+        Some(tree) => tree,
+        None => open(ctx, ask, found).await?,
+    };
+    let mut tick = tokio::time::interval(PROGRESS);
+    loop {
+        tokio::select! {
+            biased;
+            () = tree.ready() => return Ok(tree),
+            _ = tick.tick() => sink.progress("files", tree.progress().files, None),
+        }
+    }
+}
+
+fn weak(ctx: &Ctx, found: &Detection) -> bool {
+    let home = ctx.places.home.as_deref() == Some(found.root.as_path());
+    found.method != Method::Explicit && (found.confidence <= WEAK || home)
+}
+
+/// The first use of a tree: its workspace goes on record, and its crawl begins.
+async fn open(ctx: &Arc<Ctx>, ask: &Ask, found: Detection) -> Result<Arc<Tree>> {
+    dispatch::on_pool(ctx, ask, move |desk| desk.ctx.trees.ensure(found.root.as_path())).await
+}
+
+async fn files(tree: &Arc<Tree>, glob: Option<String>, unsynced: bool, sink: &Sink) -> Result<Answer> {
+    let from = Arc::clone(tree);
+    // Some tens of milliseconds for a large tree: not on the thread of the connections.
+    let (clock, list) = dispatch::compute(move || from.files(glob.as_deref())).await?;
+    for part in list.chunks(frame::CHUNK) {
+        sink.item(Item::Files(part)).await?;
+    }
+    Ok(Answer::Files {
+        root: root(tree),
+        clock,
+        unsynced,
+    })
+}
+
+async fn watch(ctx: &Arc<Ctx>, ask: &Ask, (at, since): (From, Option<Since>), sink: &Sink) -> Result<Answer> {
+    let tree = tree(ctx, ask, at, sink).await?;
+    let mut batches = tree.subscribe(since.as_ref())?;
+    loop {
+        tokio::select! {
+            batch = batches.next() => match batch {
+                Some(batch) => sink.item(Item::Batch(batch)).await?,
+                None => return Err(Error::unavailable(format!("`{}` is no longer watched", tree.root().display()))),
+            },
+            why = sink.until_given_up() => return Err(why),
+        }
+    }
+}
+
+fn part(changes: &mut impl Iterator<Item = proto::index::Change>) -> Vec<proto::index::Change> {
+    let mut size = 0;
+    let mut part = Vec::new();
+    for change in changes {
+        size +=
+            change.path.as_bytes().len() + change.from.as_ref().map_or(0, |from| from.as_bytes().len()) + 32;
+        part.push(change);
+        if size >= frame::CHUNK {
+            break;
+        }
+    }
+    part
+}
+
+fn root(tree: &Tree) -> RawPath {
+    tree.root().into()
+}

@@ -1,0 +1,105 @@
+//! What the next image of the daemon needs to go on with a connection.
+//!
+//! Made by `connection` when the daemon hands over, read by it when the next image takes over. A connection that has
+//! just been accepted begins with [`Carried::default`]. What must stay true: together with the descriptor it is all
+//! there is of a connection, so that no byte read is lost and none is said twice.
+
+use std::time::Duration;
+
+use proto::index::{self, Since};
+use proto::{Caller, Request};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use crate::dispatch::Ask;
+
+/// How far the two sides have come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stage {
+    /// The client's header has not come yet.
+    #[default]
+    Hello,
+    /// Frames go both ways.
+    Talking,
+}
+
+/// One connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Carried {
+    /// How far the two sides have come.
+    pub stage: Stage,
+    /// Read and not yet acted on.
+    pub inbox: Vec<u8>,
+    /// Said and not yet written.
+    pub outbox: Vec<u8>,
+    /// Requests without their last frame.
+    pub unfinished: Vec<Unfinished>,
+}
+
+/// A request whose last frame is still to come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unfinished {
+    /// The client's id of it.
+    pub id: u64,
+    /// Milliseconds the client waits, counted anew after a hand-over; 0 for as long as it takes.
+    pub deadline_ms: u32,
+    /// For a mutation: the id under which it is done once.
+    pub request_id: Option<String>,
+    /// Who asks.
+    pub caller: Caller,
+    /// What is asked, from where it stands.
+    pub request: Request,
+}
+
+impl Unfinished {
+    pub(super) fn ask(&self) -> Ask {
+        let limit = Duration::from_millis(self.deadline_ms.into());
+        Ask {
+            caller: self.caller.clone(),
+            request_id: self.request_id.clone(),
+            deadline: (self.deadline_ms > 0).then(|| Instant::now() + limit),
+        }
+    }
+
+    /// Whether the next image can go on with it: what waits can wait there; what sends a list of its own must finish
+    /// here, since its parts so far have been sent.
+    pub(super) fn can_be_carried(&self) -> bool {
+        matches!(
+            self.request,
+            Request::Index(index::Request::Watch { .. } | index::Request::Changes { wait: true, .. })
+        )
+    }
+
+    /// The client has been told all up to a clock.
+    pub(super) fn mark(&mut self, clock: String) {
+        if let Request::Index(index::Request::Watch { since, .. }) = &mut self.request {
+            *since = Some(Since::Clock(clock));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subscription_goes_on_from_the_last_clock_the_client_was_told() {
+        let request = Request::Index(index::Request::Watch {
+            at: proto::detect::From::Caller,
+            since: None,
+        });
+        let mut watch = Unfinished {
+            id: 1,
+            deadline_ms: 0,
+            request_id: None,
+            caller: Caller::default(),
+            request,
+        };
+        assert!(watch.can_be_carried());
+        watch.mark("c:1:2:3".to_owned());
+        let Request::Index(index::Request::Watch { since, .. }) = watch.request else {
+            panic!("still a watch")
+        };
+        assert_eq!(since, Some(Since::Clock("c:1:2:3".to_owned())));
+    }
+}
