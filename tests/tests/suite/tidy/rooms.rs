@@ -3,8 +3,10 @@
 use super::code::{names_after, without_tests, without_words};
 use super::{Source, accept, refuses, sources};
 
-/// What `dispatch` gives to a handler: all that a room may know of it.
-const GIVEN: [&str; 3] = ["Ask", "Desk", "Memory"];
+/// All that a room may know of what stands above it: what a handler is given, and the ways to run.
+const GIVEN: [&str; 9] = [
+    "Ask", "Desk", "Memory", "Sink", "self", "compute", "hold", "locate", "on_pool",
+];
 
 /// What stands above the rooms: a room never calls upward.
 const ABOVE: [&str; 3] = ["dispatch", "server", "lifecycle"];
@@ -50,21 +52,19 @@ fn downstairs_only(sources: &[Source]) -> Vec<String> {
             if here.is_some() && there > here {
                 complain(line, format!("room `{own}` uses `{name}`, which comes after it"));
             }
-            if here.is_some() && ABOVE.contains(&name.as_str()) && name != "dispatch" {
+            if here.is_some() && name == "lifecycle" {
                 complain(line, format!("room `{own}` calls upward into `{name}`"));
             }
             if BELOW.contains(&own) && (there.is_some() || ABOVE.contains(&name.as_str()) || name == "ctx") {
                 complain(line, format!("`{own}` knows `{name}`, which stands above it"));
             }
         }
-        for (line, name) in [
-            names_after(&code, "crate::dispatch::"),
-            names_after(&code, "dispatch::"),
-        ]
-        .concat()
-        {
-            if here.is_some() && !GIVEN.contains(&name.as_str()) {
-                complain(line, format!("room `{own}` calls upward into `dispatch::{name}`"));
+        for above in ["dispatch", "server"] {
+            let paths = [format!("crate::{above}::"), format!("{above}::")];
+            for (line, name) in paths.iter().flat_map(|path| names_after(&code, path)) {
+                if here.is_some() && !GIVEN.contains(&name.as_str()) {
+                    complain(line, format!("room `{own}` calls upward into `{above}::{name}`"));
+                }
             }
         }
         for (line, name) in names_after(&code, "super::") {
@@ -80,7 +80,7 @@ fn downstairs_only(sources: &[Source]) -> Vec<String> {
 }
 
 /// Words that no rule needs: each is a hand on the world.
-const IMPURE: [&str; 20] = [
+const IMPURE: [&str; 23] = [
     "crate::world",
     "crate::db",
     "crate::ctx",
@@ -91,7 +91,10 @@ const IMPURE: [&str; 20] = [
     "std::net",
     "std::thread",
     "std::io",
-    "std::sync",
+    "std::sync::atomic",
+    "Mutex",
+    "RwLock",
+    "OnceLock",
     "SystemTime",
     "Instant",
     "tokio",
@@ -245,6 +248,8 @@ fn a_planted_call_upstairs_is_refused() {
         Source::new("daemon/src/detect/rules.rs", "use crate::{db, index::Tree};"),
         Source::new("daemon/src/detect/mod.rs", "use super::index::Tree;"),
         Source::new("daemon/src/index/crawl.rs", "fn f() { crate::dispatch::send() }"),
+        Source::new("daemon/src/index/crawl.rs", "use crate::server::Server;"),
+        Source::new("daemon/src/index/crawl.rs", "use crate::lifecycle;"),
         Source::new("daemon/src/index/crawl.rs", "use crate::{dispatch::route, db};"),
         Source::new("daemon/src/db.rs", "use crate::index;"),
         Source::new("daemon/src/world/os.rs", "use crate::ctx::Ctx;"),
