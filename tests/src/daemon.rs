@@ -21,6 +21,9 @@ use crate::wire::Peer;
 /// The variable that says where the built programs are, when it is not beside the tests.
 pub const BIN_DIR: &str = "TOD_BIN_DIR";
 
+/// A user and group without a name, a home or a file.
+pub const ORDINARY: u32 = 54_321;
+
 /// What a daemon may take from the signal to its end.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 
@@ -48,6 +51,7 @@ pub fn program(name: &str) -> PathBuf {
 #[derive(Debug)]
 pub struct Bed {
     dir: TempDir,
+    user: Option<u32>,
 }
 
 impl Default for Bed {
@@ -76,7 +80,7 @@ impl Bed {
             .prefix("tod-")
             .tempdir_in(parent)
             .expect("a temporary folder");
-        let bed = Self { dir };
+        let bed = Self { dir, user: None };
         for folder in [bed.home(), bed.runtime(), bed.work()] {
             std::fs::DirBuilder::new()
                 .mode(0o700)
@@ -84,6 +88,33 @@ impl Bed {
                 .expect("a folder of the bed");
         }
         bed
+    }
+
+    /// A home whose programs run as a user without rights over the files of others, which the tests' own may have. None,
+    /// with a word, where that is not possible. Only programs reach its daemon, not a [`Peer`].
+    ///
+    /// # Panics
+    /// When the folders cannot be given away.
+    #[must_use]
+    pub fn of_ordinary_user() -> Option<Self> {
+        let mut bed = Self::new();
+        if !root() {
+            return Some(bed);
+        }
+        for folder in [bed.path().to_path_buf(), bed.home(), bed.runtime(), bed.work()] {
+            std::os::unix::fs::chown(&folder, Some(ORDINARY), Some(ORDINARY)).expect("given away");
+        }
+        bed.user = Some(ORDINARY);
+        let probe = process::run(&mut bed.tod(["--version"]));
+        if probe.code != 0 {
+            let why = format!(
+                "the programs cannot be run as an ordinary user: {}",
+                probe.err.trim()
+            );
+            crate::skip::skip("foreign-uid", &why);
+            return None;
+        }
+        Some(bed)
     }
 
     /// The folder that holds everything.
@@ -142,7 +173,18 @@ impl Bed {
     /// Any program with the environment of this home and nothing else.
     #[must_use]
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new(program);
+        let mut command = match self.user {
+            None => Command::new(program),
+            Some(user) => {
+                let mut command = Command::new("setpriv");
+                command
+                    .arg(format!("--reuid={user}"))
+                    .arg(format!("--regid={user}"))
+                    .args(["--clear-groups", "--"])
+                    .arg(program);
+                command
+            }
+        };
         command
             .current_dir(self.work())
             .env_clear()

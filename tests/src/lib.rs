@@ -7,6 +7,7 @@
     reason = "this crate is the test bed: a panic is a verdict"
 )]
 
+pub mod ask;
 pub mod bench;
 pub mod daemon;
 pub mod deadline;

@@ -110,10 +110,15 @@ impl Peer {
 
     /// Sends a request; its id.
     pub fn ask(&mut self, request: Request) -> u64 {
-        self.next_id += 1;
-        let id = self.next_id;
+        let id = self.new_id();
         self.send(&ask_frame(id, Path::new("/"), request));
         id
+    }
+
+    /// An id that this connection has not used.
+    pub fn new_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
     }
 
     /// The next frame; none when the daemon has closed the connection.
