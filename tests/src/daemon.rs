@@ -237,15 +237,14 @@ impl Bed {
     #[must_use]
     pub fn start_by(&self, command: &mut Command) -> Daemon {
         let mut daemon = Daemon::spawn(command);
-        deadline::until("the daemon serves", || {
+        deadline::until("the daemon listens", || {
             if let Some(status) = daemon.ended() {
-                panic!(
-                    "the daemon ended ({status}) before it served\n{}",
-                    self.last_words()
-                );
+                panic!("the daemon ended ({status}) before it served");
             }
             Peer::try_connect(&self.socket())
         });
+        // It listens before it serves: its signals are its own only from its first welcome on.
+        drop(self.peer());
         daemon
     }
 
@@ -277,7 +276,10 @@ impl Bed {
     pub fn last_words(&self) -> String {
         let text = std::fs::read(self.log()).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
-        let lines: Vec<&str> = text.lines().collect();
+        let lines: Vec<String> = text
+            .lines()
+            .map(|line| line.chars().take(400).collect())
+            .collect();
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
 

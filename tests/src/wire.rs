@@ -63,7 +63,8 @@ impl Peer {
     /// # Panics
     /// When no header comes back.
     pub fn greet(&mut self, hello: &Hello) -> Welcome {
-        self.send(&hello.to_bytes());
+        // Whom the daemon does not want it may tell so before it has read a word.
+        self.send_if_taken(&hello.to_bytes());
         self.welcome()
     }
 
