@@ -49,7 +49,7 @@ fn find(start: &Path) -> Request {
 }
 
 /// Reads one frame; its payload.
-fn payload(stream: &mut UnixStream) -> Vec<u8> {
+pub fn payload(stream: &mut UnixStream) -> Vec<u8> {
     let mut head = [0; frame::HEAD];
     stream.read_exact(&mut head).expect("a head");
     let mut payload = vec![0; frame::length(head).expect("a length")];

@@ -12,8 +12,10 @@
     reason = "a bench has no outside, talks to whoever started it, and ends when its ground is missing"
 )]
 
+mod bare;
 mod detect;
 mod echo;
+mod index;
 mod process;
 
 use tests::bench::{Row, table};
@@ -21,7 +23,11 @@ use tests::bench::{Row, table};
 /// A group of rows that share a daemon.
 type Group = (&'static str, fn() -> Vec<Row>);
 
-const GROUPS: [Group; 2] = [("detect", detect::rows), ("process", process::rows)];
+const GROUPS: [Group; 3] = [
+    ("detect", detect::rows),
+    ("process", process::rows),
+    ("index", index::rows),
+];
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
