@@ -50,7 +50,7 @@ check:
 	@$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(STEP) 'check: licences, bans and sources'
 	@if $(CARGO) deny --version >/dev/null 2>&1; \
-	then $(CARGO) deny --offline check licenses bans sources; \
+	then $(CARGO) deny check licenses bans sources; \
 	else echo 'skipped: cargo-deny is not installed (`cargo install --locked cargo-deny`)'; fi
 
 bench: static
