@@ -1,1 +1,159 @@
-//! placeholder
+//! Which project a path belongs to (`tocli detect`).
+//!
+//! `dispatch` asks, and every room that needs the workspace of a caller. Derived by [`answer`] through `Look`, which
+//! writes down what the answer came from; kept by `cache` and given again only when all of that is unchanged. What must
+//! stay true: an answer reflects every change that had returned before the request came in; nothing is written and no
+//! process is started; the daemon's own environment and working directory are never consulted.
+
+mod answer;
+mod cache;
+#[cfg(test)]
+mod cases;
+mod git;
+mod look;
+mod markers;
+mod resolve;
+mod rules;
+mod stuck;
+mod vcs;
+mod walk;
+
+use std::time::Duration;
+
+use proto::Caller;
+use proto::detect::{Detection, From};
+use proto::error::Result;
+
+pub use markers::CustomMarker;
+
+use crate::world::World;
+use cache::{Cache, Question, Seen};
+use look::Look;
+use stuck::Stuck;
+
+/// What the configuration says about detection.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Settings {
+    /// `detection.prefer_git_root`: a root of version control goes before a marker within it.
+    pub prefer_git_root: bool,
+    /// `detection.fallback_to_home`: the home directory is better than no workspace.
+    pub fallback_to_home: bool,
+    /// `detection.custom_markers`.
+    pub custom_markers: Vec<CustomMarker>,
+    /// Answers kept at most; one per start path, so several times `performance.max_cached_workspaces`.
+    pub max_cached: usize,
+    /// `performance.cache_ttl_minutes`: how long an unused answer takes up memory.
+    pub cache_ttl: Duration,
+    /// The configuration's generation: a new one leaves old answers behind.
+    pub generation: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            prefer_git_root: true,
+            fallback_to_home: true,
+            custom_markers: Vec::new(),
+            max_cached: 800,
+            cache_ttl: Duration::from_secs(300),
+            generation: 0,
+        }
+    }
+}
+
+/// Finds projects, and remembers what it found.
+#[derive(Default)]
+pub struct Detector {
+    cache: Cache,
+    stuck: Stuck,
+}
+
+impl Detector {
+    /// One that has found nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The answer, when it is remembered and still true. Touches local file systems only and never waits for long, so
+    /// it may be asked where blocking is forbidden; none says nothing but "ask [`Detector::find`]".
+    #[must_use]
+    pub fn remembered(
+        &self,
+        world: &dyn World,
+        caller: &Caller,
+        from: &From,
+        settings: &Settings,
+    ) -> Option<Detection> {
+        let begun = world.monotonic();
+        let answer = self.cache.get(
+            world,
+            Question {
+                caller,
+                from,
+                settings,
+            },
+        )?;
+        Some(Detection {
+            micros: micros(world, begun),
+            ..answer
+        })
+    }
+
+    /// The answer. May hang where a mount hangs: ask on a thread that may block.
+    ///
+    /// # Errors
+    /// `usage`, `not found` or `refused` for a path that cannot be used; `not found` when there is no workspace;
+    /// `unavailable` for a disk that fails and for a mount on which calls hang already.
+    pub fn find(
+        &self,
+        world: &dyn World,
+        caller: &Caller,
+        from: &From,
+        settings: &Settings,
+    ) -> Result<Detection> {
+        let begun = world.monotonic();
+        let question = Question {
+            caller,
+            from,
+            settings,
+        };
+        if let Some(answer) = self.cache.get(world, question) {
+            return Ok(Detection {
+                micros: micros(world, begun),
+                ..answer
+            });
+        }
+        let mut look = Look::new(world, &self.stuck);
+        let answer = answer::derive(&mut look, question)?;
+        let seen = Seen {
+            table: look.table_version(),
+            made: begun,
+        };
+        if let Some(traces) = look.finish(world.granularity()) {
+            self.cache.put(question, &answer, traces, seen);
+        }
+        Ok(Detection {
+            micros: micros(world, begun),
+            ..answer
+        })
+    }
+
+    /// How many answers are kept.
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        self.cache.len()
+    }
+}
+
+impl std::fmt::Debug for Detector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Detector")
+            .field("kept", &self.kept())
+            .finish_non_exhaustive()
+    }
+}
+
+fn micros(world: &dyn World, begun: Duration) -> u64 {
+    u64::try_from(world.monotonic().saturating_sub(begun).as_micros()).unwrap_or(u64::MAX)
+}

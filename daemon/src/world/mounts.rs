@@ -201,16 +201,15 @@ fn unescape(word: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(word.len());
     let mut rest = word;
     while let Some((&byte, after)) = rest.split_first() {
-        if let (b'\\', Some(digits)) = (byte, after.get(..3)) {
-            if digits.iter().all(|digit| (b'0'..b'8').contains(digit)) {
-                out.push(
-                    digits
-                        .iter()
-                        .fold(0u8, |sum, digit| sum.wrapping_mul(8).wrapping_add(digit - b'0')),
-                );
-                rest = &after[3..];
-                continue;
-            }
+        if let (b'\\', Some(digits)) = (byte, after.get(..3))
+            && digits.iter().all(|digit| (b'0'..b'8').contains(digit))
+        {
+            let value = digits
+                .iter()
+                .fold(0u8, |sum, digit| sum.wrapping_mul(8).wrapping_add(digit - b'0'));
+            out.push(value);
+            rest = &after[3..];
+            continue;
         }
         out.push(byte);
         rest = after;

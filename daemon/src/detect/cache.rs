@@ -1,0 +1,195 @@
+//! Answers kept with what they were derived from.
+//!
+//! The door asks before it derives and tells after. What must stay true: an answer is given only after each thing it
+//! came from was found unchanged *by this request*; a check never touches a path that may hang; entries are bounded in
+//! number and age, which bounds memory only, never freshness.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use proto::RawPath;
+use proto::caller::{CLIENT_DIRECTORIES, Caller, LISTED};
+use proto::detect::{Detection, From};
+
+use super::Settings;
+use super::look::Trace;
+use crate::world::World;
+
+/// All that an answer depends on beside the disk, borrowed from a request.
+#[derive(Clone, Copy)]
+pub(super) struct Question<'a> {
+    /// Who asks.
+    pub(super) caller: &'a Caller,
+    /// From where.
+    pub(super) from: &'a From,
+    /// Under which settings.
+    pub(super) settings: &'a Settings,
+}
+
+/// The same, kept.
+struct Kept {
+    from: From,
+    cwd: Option<RawPath>,
+    vars: Vec<(String, RawPath)>,
+    settings: Settings,
+}
+
+struct Entry {
+    question: Kept,
+    answer: Detection,
+    root: PathBuf,
+    traces: Box<[Trace]>,
+    /// The mount table by which every trace was last known to lie on a local file system.
+    table: AtomicU64,
+    made: Duration,
+    used: AtomicU64,
+}
+
+/// The circumstances of an answer.
+#[derive(Clone, Copy)]
+pub(super) struct Seen {
+    /// The version of the mount table before anything was looked at.
+    pub(super) table: u64,
+    /// When the request came in.
+    pub(super) made: Duration,
+}
+
+/// The answers.
+#[derive(Default)]
+pub(super) struct Cache {
+    hasher: RandomState,
+    entries: Mutex<HashMap<u64, Arc<Entry>>>,
+    uses: AtomicU64,
+}
+
+impl<'a> Question<'a> {
+    /// The working directory, where the answer depends on it.
+    fn cwd(&self) -> Option<&'a RawPath> {
+        match self.from {
+            From::Caller => Some(&self.caller.cwd),
+            From::Start(path) | From::Explicit(path) => {
+                (path.as_bytes().first() != Some(&b'/')).then_some(&self.caller.cwd)
+            }
+        }
+    }
+
+    fn vars(&self) -> impl Iterator<Item = &'a (String, RawPath)> + use<'a> {
+        let counts = |name: &str| CLIENT_DIRECTORIES.contains(&name) || LISTED.contains(&name);
+        self.caller.vars.iter().filter(move |(name, _)| counts(name))
+    }
+
+    fn hash(&self, hasher: &RandomState) -> u64 {
+        struct Borrowed<'q, 'a>(&'q Question<'a>);
+        impl Hash for Borrowed<'_, '_> {
+            fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+                self.0.from.hash(state);
+                self.0.cwd().hash(state);
+                self.0.vars().for_each(|pair| pair.hash(state));
+                self.0.settings.hash(state);
+            }
+        }
+        hasher.hash_one(Borrowed(self))
+    }
+
+    fn is(&self, kept: &Kept) -> bool {
+        *self.from == kept.from
+            && self.cwd() == kept.cwd.as_ref()
+            && self.vars().eq(kept.vars.iter())
+            && *self.settings == kept.settings
+    }
+
+    fn keep(&self) -> Kept {
+        Kept {
+            from: self.from.clone(),
+            cwd: self.cwd().cloned(),
+            vars: self.vars().cloned().collect(),
+            settings: self.settings.clone(),
+        }
+    }
+}
+
+impl Cache {
+    /// The answer, if there is one and the disk still says so.
+    pub(super) fn get(&self, world: &dyn World, question: Question<'_>) -> Option<Detection> {
+        let hash = question.hash(&self.hasher);
+        let entry = self.lock().get(&hash).cloned()?;
+        if !question.is(&entry.question) {
+            return None;
+        }
+        let fresh = world.monotonic().saturating_sub(entry.made) <= question.settings.cache_ttl;
+        if fresh && entry.holds(world) {
+            entry
+                .used
+                .store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+            return Some(Detection {
+                cached: true,
+                ..entry.answer.clone()
+            });
+        }
+        let mut entries = self.lock();
+        if entries.get(&hash).is_some_and(|now| Arc::ptr_eq(now, &entry)) {
+            entries.remove(&hash);
+        }
+        None
+    }
+
+    /// Keeps an answer with what it came from, and under which circumstances.
+    pub(super) fn put(&self, question: Question<'_>, answer: &Detection, traces: Box<[Trace]>, seen: Seen) {
+        let Seen { table, made } = seen;
+        let entry = Entry {
+            question: question.keep(),
+            answer: answer.clone(),
+            root: answer.root.to_path_buf(),
+            traces,
+            table: AtomicU64::new(table),
+            made,
+            used: AtomicU64::new(self.uses.fetch_add(1, Ordering::Relaxed)),
+        };
+        let limit = question.settings.max_cached;
+        let mut entries = self.lock();
+        entries.insert(question.hash(&self.hasher), Arc::new(entry));
+        if entries.len() > limit {
+            entries.retain(|_, entry| made.saturating_sub(entry.made) <= question.settings.cache_ttl);
+        }
+        while entries.len() > limit {
+            let oldest = entries
+                .iter()
+                .min_by_key(|(_, entry)| entry.used.load(Ordering::Relaxed))
+                .map(|(hash, _)| *hash);
+            oldest.and_then(|hash| entries.remove(&hash));
+        }
+    }
+
+    /// How many answers are kept.
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Entry>>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn holds(&self, world: &dyn World) -> bool {
+        let table = world.mounts();
+        if table.version != self.table.load(Ordering::Relaxed) {
+            if self
+                .traces
+                .iter()
+                .any(|trace| table.remote_on_the_way(trace.path()).is_some())
+            {
+                return false;
+            }
+            self.table.store(table.version, Ordering::Relaxed);
+        }
+        // Root first: what lies beyond a changed link is never touched. Whether one may write depends on more than
+        // stamps tell (a file system turned read-only by itself), and asking costs as much as a stamp.
+        self.traces.iter().all(|trace| trace.holds(world))
+            && world.may_write(&self.root) == self.answer.writable
+    }
+}
