@@ -9,6 +9,7 @@ use proto::error::Result;
 use proto::places::Places;
 
 use crate::db::{self, Db};
+use crate::detect::{self, Detector};
 use crate::dispatch::Locks;
 use crate::index::{self, Trees};
 use crate::life::Life;
@@ -26,6 +27,8 @@ pub struct Ctx {
     pub db: Db,
     /// One lock for each workspace.
     pub locks: Locks,
+    /// Finds projects, and remembers what it found.
+    pub detector: Detector,
     /// The watched trees.
     pub trees: Arc<Trees>,
 }
@@ -59,8 +62,15 @@ impl Ctx {
             life,
             db: opened.db,
             locks: Locks::default(),
+            detector: Detector::new(),
             trees,
         })
+    }
+
+    /// What the configuration says about detection.
+    #[must_use]
+    pub fn detection(&self) -> detect::Settings {
+        detect::Settings::default()
     }
 
     /// Reads the configuration again.

@@ -9,6 +9,7 @@
 
 pub mod ask;
 pub mod bench;
+pub mod chance;
 pub mod daemon;
 pub mod deadline;
 pub mod git;

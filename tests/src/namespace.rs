@@ -21,10 +21,18 @@ pub fn mounting(bed: &Bed, setup: &str) -> Option<Command> {
         command.args(["sh", "-ec", script, "sh"]);
         command
     };
-    let probe = std::panic::catch_unwind(|| process::run(&mut begin("mount -t tmpfs none \"$HOME\"")));
-    if !probe.is_ok_and(|said| said.code == 0) {
-        skip::skip("userns", "no mount namespace can be made here");
-        return None;
+    let script = format!("{setup}\nexec \"$@\"");
+    let probe = std::panic::catch_unwind(|| process::run(begin(&script).arg("true")));
+    match probe {
+        Ok(said) if said.code == 0 => Some(begin(&script)),
+        Ok(said) => {
+            let why = format!("the mounts cannot be made here: {}", said.err.trim());
+            skip::skip("userns", &why);
+            None
+        }
+        Err(_) => {
+            skip::skip("userns", "no mount namespace can be made here");
+            None
+        }
     }
-    Some(begin(&format!("{setup}\nexec \"$@\"")))
 }

@@ -25,6 +25,16 @@ pub struct Desk<'a> {
 const LONGEST_ID: usize = 64;
 
 impl Desk<'_> {
+    /// Finds the project of the request. May hang where a mount hangs.
+    ///
+    /// # Errors
+    /// What detection says.
+    pub fn locate(&self, from: &proto::detect::From) -> Result<proto::detect::Detection> {
+        let ctx = self.ctx;
+        ctx.detector
+            .find(&*ctx.world, &self.ask.caller, from, &ctx.detection())
+    }
+
     /// Makes one change in `scope` (a workspace's id, or the word of what belongs to none).
     ///
     /// `change` gathers and decides, puts its records into the batch and gives the answer; it runs under the scope's

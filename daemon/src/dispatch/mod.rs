@@ -16,6 +16,7 @@ mod run;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use proto::detect::{Detection, From};
 use proto::{Answer, Caller, Request, error::Result};
 use tokio::time::Instant;
 
@@ -70,11 +71,31 @@ pub enum Route {
 pub fn route(ctx: &Ctx, ask: &Ask, request: Request) -> Route {
     let memory = Memory { ctx, ask };
     match request {
+        Request::Detect(proto::detect::Request::Find(from)) => find(memory, from),
         Request::Daemon(request) => answered(|| reboot::answer(memory, &request)),
         Request::Index(request) => stream(|ctx, ask, sink| index::door::answer(ctx, ask, request, sink)),
         Request::Migrate(request) => look(move |desk| reboot::schema::answer(desk, &request)),
         other => answered(move || Err(proto::Error::unavailable(format!("{other:?}")))),
     }
+}
+
+/// From the cache where that cannot hang, else on the blocking pool.
+fn find(memory: Memory<'_>, from: From) -> Route {
+    match remembered(memory, &from) {
+        Ok(Some(found)) => answered(|| Ok(Answer::Detect(found))),
+        Ok(None) => look(move |desk| desk.locate(&from).map(Answer::Detect)),
+        Err(error) => answered(|| Err(error)),
+    }
+}
+
+fn remembered(Memory { ctx, ask }: Memory<'_>, from: &From) -> Result<Option<Detection>> {
+    let ask = || {
+        let found = ctx
+            .detector
+            .remembered(&*ctx.world, &ask.caller, from, &ctx.detection());
+        Ok(found)
+    };
+    run::guarded(ask, Err)
 }
 
 fn answered(handler: impl FnOnce() -> Result<Answer>) -> Route {
@@ -116,10 +137,9 @@ impl<'a> Memory<'a> {
 ///
 /// # Errors
 /// What detection says.
-pub async fn locate(
-    _ctx: &Arc<Ctx>,
-    _ask: &Ask,
-    _from: proto::detect::From,
-) -> Result<proto::detect::Detection> {
-    Err(proto::Error::unavailable("detection is not built yet"))
+pub async fn locate(ctx: &Arc<Ctx>, ask: &Ask, from: From) -> Result<Detection> {
+    match remembered(Memory { ctx, ask }, &from)? {
+        Some(found) => Ok(found),
+        None => on_pool(ctx, ask, move |desk| desk.locate(&from)).await,
+    }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use proto::hello::{Control, HIGHEST, Hello, LENGTH, LOWEST, MAGIC, Verdict};
 use proto::{ClientFrame, Kind, ServerFrame, frame};
+use tests::chance::Chance;
 use tests::daemon::{Bed, Daemon};
 use tests::wire::{Peer, ask_frame, status};
 
@@ -348,29 +349,16 @@ fn giving_up_a_request_that_is_not_there_says_nothing() {
     stage.unharmed();
 }
 
-/// Chance with a seed, so that a failure can be repeated: splitmix64.
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-}
-
 #[test]
 fn rubbish_of_every_kind_harms_nobody() {
     let mut stage = Stage::new();
     let good = ask_frame(1, Path::new("/some/where"), status());
     for seed in 0..300 {
-        let mut chance = Chance(seed);
+        let mut chance = Chance::new(seed);
         let mut bytes = good.repeat(3);
-        for _ in 0..=chance.next() % 4 {
-            let at = usize::try_from(chance.next()).unwrap_or_default() % bytes.len();
-            bytes[at] = chance.next().to_le_bytes()[0];
+        for _ in 0..=chance.below(4) {
+            let at = chance.below(bytes.len());
+            bytes[at] = chance.number().to_le_bytes()[0];
         }
         let mut peer = stage.bed.peer();
         let _may_be_refused_midway = peer.send_if_taken(&bytes);

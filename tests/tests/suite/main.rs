@@ -9,11 +9,14 @@
     reason = "in a test a panic is the verdict, also in the functions that tests share"
 )]
 
+mod detect;
 mod hostile;
+mod hung;
 mod life;
 mod packaging;
 mod places;
 
+mod stale;
 mod systemd;
 mod tidy;
 mod wire;

@@ -1,0 +1,268 @@
+//! The index through the built programs, with `git ls-files` as the judge.
+//!
+//! Each question is asked once, right after the change: its cookie must have brought the change in.
+
+mod random;
+mod work;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use proto::index::{Change, ChangeKind};
+use tests::daemon::{Bed, Daemon};
+use tests::wire::Peer;
+use tests::{git, process};
+
+/// What a file is known by: a change in any of these is a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Look {
+    kind: u32,
+    size: u64,
+    mtime: (i64, i64),
+    ctime: (i64, i64),
+    inode: u64,
+}
+
+type Shown = BTreeMap<Vec<u8>, Look>;
+
+/// The files that git shows, and what they look like.
+fn shown(root: &Path) -> Shown {
+    git::files(root)
+        .into_iter()
+        .map(|name| {
+            let about = fs::symlink_metadata(root.join(OsStr::from_bytes(&name))).expect("shown");
+            let look = Look {
+                kind: about.mode(),
+                size: about.len(),
+                mtime: (about.mtime(), about.mtime_nsec()),
+                ctime: (about.ctime(), about.ctime_nsec()),
+                inode: about.ino(),
+            };
+            (name, look)
+        })
+        .collect()
+}
+
+/// The names that differ between two looks.
+fn differing(before: &Shown, after: &Shown) -> BTreeSet<Vec<u8>> {
+    before
+        .keys()
+        .chain(after.keys())
+        .filter(|name| before.get(*name) != after.get(*name))
+        .cloned()
+        .collect()
+}
+
+fn text(names: impl IntoIterator<Item = Vec<u8>>) -> Vec<String> {
+    names
+        .into_iter()
+        .map(|name| String::from_utf8_lossy(&name).into_owned())
+        .collect()
+}
+
+/// A project that is indexed, and what was known of it at the last question.
+struct Scene {
+    root: PathBuf,
+    peer: Peer,
+    before: Shown,
+    clock: String,
+    _daemon: Option<Daemon>,
+    bed: Bed,
+}
+
+impl Scene {
+    /// A daemon of its own, and a project that `make` fills in a folder on the file system of `parent`.
+    fn on(parent: &Path, make: impl FnOnce(&Path)) -> Self {
+        let bed = Bed::within(parent);
+        let daemon = bed.start();
+        let root = bed.project("project");
+        make(&root);
+        let mut scene = Self {
+            peer: bed.peer(),
+            root,
+            before: Shown::new(),
+            clock: String::new(),
+            _daemon: Some(daemon),
+            bed,
+        };
+        scene.files_are_right("at first");
+        scene.before = shown(&scene.root);
+        scene.clock = scene.peer.clock(&scene.root).expect("a clock");
+        scene
+    }
+
+    fn new(make: impl FnOnce(&Path)) -> Self {
+        Self::on(&std::env::temp_dir(), make)
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.at(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        fs::write(path, text).expect("written");
+    }
+
+    fn git(&self, args: &[&str]) {
+        git::git(&self.root, args);
+    }
+
+    /// The index lists what git shows: no more, no less, sorted, each once.
+    fn files_are_right(&mut self, when: &str) {
+        let ours = self
+            .peer
+            .files(&self.root)
+            .unwrap_or_else(|error| panic!("{when}: {error}"));
+        let theirs = git::files(&self.root);
+        if ours.iter().eq(theirs.iter()) {
+            return;
+        }
+        let set: BTreeSet<Vec<u8>> = ours.iter().cloned().collect();
+        let missing = text(theirs.difference(&set).cloned());
+        let extra = text(set.difference(&theirs).cloned());
+        panic!(
+            "{when}: {} files, git shows {}\nmissing: {missing:?}\nextra: {extra:?}",
+            ours.len(),
+            theirs.len()
+        );
+    }
+
+    /// Files and changes since the last question are right.
+    fn check(&mut self, when: &str) {
+        let told = self
+            .peer
+            .changes(&self.root, &self.clock)
+            .unwrap_or_else(|error| panic!("{when}: {error}"));
+        assert!(!told.unsynced, "{when}: unsynced");
+        self.files_are_right(when);
+        let after = shown(&self.root);
+        if !told.fresh {
+            let expected = differing(&self.before, &after);
+            let named = names(&told.changes);
+            let missing = text(expected.difference(&named).cloned());
+            let extra = text(named.difference(&expected).cloned());
+            assert!(
+                missing.is_empty() && extra.is_empty(),
+                "{when}: of the changes\nmissing: {missing:?}\nextra: {extra:?}\ntold: {:#?}",
+                told.changes
+            );
+            for change in &told.changes {
+                self.change_is_true(change, &after, when);
+            }
+        }
+        self.before = after;
+        self.clock = told.clock;
+    }
+
+    fn change_is_true(&self, change: &Change, after: &Shown, when: &str) {
+        let there = after.get(change.path.as_bytes());
+        let was = self.before.contains_key(change.path.as_bytes());
+        let right = match change.kind {
+            ChangeKind::Created => there.is_some() && !was,
+            ChangeKind::Modified => there.is_some() && was,
+            ChangeKind::Deleted => there.is_none() && was,
+            ChangeKind::Renamed => {
+                there.is_some()
+                    && change
+                        .from
+                        .as_ref()
+                        .is_some_and(|from| self.before.contains_key(from.as_bytes()))
+            }
+        };
+        assert!(
+            right,
+            "{when}: {change:?} (was there: {was}, is there: {})",
+            there.is_some()
+        );
+        if let Some(look) = there {
+            assert_eq!(change.size, Some(look.size), "{when}: {change:?}");
+        }
+    }
+
+    /// The same through `tocli`: one path a line.
+    fn tocli_lists_the_same(&self) {
+        let said = process::run(self.bed.tocli(["files", "-0"]).current_dir(&self.root)).ok();
+        let ours: Vec<&[u8]> = said
+            .out
+            .split(|byte| *byte == 0)
+            .filter(|name| !name.is_empty())
+            .collect();
+        let theirs = git::files(&self.root);
+        assert!(ours.iter().copied().eq(theirs.iter().map(Vec::as_slice)));
+    }
+}
+
+fn names(changes: &[Change]) -> BTreeSet<Vec<u8>> {
+    changes
+        .iter()
+        .flat_map(|change| std::iter::once(&change.path).chain(change.from.as_ref()))
+        .map(|path| path.as_bytes().to_vec())
+        .collect()
+}
+
+/// A small project with a bit of everything.
+fn small(root: &Path) {
+    let files = [
+        ("README.md", "hello\n"),
+        (".gitignore", "target/\n*.log\n!keep.log\n"),
+        ("src/main.rs", "fn main() {}\n"),
+        ("src/deep/er/leaf.rs", "\n"),
+        ("docs/a/b/c/page.md", "page\n"),
+        ("docs/.gitignore", "*.tmp\n/build\n"),
+        ("target/debug/thing", "x"),
+        ("vendor/lib/lib.c", "int x;\n"),
+    ];
+    for (name, text) in files {
+        let path = root.join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        fs::write(path, text).expect("written");
+    }
+    git::init(root);
+}
+
+/// A clone of this very repository.
+fn ourselves(root: &Path) {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let from = fs::canonicalize(from).expect("this repository");
+    let from = from.to_str().expect("UTF-8");
+    git::git(root, &["clone", "-q", "--no-hardlinks", from, "."]);
+}
+
+/// Sources of other people: some of the crates that this repository is built from. None where they are not at hand.
+fn others(root: &Path) -> Option<()> {
+    let home = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")))?;
+    let registry = fs::read_dir(home.join("registry/src"))
+        .ok()?
+        .flatten()
+        .next()?
+        .path();
+    let mut found = 0;
+    for entry in fs::read_dir(registry).ok()?.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let wanted = [
+            "rustix-",
+            "tokio-1",
+            "clap_builder-",
+            "regex-automata-",
+            "sled-",
+            "jiff-",
+        ];
+        if !wanted.iter().any(|prefix| name.starts_with(prefix)) {
+            continue;
+        }
+        let mut copy = std::process::Command::new("cp");
+        copy.arg("-r").arg(entry.path()).arg(root);
+        process::run(&mut copy).ok();
+        found += 1;
+    }
+    git::init(root);
+    (found > 0).then_some(())
+}
