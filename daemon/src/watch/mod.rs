@@ -1,1 +1,76 @@
-//! The watcher: file-system events of all trees through one descriptor.
+//! The watcher: file-system events of all trees, through one descriptor.
+//!
+//! [`Hub`] owns the inotify descriptor and knows which trees a watch belongs to; a reading thread waits for events,
+//! and whoever needs to be sure ([`Hub::drain`]) reads what is there at once. The kernel queues an event before the
+//! system call that causes it returns, so what a drain has read is all that happened before it began.
+//! What must stay true: events of a tree arrive in the kernel's order; a watch is known here before its first event is
+//! looked at; whoever reads only appends.
+
+mod inotify;
+
+pub use inotify::{Hub, system_limit};
+
+/// A watch: it belongs to a directory, whatever the directory is called by now.
+pub type Wd = i32;
+
+/// A watched tree, for as long as the daemon runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TreeKey(pub u64);
+
+/// What kind of event it was. A hint: the disk is the truth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hint {
+    /// Something about the name changed, or it went.
+    Changed,
+    /// The name is new.
+    Created,
+    /// The name went elsewhere; the number pairs it with its [`Hint::MovedTo`].
+    MovedFrom(u32),
+    /// The name came from elsewhere.
+    MovedTo(u32),
+}
+
+/// One event of a tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A name in a watched directory.
+    Name {
+        /// The directory's watch.
+        wd: Wd,
+        /// The name in it.
+        name: Vec<u8>,
+        /// Whether the name is, or was, a directory.
+        is_dir: bool,
+        /// What happened.
+        hint: Hint,
+    },
+    /// The watched directory itself: its mode or owner, or it was removed or moved.
+    Own {
+        /// The directory's watch.
+        wd: Wd,
+    },
+    /// The watch has ended by itself: the directory is gone, or its file system is.
+    Ended {
+        /// The watch.
+        wd: Wd,
+    },
+    /// Events were lost.
+    Overflow,
+}
+
+/// Why a directory could not be watched.
+#[derive(Debug)]
+pub enum WatchError {
+    /// The system's limit or `watch.max_watches` is reached.
+    Limit,
+    /// The directory cannot be read, or is gone.
+    Denied(std::io::Error),
+}
+
+/// Where the events of a tree go. Called with the watcher's lock held: it must only append.
+pub trait Mailbox: Send + Sync {
+    /// Takes over one event.
+    fn deliver(&self, event: Event);
+    /// What was delivered is all there is for now.
+    fn wake(&self);
+}

@@ -10,6 +10,7 @@
 )]
 
 mod beneath;
+pub mod dir;
 pub mod fake;
 pub mod fd;
 pub mod folder;

@@ -1,0 +1,285 @@
+//! Reading one directory: watch it, list it, judge each name, stat what is shown. Many at a time when there are many.
+//!
+//! Asked by the engine for new directories and for those whose rules have changed. What must stay true: the watch is
+//! placed before the directory is read, so whatever happens after the reading makes an event; nothing here changes the
+//! tree, so any number of directories can be read at once.
+
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use super::disk::{Disk, FILE_LIMIT};
+use super::ignore::{Matcher, Rules};
+use super::repo;
+use super::tracked::Tracked;
+use super::tree::{Id, Kind};
+use crate::watch::{WatchError, Wd};
+use crate::world::FileKind;
+use crate::world::dir::Meta;
+
+/// Control folders of version control that has no ignore rules here.
+const CONTROL: [&[u8]; 4] = [b".git", b".hg", b".svn", b".jj"];
+/// Handles are kept open for at most this many levels; deeper directories are opened by their path.
+const HANDLE_DEPTH: usize = 64;
+/// Directories waiting before other threads are asked to help.
+const HELP_AT: usize = 64;
+
+/// A directory to be read.
+pub(super) struct Job<D: Disk> {
+    /// The directory it is in, and its name there; the root has the root and an empty name.
+    pub(super) parent: Id,
+    pub(super) name: Vec<u8>,
+    /// Relative to the root.
+    pub(super) path: Vec<u8>,
+    /// The parent's handle, when that is open.
+    pub(super) within: Option<Arc<D::Dir>>,
+    /// What counts in the parent.
+    pub(super) rules: Rules,
+    /// The directory, or one above it, is hidden by the rules.
+    pub(super) excluded: bool,
+}
+
+/// A file, link or submodule that is shown.
+pub(super) struct Found {
+    pub(super) name: Vec<u8>,
+    pub(super) kind: Kind,
+    pub(super) meta: Meta,
+    pub(super) forced: bool,
+}
+
+/// What was read.
+pub(super) struct Listing<D: Disk> {
+    pub(super) watch: Result<Wd, WatchError>,
+    /// The watch on its `.git`, when it has one that could make it a nested repository.
+    pub(super) git_watch: Option<Wd>,
+    pub(super) meta: Meta,
+    pub(super) matcher: Option<Arc<Matcher>>,
+    pub(super) has_git: bool,
+    pub(super) is_nested: bool,
+    pub(super) files: Vec<Found>,
+    pub(super) dirs: Vec<Job<D>>,
+}
+
+/// What the rules say of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Hidden,
+    Shown { forced: bool },
+    Descend { forced: bool },
+    Submodule,
+}
+
+/// What reading needs to know.
+pub(super) struct Look<'a, D: Disk> {
+    pub(super) disk: &'a D,
+    pub(super) root: &'a D::Dir,
+    pub(super) root_path: &'a [u8],
+    pub(super) tracked: &'a Tracked,
+    /// Whether git's rules count.
+    pub(super) is_git: bool,
+}
+
+impl<D: Disk> Look<'_, D> {
+    /// What git would do with a name. `path` is relative to the root, `excluded` that its directory is hidden.
+    pub(super) fn judge(&self, path: &[u8], kind: FileKind, rules: &Rules, excluded: bool) -> Verdict {
+        let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
+        if name == b".git" || (!self.is_git && CONTROL.contains(&name)) {
+            return Verdict::Hidden;
+        }
+        match kind {
+            FileKind::Dir if self.tracked.is_link(path) => Verdict::Submodule,
+            FileKind::Dir => match excluded || rules.hide(path, true) {
+                true if !self.tracked.has_beneath(path) => Verdict::Hidden,
+                forced => Verdict::Descend { forced },
+            },
+            FileKind::File | FileKind::Link => match excluded || rules.hide(path, false) {
+                true if !self.tracked.has(path) => Verdict::Hidden,
+                forced => Verdict::Shown { forced },
+            },
+            FileKind::Other if self.tracked.has(path) => Verdict::Shown { forced: true },
+            FileKind::Other => Verdict::Hidden,
+        }
+    }
+
+    pub(super) fn open(&self, job: &Job<D>) -> io::Result<D::Dir> {
+        match &job.within {
+            Some(parent) => self.disk.open_at(parent, &job.name),
+            None => self.disk.open_at(self.root, &job.path),
+        }
+    }
+
+    /// Watches, then reads.
+    pub(super) fn read(&self, job: &Job<D>) -> io::Result<Listing<D>> {
+        let dir = self.open(job)?;
+        let watch = self.disk.watch(&dir);
+        let meta = self.disk.identity(&dir)?;
+        let mut names = Vec::new();
+        let mut has_git = false;
+        self.disk.list(&dir, &mut |name, kind| match name {
+            b".git" => has_git = true,
+            name => names.push((name.to_vec(), kind)),
+        })?;
+        let mut listing = Listing {
+            watch,
+            git_watch: None,
+            meta,
+            matcher: None,
+            has_git,
+            is_nested: false,
+            files: Vec::new(),
+            dirs: Vec::new(),
+        };
+        if has_git && self.is_git && !job.path.is_empty() {
+            listing.git_watch = self.watch_git(&dir);
+            listing.is_nested = self.is_nested(&dir, &job.path);
+            if listing.is_nested {
+                return Ok(listing);
+            }
+        }
+        if self.is_git && names.iter().any(|(name, _)| name == b".gitignore") {
+            listing.matcher = self.matcher(&dir);
+        }
+        self.sort(job, dir, names, &mut listing);
+        Ok(listing)
+    }
+
+    /// The ignore file of a directory; none when it has none that git would read.
+    pub(super) fn matcher(&self, dir: &D::Dir) -> Option<Arc<Matcher>> {
+        let source = self.disk.read(dir, b".gitignore", FILE_LIMIT).ok()?;
+        Some(Arc::new(Matcher::parse(source)))
+    }
+
+    fn watch_git(&self, dir: &D::Dir) -> Option<Wd> {
+        let git = self.disk.open_at(dir, b".git").ok()?;
+        self.disk.watch(&git).ok()
+    }
+
+    pub(super) fn is_nested(&self, dir: &D::Dir, path: &[u8]) -> bool {
+        !self.tracked.has_beneath(path)
+            && repo::is_repository(self.disk, dir, &repo::join(self.root_path, path))
+    }
+
+    fn sort(
+        &self,
+        job: &Job<D>,
+        dir: D::Dir,
+        names: Vec<(Vec<u8>, Option<FileKind>)>,
+        listing: &mut Listing<D>,
+    ) {
+        let mut path = job.path.clone();
+        if !path.is_empty() {
+            path.push(b'/');
+        }
+        let start = path.len();
+        let rules = match &listing.matcher {
+            Some(matcher) => job.rules.with(matcher.clone(), start),
+            None => job.rules.clone(),
+        };
+        let depth = job.path.iter().filter(|&&byte| byte == b'/').count();
+        let dir = Arc::new(dir);
+        for (name, kind) in names {
+            path.truncate(start);
+            path.extend_from_slice(&name);
+            let mut meta = None;
+            let kind = match kind {
+                Some(kind) => kind,
+                None => match self.disk.stat(&dir, &name) {
+                    Ok(stat) => meta.insert(stat).kind,
+                    Err(_) => continue,
+                },
+            };
+            let verdict = self.judge(&path, kind, &rules, job.excluded);
+            if let Verdict::Descend { forced } = verdict {
+                listing.dirs.push(Job {
+                    parent: job.parent,
+                    name,
+                    path: path.clone(),
+                    within: (depth < HANDLE_DEPTH).then(|| dir.clone()),
+                    rules: rules.clone(),
+                    excluded: forced,
+                });
+                continue;
+            }
+            if verdict == Verdict::Hidden {
+                continue;
+            }
+            // Gone by now, or of another kind: there is an event for that.
+            let Some(meta) = meta
+                .or_else(|| self.disk.stat(&dir, &name).ok())
+                .filter(|meta| meta.kind == kind)
+            else {
+                continue;
+            };
+            let (kind, forced) = match verdict {
+                Verdict::Submodule => (Kind::Submodule, false),
+                Verdict::Shown { forced } => (Kind::plain(kind), forced),
+                Verdict::Hidden | Verdict::Descend { .. } => continue,
+            };
+            listing.files.push(Found {
+                name,
+                kind,
+                meta,
+                forced,
+            });
+        }
+    }
+}
+
+struct Stack<D: Disk> {
+    jobs: Vec<Job<D>>,
+    busy: usize,
+    helpers: usize,
+}
+
+/// Reads all `jobs` and what lies beneath. `absorb` is given each listing, one at a time, and returns the directories
+/// to read next. With `threads` over one, others help when many directories wait.
+pub(super) fn run<D: Disk, F>(look: &Look<'_, D>, jobs: Vec<Job<D>>, threads: usize, absorb: F)
+where
+    F: FnMut(Job<D>, io::Result<Listing<D>>) -> Vec<Job<D>> + Send,
+{
+    let stack = Mutex::new(Stack {
+        jobs,
+        busy: 0,
+        helpers: threads.saturating_sub(1),
+    });
+    let (absorb, waiting) = (Mutex::new(absorb), Condvar::new());
+    std::thread::scope(|scope| work(look, &stack, &waiting, &absorb, Some(scope)));
+}
+
+fn work<'scope, 'env, D: Disk, F>(
+    look: &'env Look<'env, D>,
+    stack: &'env Mutex<Stack<D>>,
+    waiting: &'env Condvar,
+    absorb: &'env Mutex<F>,
+    scope: Option<&'scope std::thread::Scope<'scope, 'env>>,
+) where
+    F: FnMut(Job<D>, io::Result<Listing<D>>) -> Vec<Job<D>> + Send,
+{
+    let mut held = stack.lock().unwrap_or_else(PoisonError::into_inner);
+    loop {
+        let Some(job) = held.jobs.pop() else {
+            if held.busy == 0 {
+                waiting.notify_all();
+                return;
+            }
+            held = waiting.wait(held).unwrap_or_else(PoisonError::into_inner);
+            continue;
+        };
+        held.busy += 1;
+        if let Some(scope) = scope
+            && held.jobs.len() > HELP_AT
+        {
+            for _ in 0..std::mem::take(&mut held.helpers) {
+                scope.spawn(|| work(look, stack, waiting, absorb, None));
+            }
+        }
+        drop(held);
+        let listing = look.read(&job);
+        let more = (absorb.lock().unwrap_or_else(PoisonError::into_inner))(job, listing);
+        held = stack.lock().unwrap_or_else(PoisonError::into_inner);
+        held.busy -= 1;
+        if !more.is_empty() || held.busy == 0 {
+            held.jobs.extend(more);
+            waiting.notify_all();
+        }
+    }
+}

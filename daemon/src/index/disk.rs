@@ -1,0 +1,106 @@
+//! What the engine asks of a disk: one trait, so that the same engine runs over the real one and over a simulated one.
+//!
+//! What must stay true: a watch is placed on the directory that the handle has open, whatever its path is by now, and
+//! two handles of one directory get the same watch.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::watch::{Hub, TreeKey, WatchError, Wd};
+use crate::world::FileKind;
+use crate::world::dir::{self, Dir, Meta};
+
+/// The most bytes of an ignore or configuration file that are read; git's own limit is 100 MB, no honest file has 4.
+pub(super) const FILE_LIMIT: usize = 4 << 20;
+
+/// A disk with watches. Paths and names are bytes; no call follows a link unless it says so.
+pub(super) trait Disk: Send + Sync {
+    /// An open directory.
+    type Dir: Send + Sync;
+
+    /// Opens a directory by an absolute path, following links.
+    fn open(&self, path: &[u8]) -> io::Result<Self::Dir>;
+    /// Opens a directory beneath `dir` by a relative path; the empty path is `dir` itself.
+    fn open_at(&self, dir: &Self::Dir, path: &[u8]) -> io::Result<Self::Dir>;
+    /// Gives each name in `dir` with its kind, where the directory itself says it.
+    fn list(&self, dir: &Self::Dir, each: &mut dyn FnMut(&[u8], Option<FileKind>)) -> io::Result<()>;
+    /// What a name in `dir` is.
+    fn stat(&self, dir: &Self::Dir, name: &[u8]) -> io::Result<Meta>;
+    /// What `dir` is.
+    fn identity(&self, dir: &Self::Dir) -> io::Result<Meta>;
+    /// The bytes of a regular file in `dir`.
+    fn read(&self, dir: &Self::Dir, name: &[u8], limit: usize) -> io::Result<Vec<u8>>;
+    /// The bytes of a regular file by an absolute path, following links.
+    fn read_file(&self, path: &[u8], limit: usize) -> io::Result<Vec<u8>>;
+    /// What an absolute path is, following links.
+    fn stat_file(&self, path: &[u8]) -> io::Result<Meta>;
+    /// Watches `dir`; the same watch again when it is watched already.
+    fn watch(&self, dir: &Self::Dir) -> Result<Wd, WatchError>;
+    /// Ends a watch.
+    fn unwatch(&self, wd: Wd);
+    /// Wall-clock time in nanoseconds since 1970 UTC.
+    fn now(&self) -> i64;
+}
+
+/// The machine's own disk, watched through the daemon's one descriptor.
+#[derive(Debug)]
+pub(super) struct LocalDisk {
+    hub: Arc<Hub>,
+    key: TreeKey,
+}
+
+impl LocalDisk {
+    /// A disk whose events go to the tree of that key.
+    #[must_use]
+    pub(super) fn new(hub: Arc<Hub>, key: TreeKey) -> Self {
+        Self { hub, key }
+    }
+}
+
+impl Disk for LocalDisk {
+    type Dir = Dir;
+
+    fn open(&self, path: &[u8]) -> io::Result<Dir> {
+        Dir::open(path)
+    }
+
+    fn open_at(&self, dir: &Dir, path: &[u8]) -> io::Result<Dir> {
+        dir.open_at(path)
+    }
+
+    fn list(&self, dir: &Dir, each: &mut dyn FnMut(&[u8], Option<FileKind>)) -> io::Result<()> {
+        dir.list(each)
+    }
+
+    fn stat(&self, dir: &Dir, name: &[u8]) -> io::Result<Meta> {
+        dir.stat(name)
+    }
+
+    fn identity(&self, dir: &Dir) -> io::Result<Meta> {
+        dir.identity()
+    }
+
+    fn read(&self, dir: &Dir, name: &[u8], limit: usize) -> io::Result<Vec<u8>> {
+        dir.read(name, limit)
+    }
+
+    fn read_file(&self, path: &[u8], limit: usize) -> io::Result<Vec<u8>> {
+        dir::read_file(path, limit)
+    }
+
+    fn stat_file(&self, path: &[u8]) -> io::Result<Meta> {
+        dir::stat_file(path)
+    }
+
+    fn watch(&self, dir: &Dir) -> Result<Wd, WatchError> {
+        self.hub.watch(self.key, dir)
+    }
+
+    fn unwatch(&self, wd: Wd) {
+        self.hub.unwatch(self.key, wd);
+    }
+
+    fn now(&self) -> i64 {
+        crate::world::dir::now()
+    }
+}

@@ -1,0 +1,411 @@
+//! The engine of one tree: events in, settled ticks out. The disk is the truth; an event only says where to look.
+//!
+//! Its thread alone changes the tree; queries read the [`View`]. Files of this engine: `settle` (from dirty names to
+//! what is there), `place` (where a directory that was read belongs), `finish` (renames, deaths, the journal).
+//! What must stay true: a name is only judged through a directory handle that was checked to be the node's own; a watch
+//! belongs to a node, so renaming a directory moves one node; what cannot be looked at yet stays dirty.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::crawl::Look;
+use super::disk::Disk;
+use super::gitindex::Entries;
+use super::ignore::{Matcher, Rules};
+use super::journal::Journal;
+use super::repo::{self, GitEnv, Repo};
+use super::tracked::Tracked;
+use super::tree::{Id, Kind, Tree};
+use crate::watch::{Event, Hint, WatchError, Wd};
+use crate::world::dir::Meta;
+
+/// The most bytes of a git index that are read: some ten million files.
+const INDEX_LIMIT: usize = 1 << 30;
+
+/// What queries see.
+#[derive(Debug)]
+pub(super) struct View {
+    /// What is there.
+    pub(super) tree: Tree,
+    /// What changed.
+    pub(super) journal: Journal,
+}
+
+/// The view, shared with queries.
+#[derive(Clone, Debug)]
+pub(super) struct Shared(Arc<RwLock<View>>);
+
+impl Shared {
+    /// To look at.
+    #[must_use]
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, View> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, View> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What an engine is made with.
+#[derive(Clone, Debug)]
+pub(super) struct Start {
+    /// Absolute, links resolved.
+    pub(super) root: Vec<u8>,
+    /// Where git's global files are.
+    pub(super) env: GitEnv,
+    /// Threads for a crawl, this one included.
+    pub(super) threads: usize,
+}
+
+/// A watch that is not of a project's directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Control {
+    /// The folder of HEAD and index.
+    GitDir,
+    /// The folder of the configuration.
+    Common,
+    /// The folder of `exclude`.
+    Info,
+    /// The `.git` of a directory that is, or may become, a nested repository.
+    Nested(Id),
+}
+
+/// What is known of a directory beyond its node.
+#[derive(Debug, Default)]
+pub(super) struct Folder {
+    pub(super) wd: Option<Wd>,
+    /// Whether it has a `.git`, so that it is a nested repository or may become one.
+    pub(super) has_git: bool,
+    pub(super) git_wd: Option<Wd>,
+    pub(super) matcher: Option<Arc<Matcher>>,
+}
+
+/// What events said of a name.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Said {
+    pub(super) is_dir: bool,
+    pub(super) came: bool,
+    pub(super) moved_from: bool,
+    pub(super) moved_to: bool,
+}
+
+/// What is to be read again beyond single names.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Again {
+    pub(super) repo: bool,
+    pub(super) index: bool,
+    pub(super) everything: bool,
+}
+
+/// The state that reading directories changes.
+#[derive(Default)]
+pub(super) struct Inner {
+    pub(super) folders: HashMap<Id, Folder>,
+    pub(super) by_wd: HashMap<Wd, Id>,
+    pub(super) controls: HashMap<Wd, Vec<Control>>,
+    pub(super) dirty: BTreeMap<Id, BTreeMap<Vec<u8>, Said>>,
+    /// Directories taken out of their place: found elsewhere, or dead when the batch is over.
+    pub(super) limbo: Vec<Id>,
+    /// Files that have gone from their place in this batch.
+    pub(super) removed: Vec<(Id, Said)>,
+    /// Files that are new in this batch.
+    pub(super) arrived: Vec<(Id, Said)>,
+    /// Files whose stat has changed in this batch.
+    pub(super) changed: BTreeMap<Id, (Kind, Meta, Said)>,
+    /// Names that came and went.
+    pub(super) ghosts: Vec<(Id, Vec<u8>)>,
+    /// Directories that moved, and from where.
+    pub(super) moves: BTreeMap<Id, (Id, super::names::Name)>,
+    /// The first crawl makes no changes.
+    pub(super) is_first: bool,
+    /// Directories without a watch because of the limit.
+    pub(super) unwatched: u64,
+    /// An ignore file is new or another: git's index has to be read again.
+    pub(super) needs_index: bool,
+    /// Watches that may be of no more use.
+    pub(super) to_end: Vec<Wd>,
+}
+
+/// The engine.
+pub(super) struct Engine<D: Disk> {
+    pub(super) disk: D,
+    pub(super) start: Start,
+    pub(super) root: D::Dir,
+    pub(super) shared: Shared,
+    pub(super) repo: Option<Repo>,
+    pub(super) tracked: Tracked,
+    pub(super) inner: Inner,
+    pub(super) again: Again,
+}
+
+impl<D: Disk> Engine<D> {
+    /// An engine of a root that has not been read yet.
+    ///
+    /// # Errors
+    /// When the root cannot be opened as a directory.
+    pub(super) fn new(disk: D, start: Start) -> io::Result<Self> {
+        let root = disk.open(&start.root)?;
+        let tree = Tree::new(&disk.identity(&root)?);
+        let journal = Journal::new(disk.now());
+        let shared = Shared(Arc::new(RwLock::new(View { tree, journal })));
+        let inner = Inner {
+            is_first: true,
+            ..Inner::default()
+        };
+        Ok(Self {
+            disk,
+            start,
+            root,
+            shared,
+            repo: None,
+            tracked: Tracked::default(),
+            inner,
+            again: Again::default(),
+        })
+    }
+
+    /// What queries read.
+    #[must_use]
+    pub(super) fn shared(&self) -> Shared {
+        self.shared.clone()
+    }
+
+    /// Directories that could not be watched because of the limit.
+    #[must_use]
+    pub(super) fn unwatched(&self) -> u64 {
+        self.inner.unwatched
+    }
+
+    /// Reads everything for the first time.
+    pub(super) fn crawl(&mut self) {
+        self.open_repo();
+        self.load_tracked();
+        self.read_all();
+        self.inner.forget_batch();
+        self.inner.is_first = false;
+        let view = self.shared.read();
+        self.tracked.narrow(&view.tree);
+    }
+
+    /// Whether something waits to be settled.
+    #[must_use]
+    pub(super) fn is_dirty(&self) -> bool {
+        !self.inner.dirty.is_empty() || self.again.repo || self.again.index || self.again.everything
+    }
+
+    /// Takes an event in. Touches neither disk nor tree.
+    pub(super) fn note(&mut self, event: Event) {
+        match event {
+            Event::Overflow => self.again.everything = true,
+            Event::Name {
+                wd,
+                name,
+                is_dir,
+                hint,
+            } => {
+                self.note_control(wd, &name);
+                let Some(&id) = self.inner.by_wd.get(&wd) else {
+                    return;
+                };
+                // Either can decide about paths that are tracked: the index must be at hand.
+                self.again.index |= name == b".gitignore" || (name == b".git" && id != Tree::ROOT);
+                let said = self.inner.dirty.entry(id).or_default().entry(name).or_default();
+                said.is_dir |= is_dir;
+                said.came |= matches!(hint, Hint::Created | Hint::MovedTo(_));
+                said.moved_from |= matches!(hint, Hint::MovedFrom(_));
+                said.moved_to |= matches!(hint, Hint::MovedTo(_));
+            }
+            Event::Own { wd } => {
+                self.note_control(wd, b"");
+                if let Some(&id) = self.inner.by_wd.get(&wd) {
+                    self.inner.mark(&self.shared.read().tree, id);
+                }
+            }
+            Event::Ended { wd } => {
+                self.note_control(wd, b"");
+                self.inner.controls.remove(&wd);
+                let Some(id) = self.inner.by_wd.remove(&wd) else {
+                    return;
+                };
+                if let Some(folder) = self
+                    .inner
+                    .folders
+                    .get_mut(&id)
+                    .filter(|folder| folder.wd == Some(wd))
+                {
+                    folder.wd = None;
+                    self.inner.mark(&self.shared.read().tree, id);
+                }
+            }
+        }
+    }
+
+    fn note_control(&mut self, wd: Wd, name: &[u8]) {
+        for control in self.inner.controls.get(&wd).cloned().unwrap_or_default() {
+            match (control, name) {
+                (Control::GitDir, b"index") => self.again.index = true,
+                (Control::GitDir, b"config.worktree" | b"HEAD" | b"commondir" | b"")
+                | (Control::Common, b"config" | b"info" | b"objects" | b"refs" | b"")
+                | (Control::Info, b"exclude" | b"") => self.again.repo = true,
+                (Control::Nested(id), b"HEAD" | b"objects" | b"refs" | b"commondir" | b"") => {
+                    self.inner.mark(&self.shared.read().tree, id);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// To be called before a query is answered: notices what no watch can tell.
+    pub(super) fn look_outside(&mut self) {
+        if self
+            .repo
+            .as_ref()
+            .is_some_and(|repo| repo.is_outdated(&self.disk))
+        {
+            self.again.repo = true;
+        }
+    }
+
+    pub(super) fn look(&self) -> Look<'_, D> {
+        Look {
+            disk: &self.disk,
+            root: &self.root,
+            root_path: &self.start.root,
+            tracked: &self.tracked,
+            is_git: self.repo.is_some(),
+        }
+    }
+
+    /// Finds the repository and watches its folders, watch first, then read.
+    pub(super) fn open_repo(&mut self) {
+        self.inner.controls.retain(|_, controls| {
+            controls.retain(|control| matches!(control, Control::Nested(_)));
+            !controls.is_empty()
+        });
+        // Watched before it is judged: a `.git` that is being made becomes one while we look.
+        let dot_git = repo::join(&self.start.root, b".git");
+        self.watch_control(&dot_git, Control::GitDir);
+        self.watch_control(&dot_git, Control::Common);
+        let mut repo = Repo::open(&self.disk, &self.root, &self.start.root, &self.start.env);
+        if let Some(found) = &repo {
+            let folders = [
+                (found.git_dir.clone(), Control::GitDir),
+                (found.common_dir.clone(), Control::Common),
+                (repo::join(&found.common_dir, b"info"), Control::Info),
+            ];
+            for (path, control) in folders {
+                self.watch_control(&path, control);
+            }
+            repo = Repo::open(&self.disk, &self.root, &self.start.root, &self.start.env);
+        }
+        self.repo = repo;
+    }
+
+    fn watch_control(&mut self, path: &[u8], control: Control) {
+        let Ok(dir) = self.disk.open(path) else { return };
+        if let Ok(wd) = self.disk.watch(&dir) {
+            let controls = self.inner.controls.entry(wd).or_default();
+            if !controls.contains(&control) {
+                controls.push(control);
+            }
+        }
+    }
+
+    /// Reads git's index whole. To be narrowed once the tree is right.
+    pub(super) fn load_tracked(&mut self) {
+        self.tracked = self.read_tracked().unwrap_or_default();
+    }
+
+    fn read_tracked(&self) -> Option<Tracked> {
+        let repo = self.repo.as_ref()?;
+        let file = self
+            .disk
+            .read_file(&repo::join(&repo.git_dir, b"index"), INDEX_LIMIT)
+            .ok()?;
+        match Entries::parse(&file, if repo.settings.sha256 { 32 } else { 20 }) {
+            Ok(entries) => Some(Tracked::whole(entries)),
+            Err(problem) => {
+                tracing::warn!(?problem, "git's index could not be read");
+                None
+            }
+        }
+    }
+
+    /// The rules that count for the names in a directory, and whether it is hidden by them.
+    pub(super) fn rules_of(&self, tree: &Tree, id: Id) -> (Rules, bool) {
+        let mut chain = vec![id];
+        let mut at = id;
+        while at != Tree::ROOT {
+            at = tree.parent(at);
+            chain.push(at);
+        }
+        let mut rules = self
+            .repo
+            .as_ref()
+            .map(|repo| repo.rules.clone())
+            .unwrap_or_default();
+        let (mut skip, mut excluded) = (0, false);
+        for &id in chain.iter().rev() {
+            if id != Tree::ROOT {
+                skip += tree.name(id).len() + 1;
+            }
+            excluded |= tree.is_forced(id);
+            if let Some(matcher) = self
+                .inner
+                .folders
+                .get(&id)
+                .and_then(|folder| folder.matcher.as_ref())
+            {
+                rules = rules.with(matcher.clone(), skip);
+            }
+        }
+        (rules, excluded)
+    }
+}
+
+impl Inner {
+    /// Says that a directory is to be looked at by its name in its parent; the root has none and is read again.
+    pub(super) fn mark(&mut self, tree: &Tree, id: Id) {
+        let (parent, name) = if id == Tree::ROOT {
+            (id, Vec::new())
+        } else {
+            (tree.parent(id), tree.name(id).to_vec())
+        };
+        self.dirty
+            .entry(parent)
+            .or_default()
+            .entry(name)
+            .or_default()
+            .is_dir = true;
+    }
+
+    pub(super) fn watched(&mut self, watch: &Result<Wd, WatchError>) -> Option<Wd> {
+        match watch {
+            Ok(wd) => Some(*wd),
+            Err(WatchError::Limit) => {
+                self.unwatched += 1;
+                None
+            }
+            Err(WatchError::Denied(error)) => {
+                tracing::debug!(%error, "a directory could not be watched");
+                None
+            }
+        }
+    }
+
+    pub(super) fn forget_batch(&mut self) {
+        self.limbo.clear();
+        self.removed.clear();
+        self.arrived.clear();
+        self.changed.clear();
+        self.ghosts.clear();
+        self.moves.clear();
+    }
+
+    /// Whether a watch is of any use to this tree.
+    pub(super) fn uses(&self, wd: Wd) -> bool {
+        self.by_wd.contains_key(&wd) || self.controls.contains_key(&wd)
+    }
+}

@@ -1,0 +1,359 @@
+//! What changed when: a bounded log over the tree, and the difference between any two of its moments.
+//!
+//! The engine writes, queries fold. What must stay true: a record is only dropped together with all older ones, and the
+//! floor then rises, so that an answer is either complete or says `fresh_instance`; and a dead node is released only
+//! when the record of its death is dropped.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+
+use proto::RawPath;
+use proto::index::{Change, ChangeKind};
+
+use super::names::Name;
+use super::tree::{Id, Kind, Tree};
+
+/// Records kept at least; a tree of many files keeps as many as a quarter of its files.
+const KEPT: usize = 1 << 16;
+
+#[derive(Clone, Copy, Debug)]
+enum What {
+    Created,
+    Modified,
+    Deleted,
+    /// Was at this place before.
+    Moved(Id, Name),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Record {
+    tick: u32,
+    node: Id,
+    what: What,
+}
+
+/// The log.
+#[derive(Debug)]
+pub(super) struct Journal {
+    tick: u32,
+    /// Nothing older than this can be answered.
+    floor: u32,
+    log: VecDeque<Record>,
+    /// When each tick that changed something was settled.
+    times: VecDeque<(u32, i64)>,
+    /// Whether the open tick has records.
+    open: bool,
+    kept: usize,
+}
+
+impl Journal {
+    /// A log that begins now, with what is in the tree already as its base.
+    #[must_use]
+    pub(super) fn new(now: i64) -> Self {
+        let times = VecDeque::from([(1, now)]);
+        Self {
+            tick: 1,
+            floor: 1,
+            log: VecDeque::new(),
+            times,
+            open: false,
+            kept: KEPT,
+        }
+    }
+
+    /// The last settled tick.
+    #[must_use]
+    pub(super) fn tick(&self) -> u32 {
+        self.tick
+    }
+
+    fn push(&mut self, node: Id, what: What) {
+        self.open = true;
+        self.log.push_back(Record {
+            tick: self.tick + 1,
+            node,
+            what,
+        });
+    }
+
+    pub(super) fn created(&mut self, node: Id) {
+        self.push(node, What::Created);
+    }
+
+    pub(super) fn modified(&mut self, node: Id) {
+        self.push(node, What::Modified);
+    }
+
+    pub(super) fn deleted(&mut self, node: Id) {
+        self.push(node, What::Deleted);
+    }
+
+    pub(super) fn moved(&mut self, node: Id, from: (Id, Name)) {
+        self.push(node, What::Moved(from.0, from.1));
+    }
+
+    /// Ends the open tick; none when nothing happened in it. Drops what is too old.
+    pub(super) fn settle(&mut self, tree: &mut Tree, now: i64) -> Option<u32> {
+        if !std::mem::take(&mut self.open) {
+            return None;
+        }
+        self.tick += 1;
+        self.times.push_back((self.tick, now));
+        let bound = self
+            .kept
+            .max(usize::try_from(tree.files() / 4).unwrap_or(usize::MAX));
+        if self.log.len() > bound * 2 {
+            self.trim(tree, bound);
+        }
+        Some(self.tick)
+    }
+
+    /// Forgets all that was: older clocks are answered with `fresh_instance` from now on.
+    pub(super) fn restart(&mut self, tree: &mut Tree, now: i64) -> u32 {
+        self.open = false;
+        self.tick += 1;
+        while let Some(record) = self.log.pop_front() {
+            drop_record(tree, record);
+        }
+        self.floor = self.tick;
+        self.times = VecDeque::from([(self.tick, now)]);
+        self.tick
+    }
+
+    fn trim(&mut self, tree: &mut Tree, bound: usize) {
+        while self.log.len() > bound {
+            let Some(record) = self.log.pop_front() else { break };
+            self.floor = record.tick;
+            drop_record(tree, record);
+        }
+        // A tick is kept whole or not at all.
+        while self.log.front().is_some_and(|record| record.tick <= self.floor) {
+            if let Some(record) = self.log.pop_front() {
+                drop_record(tree, record);
+            }
+        }
+        while self.times.front().is_some_and(|&(tick, _)| tick < self.floor) {
+            self.times.pop_front();
+        }
+    }
+
+    /// Whether all that changed since `tick` is known.
+    #[must_use]
+    pub(super) fn reaches(&self, tick: u32) -> bool {
+        (self.floor..=self.tick).contains(&tick)
+    }
+
+    /// The last tick that was settled at or before a time; none when that is before the log.
+    #[must_use]
+    pub(super) fn tick_at(&self, time: i64) -> Option<u32> {
+        let after = self.times.partition_point(|&(_, at)| at <= time);
+        after.checked_sub(1).map(|at| self.times[at].0)
+    }
+
+    /// The difference between a tick that [`Journal::reaches`] and now, by path.
+    #[must_use]
+    pub(super) fn since(&self, tree: &Tree, tick: u32) -> Vec<Change> {
+        let from = self.log.partition_point(|record| record.tick <= tick);
+        if from == self.log.len() {
+            return Vec::new();
+        }
+        let mut fold = Fold {
+            tree,
+            places: HashMap::new(),
+            touched: HashMap::new(),
+            dirs: HashSet::new(),
+            ghosts: Vec::new(),
+        };
+        for record in self.log.range(from..).rev() {
+            fold.undo(record);
+        }
+        fold.expand();
+        fold.difference()
+    }
+}
+
+fn drop_record(tree: &mut Tree, record: Record) {
+    match record.what {
+        What::Deleted => tree.release(record.node),
+        What::Moved(_, name) if tree.place(record.node).1 != name => tree.release_name(name),
+        _ => {}
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Touched {
+    existed: bool,
+    modified: bool,
+}
+
+/// The log played backwards from now: `places` says where nodes were at the moment reached.
+struct Fold<'a> {
+    tree: &'a Tree,
+    places: HashMap<Id, (Id, Name)>,
+    touched: HashMap<Id, Touched>,
+    /// Directories that moved.
+    dirs: HashSet<Id>,
+    /// Paths at which something was in between.
+    ghosts: Vec<Vec<u8>>,
+}
+
+impl Fold<'_> {
+    fn undo(&mut self, record: &Record) {
+        let node = record.node;
+        let is_dir = self.tree.kind(node) == Kind::Dir;
+        let touched = self.touched.entry(node).or_default();
+        touched.existed = true;
+        match record.what {
+            What::Created => touched.existed = false,
+            What::Modified => touched.modified = true,
+            What::Deleted if is_dir => {}
+            What::Deleted => {
+                let path = self.path_then(node);
+                self.ghosts.push(path);
+            }
+            What::Moved(parent, name) => {
+                self.places.insert(node, (parent, name));
+                if is_dir {
+                    self.dirs.insert(node);
+                } else {
+                    let path = self.path_then(node);
+                    self.ghosts.push(path);
+                }
+            }
+        }
+    }
+
+    /// What lies in a directory that moved has moved.
+    fn expand(&mut self) {
+        let moved: Vec<Id> = self
+            .dirs
+            .iter()
+            .copied()
+            .filter(|&dir| self.tree.is_live(dir))
+            .collect();
+        let mut seen = HashSet::new();
+        let mut queue = moved;
+        while let Some(dir) = queue.pop() {
+            if !seen.insert(dir) {
+                continue;
+            }
+            for child in self.tree.children(dir) {
+                if self.tree.kind(child) == Kind::Dir {
+                    queue.push(child);
+                } else {
+                    self.touched.entry(child).or_insert(Touched {
+                        existed: true,
+                        modified: false,
+                    });
+                }
+            }
+        }
+    }
+
+    fn path_then(&self, id: Id) -> Vec<u8> {
+        let mut chain = Vec::new();
+        let mut at = id;
+        while at != Tree::ROOT {
+            let (parent, name) = self
+                .places
+                .get(&at)
+                .copied()
+                .unwrap_or_else(|| self.tree.place(at));
+            chain.push(name);
+            at = parent;
+        }
+        let mut path = Vec::new();
+        for &name in chain.iter().rev() {
+            if !path.is_empty() {
+                path.push(b'/');
+            }
+            path.extend_from_slice(self.tree.name_bytes(name));
+        }
+        path
+    }
+
+    fn difference(mut self) -> Vec<Change> {
+        let mut now: BTreeMap<Vec<u8>, Change> = BTreeMap::new();
+        let mut gone: Vec<(Vec<u8>, Kind)> = Vec::new();
+        let mut sources: HashSet<Vec<u8>> = HashSet::new();
+        for (&id, touched) in &self.touched {
+            if self.tree.kind(id) == Kind::Dir {
+                continue;
+            }
+            let then = touched.existed.then(|| self.path_then(id));
+            if !self.tree.is_live(id) {
+                gone.extend(then.map(|then| (then, self.tree.kind(id))));
+                continue;
+            }
+            let path = self.tree.path(id);
+            let (kind, from) = match then {
+                None => (ChangeKind::Created, None),
+                Some(then) if then == path && !touched.modified => continue,
+                Some(then) if then == path => (ChangeKind::Modified, None),
+                Some(then) => {
+                    sources.insert(then.clone());
+                    (ChangeKind::Renamed, Some(then))
+                }
+            };
+            now.insert(path.clone(), change(self.tree, id, kind, (path, from)));
+        }
+        for (path, kind) in gone {
+            match now.get_mut(&path) {
+                Some(there) if there.kind == ChangeKind::Created => there.kind = ChangeKind::Modified,
+                Some(_) => {}
+                None => {
+                    now.insert(path.clone(), deleted(path, kind));
+                }
+            }
+        }
+        for path in std::mem::take(&mut self.ghosts) {
+            if !now.contains_key(&path) && !sources.contains(&path) && self.was_ghost(&path) {
+                now.insert(path.clone(), deleted(path, Kind::File));
+            }
+        }
+        now.into_values().collect()
+    }
+
+    /// A path that is there now, untouched, had no ghost: its node was away and came back.
+    fn was_ghost(&self, path: &[u8]) -> bool {
+        self.tree
+            .find(path)
+            .is_none_or(|id| self.tree.kind(id) == Kind::Dir)
+    }
+}
+
+/// A change as it goes over the wire; nested repositories carry the slash that git prints.
+pub(super) fn change(
+    tree: &Tree,
+    id: Id,
+    kind: ChangeKind,
+    (mut path, from): (Vec<u8>, Option<Vec<u8>>),
+) -> Change {
+    if tree.kind(id) == Kind::Nested {
+        path.push(b'/');
+    }
+    let (size, mtime) = tree.size_and_mtime(id);
+    let from = from.map(RawPath::from);
+    Change {
+        path: path.into(),
+        kind,
+        from,
+        size: Some(size),
+        mtime: Some(mtime),
+        while_away: false,
+    }
+}
+
+fn deleted(mut path: Vec<u8>, kind: Kind) -> Change {
+    if kind == Kind::Nested {
+        path.push(b'/');
+    }
+    let (size, mtime) = (None, None);
+    Change {
+        path: path.into(),
+        kind: ChangeKind::Deleted,
+        from: None,
+        size,
+        mtime,
+        while_away: false,
+    }
+}

@@ -1,0 +1,91 @@
+//! The byte arena that holds the names of all nodes of a tree, in chunks so that growing it copies nothing.
+//!
+//! What must stay true: a [`Name`] is valid until [`Names::clear`]; what is released only counts as garbage, and the
+//! tree writes the arena anew when more than half of it is.
+
+const CHUNK: usize = 64 << 10;
+/// `NAME_MAX` of every Linux file system.
+const LONGEST: usize = 255;
+
+/// Where a name lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Name {
+    pub(super) at: u32,
+    pub(super) len: u8,
+}
+
+/// The arena.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    chunks: Vec<Vec<u8>>,
+    used: usize,
+    garbage: usize,
+}
+
+impl Names {
+    /// Keeps a copy. Names longer than the system allows are cut, which no listing can produce.
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "at most 255 bytes in chunks of 64 KiB; 4 GiB of names in all"
+    )]
+    pub(super) fn add(&mut self, name: &[u8]) -> Name {
+        let name = &name[..name.len().min(LONGEST)];
+        if self
+            .chunks
+            .last()
+            .is_none_or(|chunk| chunk.len() + name.len() > CHUNK)
+        {
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        let at = self.chunks.len().saturating_sub(1);
+        let Some(chunk) = self.chunks.last_mut() else {
+            return Name { at: 0, len: 0 };
+        };
+        let within = chunk.len();
+        chunk.extend_from_slice(name);
+        self.used += name.len();
+        Name {
+            at: (at * CHUNK + within) as u32,
+            len: name.len() as u8,
+        }
+    }
+
+    pub(super) fn get(&self, name: Name) -> &[u8] {
+        let at = name.at as usize;
+        let within = at % CHUNK;
+        self.chunks
+            .get(at / CHUNK)
+            .and_then(|chunk| chunk.get(within..within + name.len as usize))
+            .unwrap_or(&[])
+    }
+
+    pub(super) fn release(&mut self, name: Name) {
+        self.garbage += name.len as usize;
+    }
+
+    /// Whether writing it anew would give back more than it keeps.
+    pub(super) fn is_wasteful(&self) -> bool {
+        self.garbage > CHUNK && self.garbage * 2 > self.used
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.chunks.len() * CHUNK
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_come_back_across_chunk_borders() {
+        let mut names = Names::default();
+        let kept: Vec<_> = (0..2000u32)
+            .map(|n| (n, names.add(format!("{n:0>100}").as_bytes())))
+            .collect();
+        for (n, name) in kept {
+            assert_eq!(names.get(name), format!("{n:0>100}").as_bytes());
+        }
+        assert!(names.bytes() >= 200_000);
+    }
+}

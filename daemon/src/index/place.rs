@@ -1,0 +1,304 @@
+//! From what was read to the tree: where a directory belongs, and what of its content is new, other or gone.
+//!
+//! Asked by the crawl's `absorb` and by `settle`. What must stay true: a watch that is known tells a directory that has
+//! moved from one that is new, whatever the order in which both places are seen; nothing dies here, it only leaves its
+//! place (`finish` decides what has died and what was renamed).
+
+use std::collections::HashSet;
+use std::io;
+
+use super::crawl::{Found, Job, Listing};
+use super::disk::Disk;
+use super::engine::{Control, Folder, Inner, Said, View};
+use super::tree::{Id, Kind, Tree};
+use crate::watch::Wd;
+use crate::world::FileKind;
+use crate::world::dir::Meta;
+
+/// A directory as it was found at a place.
+pub(super) struct Seen<'a> {
+    pub(super) parent: Id,
+    pub(super) name: &'a [u8],
+    pub(super) kind: Kind,
+    pub(super) wd: Option<Wd>,
+    pub(super) meta: Meta,
+}
+
+impl Inner {
+    /// Takes a listing over; returns what is to be read next.
+    pub(super) fn absorb<D: Disk>(
+        &mut self,
+        view: &mut View,
+        job: Job<D>,
+        listing: io::Result<Listing<D>>,
+    ) -> Vec<Job<D>> {
+        let listing = match listing {
+            Ok(listing) => listing,
+            Err(error) => {
+                self.unreadable(view, &job, &error);
+                return Vec::new();
+            }
+        };
+        let wd = self.watched(&listing.watch);
+        let kind = if listing.is_nested {
+            Kind::Nested
+        } else {
+            Kind::Dir
+        };
+        let seen = Seen {
+            parent: job.parent,
+            name: &job.name,
+            kind,
+            wd,
+            meta: listing.meta,
+        };
+        let Some(id) = self.place(view, &seen) else {
+            return Vec::new();
+        };
+        view.tree.set_forced(id, job.excluded);
+        self.keep_folder(id, wd, &listing);
+        self.reconcile(view, id, &listing);
+        let mut next = listing.dirs;
+        for job in &mut next {
+            job.parent = id;
+        }
+        next
+    }
+
+    fn keep_folder<D: Disk>(&mut self, id: Id, wd: Option<Wd>, listing: &Listing<D>) {
+        let folder = self.folders.entry(id).or_default();
+        folder.has_git = listing.has_git;
+        folder.wd = wd;
+        let source = |matcher: &Option<_>| {
+            matcher
+                .as_ref()
+                .map(|m: &std::sync::Arc<super::ignore::Matcher>| m.source().to_vec())
+        };
+        self.needs_index |= source(&folder.matcher) != source(&listing.matcher);
+        folder.matcher.clone_from(&listing.matcher);
+        if let Some(old) = folder.git_wd.take_if(|old| Some(*old) != listing.git_watch) {
+            self.end_control(old, Control::Nested(id));
+        }
+        if let Some(git_wd) = listing.git_watch {
+            if let Some(folder) = self.folders.get_mut(&id) {
+                folder.git_wd = Some(git_wd);
+            }
+            let controls = self.controls.entry(git_wd).or_default();
+            if !controls.contains(&Control::Nested(id)) {
+                controls.push(Control::Nested(id));
+            }
+        }
+    }
+
+    pub(super) fn end_control(&mut self, wd: Wd, control: Control) {
+        if let Some(controls) = self.controls.get_mut(&wd) {
+            controls.retain(|&other| other != control);
+            if controls.is_empty() {
+                self.controls.remove(&wd);
+                self.to_end.push(wd);
+            }
+        }
+    }
+
+    /// The node of a directory seen at a place: the one that is there, one that has moved here, or a new one. None when
+    /// the place itself is out of date.
+    pub(super) fn place(&mut self, view: &mut View, seen: &Seen<'_>) -> Option<Id> {
+        let tree = &mut view.tree;
+        if seen.name.is_empty() {
+            if let Some(wd) = seen.wd {
+                self.by_wd.insert(wd, Tree::ROOT);
+            }
+            tree.set_meta(Tree::ROOT, &seen.meta);
+            return Some(Tree::ROOT);
+        }
+        let there = tree.child(seen.parent, seen.name);
+        let known = seen.wd.and_then(|wd| self.by_wd.get(&wd).copied());
+        let same = match known {
+            Some(known) => Some(known),
+            None => there.filter(|&id| self.is_unwatched(id) && tree.ino(id) == seen.meta.ino),
+        };
+        let id = match same.filter(|&id| tree.kind(id) == seen.kind) {
+            Some(id) if there == Some(id) => id,
+            Some(id) => {
+                if is_within(tree, seen.parent, id) {
+                    // It cannot lie in itself: the way to this place has moved meanwhile.
+                    self.mark(tree, id);
+                    return None;
+                }
+                let from = tree.place(id);
+                tree.detach(id);
+                if let Some(other) = there {
+                    self.displace(view, other, Said::default());
+                }
+                view.tree.attach(id, seen.parent, seen.name);
+                // Only where it was when the batch began counts.
+                self.moves.entry(id).or_insert(from);
+                id
+            }
+            None => {
+                if let Some(old) = same {
+                    // Of another kind from now on: the old node dies, its watch lives.
+                    self.folders.remove(&old);
+                    self.displace(view, old, Said::default());
+                }
+                if let Some(other) = view.tree.child(seen.parent, seen.name) {
+                    self.displace(view, other, Said::default());
+                }
+                let id = view.tree.insert(
+                    seen.parent,
+                    seen.name,
+                    seen.kind,
+                    &entry_meta(seen.kind, seen.meta),
+                );
+                if seen.kind == Kind::Nested && !self.is_first {
+                    self.arrived.push((id, Said::default()));
+                }
+                self.folders.insert(id, Folder::default());
+                id
+            }
+        };
+        view.tree.set_meta(id, &entry_meta(seen.kind, seen.meta));
+        if let Some(wd) = seen.wd {
+            self.by_wd.insert(wd, id);
+        }
+        if let Some(folder) = self.folders.get_mut(&id) {
+            folder.wd = seen.wd;
+        }
+        Some(id)
+    }
+
+    fn is_unwatched(&self, id: Id) -> bool {
+        self.folders.get(&id).is_some_and(|folder| folder.wd.is_none())
+    }
+
+    fn reconcile<D: Disk>(&mut self, view: &mut View, id: Id, listing: &Listing<D>) {
+        let is_empty = view.tree.children(id).next().is_none();
+        let mut seen = HashSet::new();
+        for found in &listing.files {
+            let child = self.found(view, id, found, Said::default());
+            if !is_empty {
+                seen.insert(child);
+            }
+        }
+        if is_empty {
+            return;
+        }
+        seen.extend(
+            listing
+                .dirs
+                .iter()
+                .filter_map(|job| view.tree.child(id, &job.name)),
+        );
+        let gone: Vec<Id> = view
+            .tree
+            .children(id)
+            .filter(|child| !seen.contains(child))
+            .collect();
+        for child in gone {
+            self.displace(view, child, Said::default());
+        }
+    }
+
+    /// A file, link or submodule at its place.
+    pub(super) fn found(&mut self, view: &mut View, parent: Id, found: &Found, said: Said) -> Id {
+        let meta = entry_meta(found.kind, found.meta);
+        let mut there = view.tree.child(parent, &found.name);
+        if let Some(other) = there.filter(|&id| matches!(view.tree.kind(id), Kind::Dir | Kind::Nested)) {
+            self.displace(view, other, said);
+            there = None;
+        }
+        let Some(id) = there else {
+            let id = view.tree.insert(parent, &found.name, found.kind, &meta);
+            view.tree.set_forced(id, found.forced);
+            if !self.is_first {
+                self.arrived.push((id, said));
+            }
+            return id;
+        };
+        view.tree.set_forced(id, found.forced);
+        if view.tree.differs(id, found.kind, &meta) {
+            self.changed.insert(id, (found.kind, meta, said));
+        } else {
+            self.changed.remove(&id);
+        }
+        id
+    }
+
+    /// Takes a node out of its place.
+    pub(super) fn displace(&mut self, view: &mut View, id: Id, said: Said) {
+        if !view.tree.is_attached(id) || id == Tree::ROOT {
+            return;
+        }
+        view.tree.detach(id);
+        match view.tree.kind(id) {
+            Kind::Dir | Kind::Nested => self.limbo.push(id),
+            _ => {
+                self.changed.remove(&id);
+                self.removed.push((id, said));
+            }
+        }
+    }
+
+    /// A directory that cannot be read has no content, as for git; one that is gone makes an event.
+    fn unreadable<D: Disk>(&mut self, view: &mut View, job: &Job<D>, error: &io::Error) {
+        if error.kind() != io::ErrorKind::PermissionDenied {
+            return;
+        }
+        let there = view
+            .tree
+            .child(job.parent, &job.name)
+            .filter(|&id| view.tree.kind(id) == Kind::Dir);
+        let Some(id) = there else {
+            let meta = Meta {
+                kind: FileKind::Dir,
+                mode: 0,
+                size: 0,
+                mtime: 0,
+                ctime: 0,
+                ino: 0,
+                dev: 0,
+            };
+            self.place(
+                view,
+                &Seen {
+                    parent: job.parent,
+                    name: &job.name,
+                    kind: Kind::Dir,
+                    wd: None,
+                    meta,
+                },
+            );
+            return;
+        };
+        let children: Vec<Id> = view.tree.children(id).collect();
+        for child in children {
+            self.displace(view, child, Said::default());
+        }
+    }
+}
+
+/// Whether `id` is `of` or lies in it.
+fn is_within(tree: &Tree, mut id: Id, of: Id) -> bool {
+    loop {
+        if id == of {
+            return true;
+        }
+        if id == Tree::ROOT {
+            return false;
+        }
+        id = tree.parent(id);
+    }
+}
+
+/// What is kept of a stat. Of a repository within, only that it is there: what happens in it makes no event here.
+fn entry_meta(kind: Kind, meta: Meta) -> Meta {
+    match kind {
+        Kind::Nested | Kind::Submodule => Meta {
+            size: 0,
+            mtime: 0,
+            ctime: 0,
+            ..meta
+        },
+        _ => meta,
+    }
+}

@@ -1,0 +1,432 @@
+//! From dirty names to what is there: each name is judged and statted once, in rounds, until nothing waits that can be
+//! looked at.
+//!
+//! What must stay true: directories are put in their places before anything is believed of what lies in them; a name
+//! whose directory is not at its place (it moved again meanwhile) stays dirty for the event that tells where it is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::crawl::{self, Found, Job, Verdict};
+use super::disk::Disk;
+use super::engine::{Engine, Said};
+use super::ignore::Rules;
+use super::place::Seen;
+use super::tracked::Tracked;
+use super::tree::{Id, Kind, Tree};
+use crate::world::FileKind;
+use crate::world::dir::Meta;
+
+/// Rounds in one batch. Each round needs a directory that came into place in the one before.
+const ROUNDS: usize = 64;
+
+/// A directory whose names are being looked at.
+struct Desk<D: Disk> {
+    id: Id,
+    path: Vec<u8>,
+    dir: Arc<D::Dir>,
+    rules: Rules,
+    excluded: bool,
+}
+
+impl<D: Disk> Engine<D> {
+    /// Settles all that was noted. The new tick, when something has changed.
+    pub(super) fn settle(&mut self) -> Option<u32> {
+        let mut again = std::mem::take(&mut self.again);
+        let was_lost = again.everything;
+        if again.repo && self.reload_repo() {
+            again.everything = true;
+        }
+        let mut old = None;
+        if again.everything || again.index || again.repo {
+            old = Some(std::mem::take(&mut self.tracked));
+            self.load_tracked();
+        }
+        if again.everything {
+            self.read_all();
+        } else if old.is_some() {
+            self.mark_nested();
+        }
+        for _ in 0..ROUNDS {
+            self.settle_names();
+            self.narrow(old.take());
+            if std::mem::take(&mut self.inner.needs_index) {
+                old = Some(std::mem::take(&mut self.tracked));
+                self.load_tracked();
+                self.narrow(old.take());
+            }
+            if self.inner.dirty.is_empty() || !self.can_go_on() {
+                break;
+            }
+        }
+        self.finish(was_lost)
+    }
+
+    /// Whether the repository says something else now.
+    fn reload_repo(&mut self) -> bool {
+        let old = self.repo.take();
+        self.open_repo();
+        match (&old, &self.repo) {
+            (None, None) => false,
+            (Some(old), Some(new)) => !old.has_same_rules(new),
+            _ => true,
+        }
+    }
+
+    fn mark_nested(&mut self) {
+        let ids: Vec<Id> = self
+            .inner
+            .folders
+            .iter()
+            .filter(|(_, folder)| folder.has_git)
+            .map(|(&id, _)| id)
+            .collect();
+        let view = self.shared.read();
+        for id in ids {
+            self.inner.mark(&view.tree, id);
+        }
+    }
+
+    /// Brings what is tracked down to what the rules hide, and marks what that makes different.
+    fn narrow(&mut self, old: Option<Tracked>) {
+        let Some(old) = old else { return };
+        let shared = self.shared.clone();
+        let view = shared.read();
+        self.tracked.narrow(&view.tree);
+        for path in self.tracked.difference(&old) {
+            self.mark_path(&view.tree, &path);
+        }
+    }
+
+    /// Marks the first name on a path that is not a directory in the tree, and every directory on it that is only there
+    /// because of git's index.
+    fn mark_path(&mut self, tree: &Tree, path: &[u8]) {
+        let mut at = Tree::ROOT;
+        for name in path.split(|&byte| byte == b'/') {
+            let child = tree.child(at, name);
+            let inner = child.filter(|&child| tree.kind(child) == Kind::Dir);
+            if inner.is_none_or(|child| tree.is_forced(child)) {
+                self.inner
+                    .dirty
+                    .entry(at)
+                    .or_default()
+                    .entry(name.to_vec())
+                    .or_default();
+            }
+            let Some(child) = inner else { return };
+            at = child;
+        }
+    }
+
+    /// Reads the whole tree from the root.
+    pub(super) fn read_all(&mut self) {
+        let rules = self
+            .repo
+            .as_ref()
+            .map(|repo| repo.rules.clone())
+            .unwrap_or_default();
+        let (name, path) = (Vec::new(), Vec::new());
+        self.run(vec![Job {
+            parent: Tree::ROOT,
+            name,
+            path,
+            within: None,
+            rules,
+            excluded: false,
+        }]);
+    }
+
+    fn run(&mut self, jobs: Vec<Job<D>>) {
+        let threads = self.start.threads;
+        let shared = self.shared.clone();
+        let mut inner = std::mem::take(&mut self.inner);
+        let look = self.look();
+        crawl::run(&look, jobs, threads, |job, listing| {
+            inner.absorb(&mut shared.write(), job, listing)
+        });
+        self.inner = inner;
+    }
+
+    fn can_go_on(&self) -> bool {
+        let view = self.shared.read();
+        self.inner
+            .dirty
+            .keys()
+            .any(|&id| view.tree.is_live(id) && self.desk(&view.tree, id).is_some())
+    }
+
+    fn settle_names(&mut self) {
+        for _ in 0..ROUNDS {
+            let dirty = std::mem::take(&mut self.inner.dirty);
+            if dirty.is_empty() {
+                return;
+            }
+            let (jobs, deferred, progressed) = self.round(dirty);
+            if !jobs.is_empty() {
+                self.run(jobs);
+            }
+            for (id, names) in deferred {
+                let kept = self.inner.dirty.entry(id).or_default();
+                for (name, said) in names {
+                    kept.entry(name).or_insert(said).merge(said);
+                }
+            }
+            if !progressed {
+                return;
+            }
+        }
+    }
+
+    /// Looks at all names whose directories are in place.
+    #[allow(clippy::type_complexity, reason = "three results of one pass")]
+    fn round(
+        &mut self,
+        dirty: BTreeMap<Id, BTreeMap<Vec<u8>, Said>>,
+    ) -> (Vec<Job<D>>, BTreeMap<Id, BTreeMap<Vec<u8>, Said>>, bool) {
+        let (mut jobs, mut deferred, mut progressed) = (Vec::new(), BTreeMap::new(), false);
+        let mut order: Vec<_> = dirty.into_iter().collect();
+        {
+            let view = self.shared.read();
+            order.sort_by_cached_key(|(id, _)| depth(&view.tree, *id));
+        }
+        for (id, names) in order {
+            let desk = {
+                let view = self.shared.read();
+                if view.tree.is_live(id) {
+                    self.desk(&view.tree, id)
+                } else {
+                    None
+                }
+            };
+            let Some(mut desk) = desk else {
+                deferred.insert(id, names);
+                continue;
+            };
+            progressed = true;
+            if names.contains_key(b".gitignore".as_slice()) && self.reload_matcher(&desk) {
+                jobs.extend(self.job_of(id));
+                let view = self.shared.read();
+                (desk.rules, desk.excluded) = self.rules_of(&view.tree, id);
+            }
+            for (name, said) in names {
+                self.look_at(&desk, name, said, &mut jobs);
+            }
+        }
+        (jobs, deferred, progressed)
+    }
+
+    /// Opens a directory by where the tree has it; none when something else is there.
+    fn desk(&self, tree: &Tree, id: Id) -> Option<Desk<D>> {
+        let path = tree.path(id);
+        let dir = self.disk.open_at(&self.root, &path).ok()?;
+        if self.disk.identity(&dir).ok()?.ino != tree.ino(id) {
+            return None;
+        }
+        let (rules, excluded) = self.rules_of(tree, id);
+        Some(Desk {
+            id,
+            path,
+            dir: Arc::new(dir),
+            rules,
+            excluded,
+        })
+    }
+
+    fn reload_matcher(&mut self, desk: &Desk<D>) -> bool {
+        if self.repo.is_none() {
+            return false;
+        }
+        let new = self.look().matcher(&desk.dir);
+        let Some(folder) = self.inner.folders.get_mut(&desk.id) else {
+            return false;
+        };
+        let is_same = folder.matcher.as_ref().map(|m| m.source()) == new.as_ref().map(|m| m.source());
+        folder.matcher = new;
+        !is_same
+    }
+
+    /// A directory of the tree, to be read again with all beneath.
+    fn job_of(&self, id: Id) -> Option<Job<D>> {
+        let view = self.shared.read();
+        let tree = &view.tree;
+        let (parent, name) = (tree.parent(id), tree.name(id).to_vec());
+        let (rules, above) = if id == Tree::ROOT {
+            (
+                self.repo
+                    .as_ref()
+                    .map(|repo| repo.rules.clone())
+                    .unwrap_or_default(),
+                false,
+            )
+        } else {
+            self.rules_of(tree, parent)
+        };
+        let path = tree.path(id);
+        match self.look().judge(&path, FileKind::Dir, &rules, above) {
+            Verdict::Descend { forced } => Some(Job {
+                parent,
+                name,
+                path,
+                within: None,
+                rules,
+                excluded: forced,
+            }),
+            _ if id == Tree::ROOT => Some(Job {
+                parent,
+                name,
+                path,
+                within: None,
+                rules,
+                excluded: false,
+            }),
+            _ => None,
+        }
+    }
+
+    fn look_at(&mut self, desk: &Desk<D>, name: Vec<u8>, said: Said, jobs: &mut Vec<Job<D>>) {
+        if name.is_empty() {
+            jobs.extend(self.job_of(Tree::ROOT));
+            return;
+        }
+        if name == b".git" {
+            if desk.id == Tree::ROOT {
+                self.again.repo = true;
+            } else {
+                jobs.extend(self.job_of(desk.id));
+            }
+            return;
+        }
+        let mut path = desk.path.clone();
+        if !path.is_empty() {
+            path.push(b'/');
+        }
+        path.extend_from_slice(&name);
+        let Ok(meta) = self.disk.stat(&desk.dir, &name) else {
+            self.look_at_nothing(desk, name, &path, said);
+            return;
+        };
+        let verdict = self.look().judge(&path, meta.kind, &desk.rules, desk.excluded);
+        match verdict {
+            Verdict::Hidden => self.drop_name(desk.id, &name, said),
+            Verdict::Shown { forced } => {
+                let found = Found {
+                    name,
+                    kind: Kind::plain(meta.kind),
+                    meta,
+                    forced,
+                };
+                self.inner.found(&mut self.shared.write(), desk.id, &found, said);
+            }
+            Verdict::Submodule => {
+                let found = Found {
+                    name,
+                    kind: Kind::Submodule,
+                    meta,
+                    forced: false,
+                };
+                self.inner.found(&mut self.shared.write(), desk.id, &found, said);
+            }
+            Verdict::Descend { forced } => {
+                let (parent, within, rules) = (desk.id, Some(desk.dir.clone()), desk.rules.clone());
+                let job = Job {
+                    parent,
+                    name,
+                    path,
+                    within,
+                    rules,
+                    excluded: forced,
+                };
+                jobs.extend(self.look_at_dir(job, &meta));
+            }
+        }
+    }
+
+    fn drop_name(&mut self, dir: Id, name: &[u8], said: Said) {
+        let mut view = self.shared.write();
+        if let Some(child) = view.tree.child(dir, name) {
+            self.inner.displace(&mut view, child, said);
+        }
+    }
+
+    fn look_at_nothing(&mut self, desk: &Desk<D>, name: Vec<u8>, path: &[u8], said: Said) {
+        let has_node = self.shared.read().tree.child(desk.id, &name).is_some();
+        if has_node {
+            self.drop_name(desk.id, &name, said);
+        } else if said.came && !said.is_dir {
+            let verdict = self
+                .look()
+                .judge(path, FileKind::File, &desk.rules, desk.excluded);
+            if let Verdict::Shown { .. } = verdict {
+                self.inner.ghosts.push((desk.id, name));
+            }
+        }
+    }
+
+    /// A directory at its name: nothing to do when it is the one that was there, one step when it has moved here and
+    /// no rule can say otherwise of what lies in it, and else to be read.
+    fn look_at_dir(&mut self, job: Job<D>, meta: &Meta) -> Option<Job<D>> {
+        let Ok(dir) = self.look().open(&job) else {
+            return Some(job);
+        };
+        let watch = self.disk.watch(&dir);
+        let wd = self.inner.watched(&watch)?;
+        let Some(&known) = self.inner.by_wd.get(&wd) else {
+            return Some(job);
+        };
+        let mut view = self.shared.write();
+        let view = &mut *view;
+        let kind = view.tree.kind(known);
+        let is_here = view.tree.child(job.parent, &job.name) == Some(known);
+        let has_git = self
+            .inner
+            .folders
+            .get(&known)
+            .is_some_and(|folder| folder.has_git);
+        let is_as_was = view.tree.is_forced(known) == job.excluded
+            && (!has_git || self.look().is_nested(&dir, &job.path) == (kind == Kind::Nested));
+        if is_here && is_as_was && self.disk.identity(&dir).ok()?.mode == meta.mode {
+            return None;
+        }
+        let (old_rules, old_excluded) = self.rules_of(&view.tree, view.tree.parent(known));
+        let can_skip = is_as_was
+            && !old_excluded
+            && !job.excluded
+            && kind == Kind::Dir
+            && !has_git
+            && job.rules.says_the_same(&old_rules)
+            && !self.tracked.has_beneath(&view.tree.path(known))
+            && !self.tracked.has_beneath(&job.path);
+        if !can_skip {
+            return Some(job);
+        }
+        self.inner.place(
+            view,
+            &Seen {
+                parent: job.parent,
+                name: &job.name,
+                kind,
+                wd: Some(wd),
+                meta: *meta,
+            },
+        );
+        None
+    }
+}
+
+impl Said {
+    fn merge(&mut self, other: Self) {
+        self.is_dir |= other.is_dir;
+        self.came |= other.came;
+        self.moved_from |= other.moved_from;
+        self.moved_to |= other.moved_to;
+    }
+}
+
+fn depth(tree: &Tree, mut id: Id) -> usize {
+    let mut depth = 0;
+    while id != Tree::ROOT {
+        id = tree.parent(id);
+        depth += 1;
+    }
+    depth
+}

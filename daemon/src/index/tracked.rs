@@ -1,0 +1,99 @@
+//! What git's index adds to the rules: tracked paths that the rules alone would hide, and submodules.
+//!
+//! Asked by the crawl and by the engine. During a full look it holds the whole index; afterwards only the paths that
+//! are not in the tree by the rules ("forced"), so that a tree of many tracked files costs nothing here. What must stay
+//! true: a path that is tracked and hidden by the rules is in here, whether it exists on disk or not.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
+use super::gitindex::Entries;
+use super::tree::{Kind, Tree};
+
+type Path = Box<[u8]>;
+
+/// The tracked paths that matter.
+#[derive(Debug, Default)]
+pub(super) struct Tracked {
+    whole: Option<Entries>,
+    forced: BTreeSet<Path>,
+    links: BTreeSet<Path>,
+}
+
+impl Tracked {
+    /// All of an index.
+    #[must_use]
+    pub(super) fn whole(entries: Entries) -> Self {
+        let links = (0..entries.len())
+            .filter(|&n| entries.is_link(n))
+            .map(|n| entries.get(n).into())
+            .collect();
+        Self {
+            whole: Some(entries),
+            forced: BTreeSet::new(),
+            links,
+        }
+    }
+
+    /// Whether the path is tracked (and hidden by the rules, once narrowed).
+    #[must_use]
+    pub(super) fn has(&self, path: &[u8]) -> bool {
+        match &self.whole {
+            Some(entries) => {
+                let at = entries.lower_bound(path);
+                at < entries.len() && entries.get(at) == path
+            }
+            None => self.forced.contains(path),
+        }
+    }
+
+    /// Whether something tracked lies beneath the directory.
+    #[must_use]
+    pub(super) fn has_beneath(&self, dir: &[u8]) -> bool {
+        let prefix = [dir, b"/"].concat();
+        match &self.whole {
+            Some(entries) => {
+                let at = entries.lower_bound(&prefix);
+                at < entries.len() && entries.get(at).starts_with(&prefix)
+            }
+            None => {
+                let from = (Bound::Included(prefix.as_slice()), Bound::Unbounded);
+                self.forced
+                    .range::<[u8], _>(from)
+                    .next()
+                    .is_some_and(|path| path.starts_with(&prefix))
+            }
+        }
+    }
+
+    /// Whether the path is a submodule.
+    #[must_use]
+    pub(super) fn is_link(&self, path: &[u8]) -> bool {
+        self.links.contains(path)
+    }
+
+    /// Keeps what is not in the tree by the rules. To be called when the tree holds what is on disk.
+    pub(super) fn narrow(&mut self, tree: &Tree) {
+        let Some(entries) = self.whole.take() else { return };
+        let all = (0..entries.len()).map(|n| entries.get(n));
+        self.forced = all
+            .filter(|path| !is_shown_by_rules(tree, path))
+            .map(Path::from)
+            .collect();
+    }
+
+    /// Paths that are in one and not in the other: what to look at again.
+    #[must_use]
+    pub(super) fn difference(&self, other: &Self) -> Vec<Vec<u8>> {
+        let forced = self.forced.symmetric_difference(&other.forced);
+        forced
+            .chain(self.links.symmetric_difference(&other.links))
+            .map(|path| path.to_vec())
+            .collect()
+    }
+}
+
+fn is_shown_by_rules(tree: &Tree, path: &[u8]) -> bool {
+    tree.find(path)
+        .is_some_and(|id| !tree.is_forced(id) && tree.kind(id) != Kind::Dir)
+}

@@ -1,0 +1,503 @@
+//! The arena of nodes: every directory that is watched and every file that is shown, each with parent, name and stat.
+//!
+//! Asked by the engine, which alone changes it, and by queries, which read it. A node is 64 bytes and its name; a
+//! directory has 32 more. What must stay true: a node keeps its id for as long as anything may speak of it (renames and
+//! moves keep it, the journal keeps the dead), so a watch that knows the id never needs a path.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+
+use super::names::{Name, Names};
+use crate::world::FileKind;
+use crate::world::dir::Meta;
+
+/// A node's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Id(u32);
+
+const NONE: u32 = u32::MAX;
+const BLOCK: usize = 1024;
+
+/// What a node stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A regular file.
+    File,
+    /// A symbolic link.
+    Link,
+    /// A tracked path that is neither file, link nor directory.
+    Other,
+    /// A directory whose content is in the tree.
+    Dir,
+    /// A repository inside this one, shown as one entry `name/`.
+    Nested,
+    /// A submodule, shown as one entry `name`.
+    Submodule,
+}
+
+impl Kind {
+    /// Whether `files` shows it.
+    #[must_use]
+    pub(super) fn is_shown(self) -> bool {
+        self != Self::Dir
+    }
+
+    /// The node kind of a plain entry.
+    #[must_use]
+    pub(super) fn plain(kind: FileKind) -> Self {
+        match kind {
+            FileKind::File => Self::File,
+            FileKind::Link => Self::Link,
+            FileKind::Dir => Self::Dir,
+            FileKind::Other => Self::Other,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    parent: u32,
+    name: u32,
+    /// Siblings.
+    next: u32,
+    prev: u32,
+    /// The next node in the same hash bucket.
+    chain: u32,
+    /// The first child of a directory.
+    child: u32,
+    len: u8,
+    kind: Kind,
+    mode: u16,
+    /// Not in the tree: dead, or being moved.
+    detached: bool,
+    /// The ignore rules would hide it, but git's index holds it or something beneath it.
+    forced: bool,
+    size: u64,
+    mtime: i64,
+    ctime: i64,
+    ino: u64,
+}
+
+/// The arena.
+#[derive(Debug)]
+pub(super) struct Tree {
+    blocks: Vec<Vec<Node>>,
+    len: u32,
+    free: Vec<Id>,
+    names: Names,
+    buckets: Vec<u32>,
+    attached: u32,
+    hasher: RandomState,
+    files: u64,
+    dirs: u64,
+}
+
+impl Tree {
+    /// The root's id.
+    pub(super) const ROOT: Id = Id(0);
+
+    /// A tree of a root and nothing else.
+    #[must_use]
+    pub(super) fn new(root: &Meta) -> Self {
+        let mut tree = Self {
+            blocks: Vec::new(),
+            len: 0,
+            free: Vec::new(),
+            names: Names::default(),
+            buckets: vec![NONE; 64],
+            attached: 0,
+            hasher: RandomState::new(),
+            files: 0,
+            dirs: 1,
+        };
+        let name = tree.names.add(b"");
+        let id = tree.allot(Node {
+            detached: false,
+            ..Node::new(Self::ROOT, name, Kind::Dir, root)
+        });
+        debug_assert_eq!(id, Self::ROOT);
+        tree
+    }
+
+    /// Entries that `files` shows.
+    #[must_use]
+    pub(super) fn files(&self) -> u64 {
+        self.files
+    }
+
+    /// Directories, the root included.
+    #[must_use]
+    pub(super) fn dirs(&self) -> u64 {
+        self.dirs
+    }
+
+    /// Bytes held for nodes, names and look-up.
+    #[must_use]
+    pub(super) fn bytes(&self) -> usize {
+        self.blocks.len() * BLOCK * size_of::<Node>() + self.names.bytes() + self.buckets.len() * 4
+    }
+
+    fn node(&self, id: Id) -> &Node {
+        &self.blocks[id.0 as usize / BLOCK][id.0 as usize % BLOCK]
+    }
+
+    fn node_mut(&mut self, id: Id) -> &mut Node {
+        &mut self.blocks[id.0 as usize / BLOCK][id.0 as usize % BLOCK]
+    }
+
+    fn allot(&mut self, node: Node) -> Id {
+        if let Some(id) = self.free.pop() {
+            *self.node_mut(id) = node;
+            return id;
+        }
+        let id = Id(self.len);
+        if self.len as usize % BLOCK == 0 {
+            self.blocks.push(Vec::with_capacity(BLOCK));
+        }
+        if let Some(block) = self.blocks.last_mut() {
+            block.push(node);
+        }
+        self.len += 1;
+        id
+    }
+
+    /// A name's bytes.
+    #[must_use]
+    pub(super) fn name(&self, id: Id) -> &[u8] {
+        self.names.get(self.node(id).name())
+    }
+
+    pub(super) fn name_bytes(&self, name: Name) -> &[u8] {
+        self.names.get(name)
+    }
+
+    pub(super) fn place(&self, id: Id) -> (Id, Name) {
+        (self.parent(id), self.node(id).name())
+    }
+
+    /// The directory it is in; the root's is the root.
+    #[must_use]
+    pub(super) fn parent(&self, id: Id) -> Id {
+        Id(self.node(id).parent)
+    }
+
+    /// What it stands for.
+    #[must_use]
+    pub(super) fn kind(&self, id: Id) -> Kind {
+        self.node(id).kind
+    }
+
+    /// Says what it stands for from now on.
+    pub(super) fn set_kind(&mut self, id: Id, kind: Kind) {
+        if !self.node(id).detached {
+            self.count(id, -1);
+            self.node_mut(id).kind = kind;
+            self.count(id, 1);
+        } else {
+            self.node_mut(id).kind = kind;
+        }
+    }
+
+    /// Whether it is in the tree by itself (its ancestors may still be detached).
+    #[must_use]
+    pub(super) fn is_attached(&self, id: Id) -> bool {
+        !self.node(id).detached
+    }
+
+    /// Whether it and all its ancestors are in the tree.
+    #[must_use]
+    pub(super) fn is_live(&self, mut id: Id) -> bool {
+        loop {
+            if self.node(id).detached {
+                return false;
+            }
+            if id == Self::ROOT {
+                return true;
+            }
+            id = self.parent(id);
+        }
+    }
+
+    /// Whether it is shown although the rules would hide it.
+    #[must_use]
+    pub(super) fn is_forced(&self, id: Id) -> bool {
+        self.node(id).forced
+    }
+
+    /// Marks it as shown although the rules would hide it, or not.
+    pub(super) fn set_forced(&mut self, id: Id, forced: bool) {
+        self.node_mut(id).forced = forced;
+    }
+
+    /// Inode, as last seen.
+    #[must_use]
+    pub(super) fn ino(&self, id: Id) -> u64 {
+        self.node(id).ino
+    }
+
+    /// Bytes and modification time, as last seen.
+    #[must_use]
+    pub(super) fn size_and_mtime(&self, id: Id) -> (u64, i64) {
+        (self.node(id).size, self.node(id).mtime)
+    }
+
+    /// All that is kept of its stat.
+    #[must_use]
+    pub(super) fn meta(&self, id: Id) -> Meta {
+        let node = self.node(id);
+        let kind = match node.kind {
+            Kind::File => FileKind::File,
+            Kind::Link => FileKind::Link,
+            Kind::Other => FileKind::Other,
+            Kind::Dir | Kind::Nested | Kind::Submodule => FileKind::Dir,
+        };
+        let (mode, size, mtime, ctime, ino) = (node.mode, node.size, node.mtime, node.ctime, node.ino);
+        Meta {
+            kind,
+            mode,
+            size,
+            mtime,
+            ctime,
+            ino,
+            dev: 0,
+        }
+    }
+
+    /// Whether what is kept differs from `meta` in what makes a change (SPEC 6).
+    #[must_use]
+    pub(super) fn differs(&self, id: Id, kind: Kind, meta: &Meta) -> bool {
+        let node = self.node(id);
+        node.kind != kind
+            || (node.size, node.mtime, node.ctime) != (meta.size, meta.mtime, meta.ctime)
+            || (node.mode, node.ino) != (meta.mode, meta.ino)
+    }
+
+    /// Takes over what a stat said.
+    pub(super) fn set_meta(&mut self, id: Id, meta: &Meta) {
+        let node = self.node_mut(id);
+        (node.size, node.mtime, node.ctime) = (meta.size, meta.mtime, meta.ctime);
+        (node.mode, node.ino) = (meta.mode, meta.ino);
+    }
+
+    /// The child of that name.
+    #[must_use]
+    pub(super) fn child(&self, parent: Id, name: &[u8]) -> Option<Id> {
+        let mut at = self.buckets[self.bucket(parent, name)];
+        while at != NONE {
+            let node = self.node(Id(at));
+            if node.parent == parent.0 && self.names.get(node.name()) == name {
+                return Some(Id(at));
+            }
+            at = node.chain;
+        }
+        None
+    }
+
+    /// The children, in no order.
+    pub(super) fn children(&self, id: Id) -> impl Iterator<Item = Id> {
+        let mut at = self.node(id).child;
+        std::iter::from_fn(move || {
+            let id = Id(at);
+            (at != NONE).then(|| {
+                at = self.node(id).next;
+                id
+            })
+        })
+    }
+
+    /// A new node in its place. There must be none of that name.
+    pub(super) fn insert(&mut self, parent: Id, name: &[u8], kind: Kind, meta: &Meta) -> Id {
+        debug_assert!(self.child(parent, name).is_none());
+        let name = self.names.add(name);
+        let id = self.allot(Node::new(parent, name, kind, meta));
+        self.link(id);
+        id
+    }
+
+    /// A node that never was in the tree, for what came and went.
+    pub(super) fn ghost(&mut self, parent: Id, name: &[u8], kind: Kind) -> Id {
+        let name = self.names.add(name);
+        let meta = Meta {
+            kind: FileKind::File,
+            mode: 0,
+            size: 0,
+            mtime: 0,
+            ctime: 0,
+            ino: 0,
+            dev: 0,
+        };
+        self.allot(Node::new(parent, name, kind, &meta))
+    }
+
+    /// Takes it out of its place, with all beneath. It keeps parent and name.
+    pub(super) fn detach(&mut self, id: Id) {
+        if self.node(id).detached || id == Self::ROOT {
+            return;
+        }
+        self.count(id, -1);
+        let node = *self.node(id);
+        if node.prev == NONE {
+            self.node_mut(Id(node.parent)).child = node.next;
+        } else {
+            self.node_mut(Id(node.prev)).next = node.next;
+        }
+        if node.next != NONE {
+            self.node_mut(Id(node.next)).prev = node.prev;
+        }
+        self.unhash(id);
+        self.node_mut(id).detached = true;
+    }
+
+    /// Puts a detached node, with all beneath, into a place where there is none of that name.
+    pub(super) fn attach(&mut self, id: Id, parent: Id, name: &[u8]) {
+        debug_assert!(self.node(id).detached && self.child(parent, name).is_none());
+        // The old name stays in the arena: the journal may speak of it until it is trimmed.
+        let name = if self.name(id) == name {
+            self.node(id).name()
+        } else {
+            self.names.add(name)
+        };
+        let node = self.node_mut(id);
+        (node.parent, node.name, node.len) = (parent.0, name.at, name.len);
+        self.link(id);
+    }
+
+    /// Gives a detached node's id back. Nothing may speak of it any more.
+    pub(super) fn release(&mut self, id: Id) {
+        debug_assert!(self.node(id).detached);
+        let name = self.node(id).name();
+        self.names.release(name);
+        self.free.push(id);
+    }
+
+    pub(super) fn release_name(&mut self, name: Name) {
+        self.names.release(name);
+    }
+
+    /// The path relative to the root, without a slash at either end.
+    #[must_use]
+    pub(super) fn path(&self, id: Id) -> Vec<u8> {
+        let mut chain = Vec::new();
+        let mut at = id;
+        while at != Self::ROOT {
+            chain.push(at);
+            at = self.parent(at);
+        }
+        let mut path = Vec::with_capacity(chain.len() * 12);
+        for &id in chain.iter().rev() {
+            if !path.is_empty() {
+                path.push(b'/');
+            }
+            path.extend_from_slice(self.name(id));
+        }
+        path
+    }
+
+    /// The node at a relative path.
+    #[must_use]
+    pub(super) fn find(&self, path: &[u8]) -> Option<Id> {
+        if path.is_empty() {
+            return Some(Self::ROOT);
+        }
+        path.split(|&byte| byte == b'/')
+            .try_fold(Self::ROOT, |at, name| self.child(at, name))
+    }
+
+    fn link(&mut self, id: Id) {
+        let parent = self.parent(id);
+        let first = self.node(parent).child;
+        if first != NONE {
+            self.node_mut(Id(first)).prev = id.0;
+        }
+        let node = self.node_mut(id);
+        (node.next, node.prev, node.detached) = (first, NONE, false);
+        self.node_mut(parent).child = id.0;
+        self.hash(id);
+        self.count(id, 1);
+    }
+
+    fn count(&mut self, id: Id, by: i64) {
+        match self.node(id).kind {
+            Kind::Dir => self.dirs = self.dirs.saturating_add_signed(by),
+            _ => self.files = self.files.saturating_add_signed(by),
+        }
+    }
+
+    #[allow(clippy::cast_possible_truncation, reason = "masked by the number of buckets")]
+    fn bucket(&self, parent: Id, name: &[u8]) -> usize {
+        self.hasher.hash_one((parent.0, name)) as usize & (self.buckets.len() - 1)
+    }
+
+    fn hash(&mut self, id: Id) {
+        self.attached += 1;
+        if self.attached as usize > self.buckets.len() {
+            self.grow();
+        }
+        let bucket = self.bucket(self.parent(id), self.name(id));
+        let first = std::mem::replace(&mut self.buckets[bucket], id.0);
+        self.node_mut(id).chain = first;
+    }
+
+    fn unhash(&mut self, id: Id) {
+        self.attached -= 1;
+        let bucket = self.bucket(self.parent(id), self.name(id));
+        let after = self.node(id).chain;
+        if self.buckets[bucket] == id.0 {
+            self.buckets[bucket] = after;
+            return;
+        }
+        let mut at = self.buckets[bucket];
+        while at != NONE {
+            let chain = self.node(Id(at)).chain;
+            if chain == id.0 {
+                self.node_mut(Id(at)).chain = after;
+                return;
+            }
+            at = chain;
+        }
+    }
+
+    fn grow(&mut self) {
+        let old = std::mem::take(&mut self.buckets);
+        self.buckets = vec![NONE; old.len() * 2];
+        for first in old {
+            let mut at = first;
+            while at != NONE {
+                let id = Id(at);
+                at = self.node(id).chain;
+                let bucket = self.bucket(self.parent(id), self.name(id));
+                let head = std::mem::replace(&mut self.buckets[bucket], id.0);
+                self.node_mut(id).chain = head;
+            }
+        }
+    }
+}
+
+impl Node {
+    fn new(parent: Id, name: Name, kind: Kind, meta: &Meta) -> Self {
+        Self {
+            parent: parent.0,
+            name: name.at,
+            next: NONE,
+            prev: NONE,
+            chain: NONE,
+            child: NONE,
+            len: name.len,
+            kind,
+            mode: meta.mode,
+            detached: true,
+            forced: false,
+            size: meta.size,
+            mtime: meta.mtime,
+            ctime: meta.ctime,
+            ino: meta.ino,
+        }
+    }
+
+    fn name(&self) -> Name {
+        Name {
+            at: self.name,
+            len: self.len,
+        }
+    }
+}

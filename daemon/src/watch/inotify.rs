@@ -1,0 +1,335 @@
+//! Linux: a thin layer over the inotify system calls.
+//!
+//! What must stay true: one descriptor for the daemon (the system allows 128 per user); the registry is locked while a
+//! watch is placed, so no event can be read before its watch is known; nobody waits for the disk under a lock.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags};
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+use rustix::io::Errno;
+
+use super::{Event, Hint, Mailbox, TreeKey, WatchError, Wd};
+use crate::world::dir::Dir;
+
+/// No open, access or close-without-write: our own reading makes no events. `MASK_ADD` because two trees may watch one
+/// directory. The handle's path in `/proc` is a link, so links are followed: to the open directory and nowhere else.
+const MASK: WatchFlags = WatchFlags::CREATE
+    .union(WatchFlags::DELETE)
+    .union(WatchFlags::MOVED_FROM)
+    .union(WatchFlags::MOVED_TO)
+    .union(WatchFlags::MODIFY)
+    .union(WatchFlags::ATTRIB)
+    .union(WatchFlags::MOVE_SELF)
+    .union(WatchFlags::ONLYDIR)
+    .union(WatchFlags::EXCL_UNLINK)
+    .union(WatchFlags::MASK_ADD);
+
+const BUFFER: usize = 128 << 10;
+
+/// The daemon's watcher.
+pub struct Hub {
+    inotify: OwnedFd,
+    stop: OwnedFd,
+    stopped: AtomicBool,
+    reader: Mutex<Box<[MaybeUninit<u8>]>>,
+    registry: Mutex<Registry>,
+    max: Option<u64>,
+}
+
+#[derive(Default)]
+struct Registry {
+    watches: HashMap<Wd, Owners>,
+    trees: HashMap<TreeKey, Tree>,
+}
+
+struct Tree {
+    mailbox: Arc<dyn Mailbox>,
+    watches: u64,
+}
+
+/// Nearly always one.
+enum Owners {
+    One(TreeKey),
+    Many(HashSet<TreeKey>),
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hub")
+            .field("inotify", &self.inotify)
+            .finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic elsewhere leaves plain data behind, never a half-made step.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Hub {
+    /// Opens the descriptor. `max` bounds the watches that are taken.
+    ///
+    /// # Errors
+    /// The system's, such as its limit of instances.
+    pub fn new(max: Option<u64>) -> io::Result<Arc<Self>> {
+        let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+        let stop = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(Arc::new(Self {
+            inotify,
+            stop,
+            stopped: AtomicBool::new(false),
+            reader: Mutex::new(vec![MaybeUninit::uninit(); BUFFER].into_boxed_slice()),
+            registry: Mutex::default(),
+            max,
+        }))
+    }
+
+    /// Says where the events of a tree go.
+    pub fn register(&self, key: TreeKey, mailbox: Arc<dyn Mailbox>) {
+        lock(&self.registry)
+            .trees
+            .insert(key, Tree { mailbox, watches: 0 });
+    }
+
+    /// Ends all watches of a tree and forgets it.
+    pub fn forget(&self, key: TreeKey) {
+        let mut registry = lock(&self.registry);
+        if registry.trees.remove(&key).is_none() {
+            return;
+        }
+        let inotify = &self.inotify;
+        registry.watches.retain(|&wd, owners| match owners.remove(key) {
+            Left::Nobody => {
+                ended(inotify::remove_watch(inotify, wd));
+                false
+            }
+            Left::Somebody => true,
+        });
+    }
+
+    /// Watches used by all trees, and by one.
+    #[must_use]
+    pub fn used(&self) -> u64 {
+        lock(&self.registry).watches.len() as u64
+    }
+
+    /// Watches of one tree.
+    #[must_use]
+    pub fn used_by(&self, key: TreeKey) -> u64 {
+        lock(&self.registry)
+            .trees
+            .get(&key)
+            .map_or(0, |tree| tree.watches)
+    }
+
+    pub(crate) fn watch(&self, key: TreeKey, dir: &Dir) -> Result<Wd, WatchError> {
+        let path = format!("/proc/self/fd/{}", dir.as_fd().as_raw_fd());
+        let mut registry = lock(&self.registry);
+        if !registry.trees.contains_key(&key) {
+            // Forgotten while it was crawling.
+            return Err(WatchError::Denied(io::ErrorKind::NotFound.into()));
+        }
+        let wd = match inotify::add_watch(&self.inotify, path, MASK) {
+            Ok(wd) => wd,
+            Err(Errno::NOSPC | Errno::NOMEM) => return Err(WatchError::Limit),
+            Err(error) => return Err(WatchError::Denied(error.into())),
+        };
+        let is_over = self.max.is_some_and(|max| registry.watches.len() as u64 >= max);
+        let is_new = match registry.watches.get_mut(&wd) {
+            Some(owners) => owners.add(key),
+            None if is_over => {
+                ended(inotify::remove_watch(&self.inotify, wd));
+                return Err(WatchError::Limit);
+            }
+            None => registry.watches.insert(wd, Owners::One(key)).is_none(),
+        };
+        if let Some(tree) = registry.trees.get_mut(&key)
+            && is_new
+        {
+            tree.watches += 1;
+        }
+        Ok(wd)
+    }
+
+    pub(crate) fn unwatch(&self, key: TreeKey, wd: Wd) {
+        let mut registry = lock(&self.registry);
+        let Some(owners) = registry.watches.get_mut(&wd) else {
+            return;
+        };
+        if let Left::Nobody = owners.remove(key) {
+            registry.watches.remove(&wd);
+            ended(inotify::remove_watch(&self.inotify, wd));
+        }
+        if let Some(tree) = registry.trees.get_mut(&key) {
+            tree.watches = tree.watches.saturating_sub(1);
+        }
+    }
+
+    /// Reads all events that are there and hands them to their trees. Never waits for anything but another reader.
+    pub fn drain(&self) {
+        let mut buffer = lock(&self.reader);
+        let mut woken = HashSet::new();
+        let mut reader = inotify::Reader::new(&self.inotify, &mut buffer);
+        let mut batch = Vec::new();
+        loop {
+            match reader.next() {
+                Ok(event) => batch.push((event.wd(), event.events(), read(&event))),
+                Err(Errno::INTR) => continue,
+                Err(_) => break,
+            }
+            if reader.is_buffer_empty() {
+                self.deliver(&mut batch, &mut woken);
+            }
+        }
+        self.deliver(&mut batch, &mut woken);
+        let registry = lock(&self.registry);
+        for key in woken {
+            if let Some(tree) = registry.trees.get(&key) {
+                tree.mailbox.wake();
+            }
+        }
+    }
+
+    fn deliver(&self, batch: &mut Vec<(Wd, ReadFlags, Option<Event>)>, woken: &mut HashSet<TreeKey>) {
+        let mut registry = lock(&self.registry);
+        for (wd, flags, event) in batch.drain(..) {
+            let Some(event) = event else { continue };
+            if flags.contains(ReadFlags::QUEUE_OVERFLOW) {
+                for (&key, tree) in &registry.trees {
+                    woken.insert(key);
+                    tree.mailbox.deliver(Event::Overflow);
+                }
+                continue;
+            }
+            let Registry { watches, trees } = &mut *registry;
+            let Some(owners) = watches.get(&wd) else { continue };
+            for key in owners.iter() {
+                let Some(tree) = trees.get_mut(&key) else { continue };
+                woken.insert(key);
+                tree.mailbox.deliver(event.clone());
+                if flags.contains(ReadFlags::IGNORED) {
+                    tree.watches = tree.watches.saturating_sub(1);
+                }
+            }
+            if flags.contains(ReadFlags::IGNORED) {
+                watches.remove(&wd);
+            }
+        }
+    }
+
+    /// The reading thread: waits and drains until [`Hub::stop`].
+    pub fn read_until_stopped(&self) {
+        while !self.stopped.load(Ordering::Acquire) {
+            let mut fds = [
+                PollFd::new(&self.inotify, PollFlags::IN),
+                PollFd::new(&self.stop, PollFlags::IN),
+            ];
+            match rustix::event::poll(&mut fds, None) {
+                Ok(_) | Err(Errno::INTR) => self.drain(),
+                Err(error) => {
+                    tracing::error!(%error, "the watcher cannot wait for events");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Ends the reading thread.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        if let Err(error) = rustix::io::write(&self.stop, &1u64.to_ne_bytes()) {
+            tracing::error!(%error, "the watcher could not be told to stop");
+        }
+    }
+}
+
+/// A watch that the kernel has ended already cannot be removed: that is what was wanted.
+fn ended(result: rustix::io::Result<()>) {
+    if let Err(error) = result
+        && error != Errno::INVAL
+    {
+        tracing::warn!(%error, "a watch could not be removed");
+    }
+}
+
+fn read(event: &inotify::Event<'_>) -> Option<Event> {
+    let (wd, flags) = (event.wd(), event.events());
+    if flags.contains(ReadFlags::QUEUE_OVERFLOW) {
+        return Some(Event::Overflow);
+    }
+    if flags.contains(ReadFlags::IGNORED) {
+        return Some(Event::Ended { wd });
+    }
+    let Some(name) = event.file_name() else {
+        return Some(Event::Own { wd });
+    };
+    let hint = if flags.contains(ReadFlags::MOVED_FROM) {
+        Hint::MovedFrom(event.cookie())
+    } else if flags.contains(ReadFlags::MOVED_TO) {
+        Hint::MovedTo(event.cookie())
+    } else if flags.contains(ReadFlags::CREATE) {
+        Hint::Created
+    } else {
+        Hint::Changed
+    };
+    Some(Event::Name {
+        wd,
+        name: name.to_bytes().to_vec(),
+        is_dir: flags.contains(ReadFlags::ISDIR),
+        hint,
+    })
+}
+
+enum Left {
+    Nobody,
+    Somebody,
+}
+
+impl Owners {
+    fn add(&mut self, key: TreeKey) -> bool {
+        match self {
+            Self::One(one) if *one == key => false,
+            Self::One(one) => {
+                *self = Self::Many(HashSet::from([*one, key]));
+                true
+            }
+            Self::Many(many) => many.insert(key),
+        }
+    }
+
+    fn remove(&mut self, key: TreeKey) -> Left {
+        match self {
+            Self::One(one) if *one == key => Left::Nobody,
+            Self::One(_) => Left::Somebody,
+            Self::Many(many) => {
+                many.remove(&key);
+                if many.is_empty() {
+                    Left::Nobody
+                } else {
+                    Left::Somebody
+                }
+            }
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = TreeKey> {
+        let (one, many) = match self {
+            Self::One(one) => (Some(*one), None),
+            Self::Many(many) => (None, Some(many)),
+        };
+        one.into_iter().chain(many.into_iter().flatten().copied())
+    }
+}
+
+/// The most watches the system gives to one user.
+#[must_use]
+pub fn system_limit() -> Option<u64> {
+    let text = crate::world::dir::read_file(b"/proc/sys/fs/inotify/max_user_watches", 64).ok()?;
+    std::str::from_utf8(&text).ok()?.trim().parse().ok()
+}
