@@ -207,7 +207,7 @@ impl Fold<'_> {
             What::Modified => touched.modified = true,
             What::Deleted if is_dir => {}
             What::Deleted => {
-                let path = self.path_then(node);
+                let path = shown(self.tree.kind(node), self.path_then(node));
                 self.ghosts.push(path);
             }
             What::Moved(parent, name) => {
@@ -215,7 +215,7 @@ impl Fold<'_> {
                 if is_dir {
                     self.dirs.insert(node);
                 } else {
-                    let path = self.path_then(node);
+                    let path = shown(self.tree.kind(node), self.path_then(node));
                     self.ghosts.push(path);
                 }
             }
@@ -273,19 +273,20 @@ impl Fold<'_> {
 
     fn difference(mut self) -> Vec<Change> {
         let mut now: BTreeMap<Vec<u8>, Change> = BTreeMap::new();
-        let mut gone: Vec<(Vec<u8>, Kind)> = Vec::new();
+        let mut gone: Vec<Vec<u8>> = Vec::new();
         let mut sources: HashSet<Vec<u8>> = HashSet::new();
         for (&id, touched) in &self.touched {
-            if self.tree.kind(id) == Kind::Dir {
+            let kind = self.tree.kind(id);
+            if kind == Kind::Dir {
                 continue;
             }
-            let then = touched.existed.then(|| self.path_then(id));
+            let then = touched.existed.then(|| shown(kind, self.path_then(id)));
             if !self.tree.is_live(id) {
-                gone.extend(then.map(|then| (then, self.tree.kind(id))));
+                gone.extend(then);
                 continue;
             }
-            let path = self.tree.path(id);
-            let (kind, from) = match then {
+            let path = shown(kind, self.tree.path(id));
+            let (what, from) = match then {
                 None => (ChangeKind::Created, None),
                 Some(then) if then == path && !touched.modified => continue,
                 Some(then) if then == path => (ChangeKind::Modified, None),
@@ -294,20 +295,20 @@ impl Fold<'_> {
                     (ChangeKind::Renamed, Some(then))
                 }
             };
-            now.insert(path.clone(), change(self.tree, id, kind, (path, from)));
+            now.insert(path.clone(), change(self.tree, id, what, (path, from)));
         }
-        for (path, kind) in gone {
+        for path in gone {
             match now.get_mut(&path) {
                 Some(there) if there.kind == ChangeKind::Created => there.kind = ChangeKind::Modified,
                 Some(_) => {}
                 None => {
-                    now.insert(path.clone(), deleted(path, kind));
+                    now.insert(path.clone(), deleted(path));
                 }
             }
         }
         for path in std::mem::take(&mut self.ghosts) {
             if !now.contains_key(&path) && !sources.contains(&path) && self.was_ghost(&path) {
-                now.insert(path.clone(), deleted(path, Kind::File));
+                now.insert(path.clone(), deleted(path));
             }
         }
         now.into_values().collect()
@@ -321,16 +322,21 @@ impl Fold<'_> {
     }
 }
 
-/// A change as it goes over the wire; nested repositories carry the slash that git prints.
+/// A path as git prints it: with a slash after a nested repository.
+pub(super) fn shown(kind: Kind, mut path: Vec<u8>) -> Vec<u8> {
+    if kind == Kind::Nested {
+        path.push(b'/');
+    }
+    path
+}
+
+/// A change as it goes over the wire, with the path as it is shown.
 pub(super) fn change(
     tree: &Tree,
     id: Id,
     kind: ChangeKind,
-    (mut path, from): (Vec<u8>, Option<Vec<u8>>),
+    (path, from): (Vec<u8>, Option<Vec<u8>>),
 ) -> Change {
-    if tree.kind(id) == Kind::Nested {
-        path.push(b'/');
-    }
     let (size, mtime) = tree.size_and_mtime(id);
     let from = from.map(RawPath::from);
     Change {
@@ -343,10 +349,7 @@ pub(super) fn change(
     }
 }
 
-fn deleted(mut path: Vec<u8>, kind: Kind) -> Change {
-    if kind == Kind::Nested {
-        path.push(b'/');
-    }
+fn deleted(path: Vec<u8>) -> Change {
     let (size, mtime) = (None, None);
     Change {
         path: path.into(),

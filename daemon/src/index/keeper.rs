@@ -397,8 +397,7 @@ fn everything(tree: &Nodes) -> Vec<Change> {
         .map(|path| (path, tree.find(path.strip_suffix(b"/").unwrap_or(path))));
     nodes
         .filter_map(|(path, id)| {
-            let path = path.strip_suffix(b"/").unwrap_or(path).to_vec();
-            id.map(|id| journal::change(tree, id, ChangeKind::Created, (path, None)))
+            id.map(|id| journal::change(tree, id, ChangeKind::Created, (path.to_vec(), None)))
         })
         .collect()
 }

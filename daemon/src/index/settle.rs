@@ -208,7 +208,12 @@ impl<D: Disk> Engine<D> {
                 let view = self.shared.read();
                 (desk.rules, desk.excluded) = self.rules_of(&view.tree, id);
             }
+            let is_nested = self.shared.read().tree.kind(id) == Kind::Nested;
             for (name, said) in names {
+                // What else happens in a nested repository is its own.
+                if is_nested && name != b".git" {
+                    continue;
+                }
                 self.look_at(&desk, name, said, &mut jobs);
             }
         }
