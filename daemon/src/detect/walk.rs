@@ -68,7 +68,14 @@ impl Limits {
                     Err(error) if error.kind == proto::Kind::Unavailable => return Err(error),
                     Err(_) => {}
                 },
-                Links::AsWritten => paths.push(path.components().collect()),
+                // git compares it byte by byte, but for one `/` at its end.
+                Links::AsWritten => {
+                    let bare = bytes
+                        .strip_suffix(b"/")
+                        .filter(|bare| !bare.is_empty())
+                        .unwrap_or(bytes);
+                    paths.push(proto::RawPath::from(bare).to_path_buf());
+                }
             }
         }
         let across = caller
@@ -85,7 +92,11 @@ impl Limits {
         let Some(above) = dir.parent() else {
             return Ok(None);
         };
-        if self.ceilings.iter().any(|ceiling| ceiling == above) {
+        if self
+            .ceilings
+            .iter()
+            .any(|ceiling| ceiling.as_os_str() == above.as_os_str())
+        {
             return Ok(None);
         }
         let same = match (look.place(dir)?, look.place(above)?) {
