@@ -12,11 +12,15 @@
 mod detect;
 mod hostile;
 mod hung;
+mod index;
+mod kill;
 mod life;
+mod manners;
 mod packaging;
 mod places;
 
 mod stale;
+mod start;
 mod systemd;
 mod tidy;
 mod wire;

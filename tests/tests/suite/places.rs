@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use tests::daemon::{Bed, Daemon, chmod, program, root};
+use tests::daemon::{Bed, Daemon, ORDINARY, chmod, program, root};
 use tests::skip::skip;
 use tests::wire::Peer;
 use tests::{deadline, namespace, process};
@@ -52,13 +52,10 @@ fn a_socket_folder_of_another_user_is_refused() {
     let folder = bed.runtime().join("task-orchestrator");
     std::fs::create_dir(&folder).expect("made");
     chmod(&folder, 0o700);
-    std::os::unix::fs::chown(&folder, Some(NOBODY), Some(NOBODY)).expect("given away");
+    std::os::unix::fs::chown(&folder, Some(ORDINARY), Some(ORDINARY)).expect("given away");
     let said = refusal(&bed).ends(4);
     assert!(said.err.contains("belongs to another user"), "{}", said.err);
 }
-
-/// A user that owns nothing.
-const NOBODY: u32 = 54_321;
 
 #[test]
 fn another_user_gets_nothing_even_where_the_files_would_let_them_in() {
@@ -78,7 +75,7 @@ fn another_user_gets_nothing_even_where_the_files_would_let_them_in() {
     // The peer's user is the one of the thread that connects.
     let socket = bed.socket();
     let verdicts = std::thread::spawn(move || {
-        let nobody = rustix::process::Uid::from_raw(NOBODY);
+        let nobody = rustix::process::Uid::from_raw(ORDINARY);
         rustix::thread::set_thread_res_uid(nobody, nobody, nobody).expect("somebody else");
         use proto::hello::{Control, Hello};
         [Control::Talk, Control::Stop, Control::Reboot].map(|control| {
@@ -101,12 +98,12 @@ fn a_daemon_as_another_user_makes_nothing_in_a_home_that_is_not_its_own() {
     }
     let bed = Bed::new();
     for folder in [bed.path().to_path_buf(), bed.home(), bed.runtime(), bed.work()] {
-        std::os::unix::fs::chown(&folder, Some(NOBODY), Some(NOBODY)).expect("given away");
+        std::os::unix::fs::chown(&folder, Some(ORDINARY), Some(ORDINARY)).expect("given away");
     }
     // What `sudo` leaves in the environment.
     let said = process::run(bed.tod(["run"]).envs([
-        ("SUDO_UID", NOBODY.to_string()),
-        ("SUDO_GID", NOBODY.to_string()),
+        ("SUDO_UID", ORDINARY.to_string()),
+        ("SUDO_GID", ORDINARY.to_string()),
         ("SUDO_USER", "somebody".to_owned()),
     ]))
     .ends(4);
@@ -114,7 +111,7 @@ fn a_daemon_as_another_user_makes_nothing_in_a_home_that_is_not_its_own() {
     assert_eq!(owned_by_root(bed.path()), Vec::<String>::new());
 }
 
-fn owned_by_root(folder: &Path) -> Vec<String> {
+pub fn owned_by_root(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).expect("listed").flatten() {
         let about = std::fs::symlink_metadata(entry.path()).expect("there");
@@ -171,7 +168,7 @@ fn a_user_without_any_home_is_told_what_to_set() {
     }
     let bed = Bed::new();
     let mut command = bed.command("setpriv");
-    let user = NOBODY.to_string();
+    let user = ORDINARY.to_string();
     command
         .args(["--reuid", &user, "--regid", &user, "--clear-groups"])
         .arg(program("tod"))
