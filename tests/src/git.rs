@@ -77,22 +77,35 @@ pub fn toplevel(folder: &Path) -> Option<PathBuf> {
 }
 
 /// The files that git would show: the oracle of the index as SPEC 6 words it. `git ls-files -co --exclude-standard
-/// --deduplicate` less entries that are not there, lie beyond a link, or are directories.
+/// --deduplicate` less entries that are not there, lie beyond a link, or are directories; submodules and nested
+/// repositories, which git shows as one entry, stay.
 #[must_use]
 pub fn files(root: &Path) -> BTreeSet<Vec<u8>> {
-    let said = say(
+    let links: BTreeSet<Vec<u8>> = listed(root, &["ls-files", "-s", "-z"])
+        .into_iter()
+        .filter(|entry| entry.starts_with(b"160000 "))
+        .filter_map(|entry| Some(entry[entry.iter().position(|byte| *byte == b'\t')? + 1..].to_vec()))
+        .collect();
+    listed(
         root,
         &["ls-files", "-co", "--exclude-standard", "--deduplicate", "-z"],
     )
-    .ok();
+    .into_iter()
+    .filter(|name| shown(root, name, links.contains(name)))
+    .collect()
+}
+
+fn listed(root: &Path, args: &[&str]) -> Vec<Vec<u8>> {
+    let said = say(root, args).ok();
     said.out
         .split(|byte| *byte == 0)
-        .filter(|name| !name.is_empty() && shown(root, name))
+        .filter(|name| !name.is_empty())
         .map(<[u8]>::to_vec)
         .collect()
 }
 
-fn shown(root: &Path, name: &[u8]) -> bool {
+fn shown(root: &Path, name: &[u8], submodule: bool) -> bool {
+    let repository = submodule || name.ends_with(b"/");
     let path = root.join(std::ffi::OsStr::from_bytes(name));
     let beyond_a_link = path
         .ancestors()
@@ -100,6 +113,5 @@ fn shown(root: &Path, name: &[u8]) -> bool {
         .take_while(|folder| *folder != root)
         .any(|folder| std::fs::symlink_metadata(folder).is_ok_and(|found| found.is_symlink()));
     !beyond_a_link
-        && !name.ends_with(b"/")
-        && std::fs::symlink_metadata(&path).is_ok_and(|found| !found.is_dir())
+        && std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir() == repository || !found.is_dir())
 }

@@ -13,14 +13,11 @@ mod detect;
 mod hostile;
 mod hung;
 mod index;
-mod kill;
 mod life;
-mod manners;
 mod packaging;
 mod places;
 
 mod stale;
-mod start;
 mod systemd;
 mod tidy;
 mod wire;

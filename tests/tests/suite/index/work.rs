@@ -136,7 +136,7 @@ fn what_git_is_told_to_track_stays_shown_though_it_is_ignored() {
     scene.check("edited in an ignored folder");
     scene.write("target/kept/by/other.txt", "\n");
     scene.check("beside it");
-    scene.git(&["rm", "-q", "--cached", "target/kept/by/force.txt"]);
+    scene.git(&["rm", "-q", "-f", "--cached", "target/kept/by/force.txt"]);
     scene.check("git rm --cached");
     scene.git(&["rm", "-q", "--cached", "src/main.rs"]);
     scene.check("untracked and still shown");
