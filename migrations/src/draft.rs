@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
-use crate::layout;
+use crate::layout::{self, Tally};
 
 /// Reads see the changes of this step and of the steps before it.
 pub struct Draft<'a> {
@@ -107,14 +107,19 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    pub(crate) fn into_batch(self) -> sled::Batch {
+    /// All changes as one batch, with the tally that counts them.
+    pub(crate) fn into_batch(self) -> Result<sled::Batch> {
         let mut batch = sled::Batch::default();
+        let mut tally = Tally::stored(self.tree)?;
+        tally.sequence += 1;
         for (key, value) in self.changes {
+            tally.replace(&key, self.tree.get(&key)?.as_deref(), value.as_deref());
             match value {
                 Some(value) => batch.insert(key, value),
                 None => batch.remove(key),
             }
         }
-        batch
+        tally.put(&mut batch);
+        Ok(batch)
     }
 }

@@ -22,6 +22,7 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::layout::Tally;
 
 const MAGIC: [u8; 8] = *b"tod-exp\n";
 const VERSION: u32 = 1;
@@ -134,7 +135,10 @@ pub fn import(path: &Path, tree: &sled::Tree) -> Result<Summary> {
         Ok(())
     })?;
     tree.apply_batch(batch)?;
-    Ok(summary)
+    match Tally::stored(tree)?.agrees(&Tally::counted(tree)?) {
+        true => Ok(summary),
+        false => Err(Error::Export("records are missing or altered".to_owned())),
+    }
 }
 
 fn read(path: &Path, mut each: impl FnMut(Vec<u8>, Vec<u8>) -> Result<()>) -> Result<Summary> {

@@ -118,7 +118,7 @@ pub fn migrate(tree: &sled::Tree, steps: &[Step], now: i64) -> Result<Report> {
         });
     }
     draft.put(layout::META, layout::SCHEMA_KEY, encode(&applied)?);
-    tree.apply_batch(draft.into_batch())?;
+    tree.apply_batch(draft.into_batch()?)?;
     let numbers: Vec<u32> = todo.iter().map(|step| step.number).collect();
     Ok(Report {
         from,

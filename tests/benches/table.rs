@@ -17,16 +17,18 @@ mod detect;
 mod echo;
 mod index;
 mod process;
+mod store;
 
 use tests::bench::{Row, table};
 
 /// A group of rows that share a daemon.
 type Group = (&'static str, fn() -> Vec<Row>);
 
-const GROUPS: [Group; 3] = [
+const GROUPS: [Group; 4] = [
     ("detect", detect::rows),
     ("process", process::rows),
     ("index", index::rows),
+    ("store", store::rows),
 ];
 
 fn main() {

@@ -16,4 +16,5 @@ pub mod git;
 pub mod namespace;
 pub mod process;
 pub mod skip;
+pub mod store;
 pub mod wire;

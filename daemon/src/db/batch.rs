@@ -3,6 +3,8 @@
 //! Rooms' `store.rs` files fill batches. The limits stand here because sled writes a leaf page of more than 128 KiB to
 //! a file of its own that nobody ever syncs: with at most sixteen records in a leaf, these sizes keep pages inside the log.
 
+use std::collections::BTreeMap;
+
 use migrations::layout;
 use proto::error::{Error, Result};
 
@@ -38,7 +40,8 @@ impl Space {
 /// Puts and deletes that become true together.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    pub(super) writes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// By full key: the last word on a key counts.
+    pub(super) writes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     bytes: usize,
     refused: Option<Error>,
 }
@@ -89,7 +92,7 @@ impl Batch {
             let what = format!("one commit has {} bytes, more than {MAX_BATCH}", self.bytes);
             self.refuse(Error::too_large(what).next("do it in several steps"));
         }
-        self.writes.push((space.key(key), value));
+        self.writes.insert(space.key(key), value);
         self
     }
 

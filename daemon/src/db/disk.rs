@@ -8,14 +8,23 @@
 //! - `tod.mark`: the number of the newest commit that is durable. Written after each flush and never synced: after a
 //!   crash of the daemon it is exact, after a power cut it may be old, and it is never ahead of the database. A database
 //!   behind its mark has lost something that was promised, however healthy sled finds it.
+//! - `tod.ballast`: nothing, in 4 MiB. Given back when the disk is full.
 //! - `tod.clean`: names, sizes and times of sled's files after a clean close; gone while the database is open.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "sled is opened by path: its folder is touched here, not by the world"
+)]
 
 use std::fmt::Debug;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+/// Bytes kept for a full disk (4 MiB: eight of sled's segments).
+pub(super) const BALLAST: u64 = 4 << 20;
 const MARK_MAGIC: [u8; 8] = *b"tod-mark";
 
 /// What the store asks of the disk beyond sled: replaced in tests by one that fails or counts.
@@ -170,6 +179,28 @@ impl Places {
         }
     }
 
+    /// Takes some room while there is plenty, to have it when there is none: sled needs a little to open again after a
+    /// full disk has stopped it.
+    pub(super) fn take_ballast(&self, free: u64) -> io::Result<()> {
+        let path = self.db.join("tod.ballast");
+        if free < 4 * BALLAST || fs::symlink_metadata(&path).is_ok_and(|meta| meta.len() == BALLAST) {
+            return Ok(());
+        }
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(path)?;
+        io::copy(&mut io::repeat(0).take(BALLAST), &mut file).map(drop)
+    }
+
+    /// Gives that room back.
+    pub(super) fn drop_ballast(&self) {
+        // Where there was none, nothing is given back.
+        drop(fs::remove_file(self.db.join("tod.ballast")));
+    }
+
     fn fingerprint(&self) -> io::Result<String> {
         let mut text = String::new();
         for name in self.sled_files()? {
@@ -201,7 +232,11 @@ impl Places {
             .iter()
             .filter(|name| name.starts_with("db.restoring"))
         {
-            fs::remove_dir_all(self.state.join(name))?;
+            let path = self.state.join(name);
+            match fs::symlink_metadata(&path)?.is_dir() {
+                true => fs::remove_dir_all(path)?,
+                false => fs::remove_file(path)?,
+            }
         }
         Ok(())
     }
@@ -286,6 +321,43 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&draft, path)?;
     path.parent().map_or(Ok(()), sync_folder)
+}
+
+/// A private folder that is gone when this is.
+pub(super) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub(super) fn make(folder: PathBuf) -> io::Result<Self> {
+        DirBuilder::new().mode(0o700).create(&folder)?;
+        Ok(Self(folder))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            tracing::warn!(folder = %self.0.display(), %error, "a scratch folder stays behind");
+        }
+    }
+}
+
+/// Opens `path` for reading, which is enough to sync it and to try its lock.
+pub(super) fn open_file(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
+/// Removes a database that was being made; one that stays is swept up later.
+pub(super) fn remove_draft(folder: &Path) {
+    drop(fs::remove_dir_all(folder));
+}
+
+/// Waits a little for a lock that is about to be let go: the system tells nobody when it is.
+pub(super) fn pause() {
+    std::thread::sleep(Duration::from_millis(5));
 }
 
 /// Makes the names in `folder` survive a power cut.

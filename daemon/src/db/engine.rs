@@ -8,14 +8,14 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use migrations::layout;
+use migrations::layout::Tally;
 
+use super::Options;
 use super::disk::{self, Disk, Places};
 use super::trouble::{Trouble, guarded, panic_text};
 
 /// How long a lock may linger after its holder has dropped it (28 ms was the longest seen).
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
-const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// sled with a handle of our own on its file.
 #[derive(Debug)]
@@ -23,31 +23,61 @@ pub(super) struct Engine {
     pub(super) sled: sled::Db,
     log: File,
     mark: File,
+    /// Whether what was found could be made to stay; if not, it may be read and nothing may be added.
+    pub(super) synced: Result<(), Trouble>,
 }
 
 impl Engine {
-    /// Opens the database within `limit`, waiting a little for a lock that is just being let go.
-    pub(super) fn open(places: &Places, cache: u64, limit: Duration) -> Result<Self, Trouble> {
+    /// Opens the database, waiting a little for a lock that is just being let go. What it holds is on the disk then,
+    /// also what a crash had left to the kernel: it may be read, so it must not be lost any more.
+    pub(super) fn open(places: &Places, options: &Options) -> Result<Self, Trouble> {
         let begun = Instant::now();
         let sled = loop {
-            match open_within(&places.db, cache, limit) {
-                Err(Trouble::Busy) if begun.elapsed() < LOCK_PATIENCE => std::thread::sleep(LOCK_PAUSE),
+            match open_within(&places.db, options) {
+                Err(Trouble::Busy) if begun.elapsed() < LOCK_PATIENCE => disk::pause(),
                 other => break other?,
             }
         };
         let io = |error: std::io::Error| Trouble::from_io(&error);
         places.make_private().map_err(io)?;
-        let sequence = guarded(|| layout::sequence(&sled))?;
+        let tally = guarded(|| Tally::stored(&sled))?;
         let promised = places.mark().map_err(io)?;
-        if sequence < promised {
-            let why = format!("commit {promised} was stored, and the newest one found is {sequence}");
+        if tally.sequence < promised {
+            let why = format!(
+                "commit {promised} was stored, and the newest one found is {}",
+                tally.sequence
+            );
             return Err(Trouble::Damaged(why));
         }
-        let log = File::open(places.log()).map_err(io)?;
-        let mark = places.open_mark(sequence).map_err(io)?;
+        let log = disk::open_file(&places.log()).map_err(io)?;
+        let synced = options.disk.sync(&log).map_err(|error| Trouble::from_io(&error));
+        let mark = places.open_mark(tally.sequence).map_err(io)?;
         // sled makes files only while it opens; from here on their names stay.
         disk::sync_folder(&places.db).map_err(io)?;
-        Ok(Self { sled, log, mark })
+        Ok(Self {
+            sled,
+            log,
+            mark,
+            synced,
+        })
+    }
+
+    /// What the database says it holds.
+    pub(super) fn tally(&self) -> Result<Tally, Trouble> {
+        guarded(|| Tally::stored(&self.sled))
+    }
+
+    /// Reads every record, and says how many there are when they are those that were stored: a damaged or missing one is
+    /// found now, not in the middle of a request.
+    pub(super) fn verify(&self) -> Result<u64, Trouble> {
+        let (stored, counted) = guarded(|| Ok((Tally::stored(&self.sled)?, Tally::counted(&self.sled)?)))?;
+        match stored.agrees(&counted) {
+            true => Ok(counted.records),
+            false => Err(Trouble::Damaged(format!(
+                "{} records were stored, and {} are there or some are altered",
+                stored.records, counted.records
+            ))),
+        }
     }
 
     /// Makes everything applied so far survive a power cut; `sequence` is a commit that was applied before.
@@ -57,9 +87,14 @@ impl Engine {
         disk::write_mark(&self.mark, sequence).map_err(|error| Trouble::from_io(&error))
     }
 
+    /// Bytes of the log.
+    pub(super) fn log_size(&self) -> std::io::Result<u64> {
+        self.log.metadata().map(|meta| meta.len())
+    }
+
     /// Drops sled, which flushes and may panic when the disk refuses, and waits until its lock is free.
     pub(super) fn close(self, places: &Places) -> Result<(), Trouble> {
-        let Self { sled, log, mark } = self;
+        let Self { sled, log, mark, .. } = self;
         drop((log, mark));
         guarded(|| {
             drop(sled);
@@ -70,13 +105,13 @@ impl Engine {
 }
 
 fn wait_for_lock(path: &Path) -> Result<(), Trouble> {
-    let file = File::open(path).map_err(|error| Trouble::from_io(&error))?;
+    let file = disk::open_file(path).map_err(|error| Trouble::from_io(&error))?;
     let begun = Instant::now();
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(()),
             Err(std::fs::TryLockError::WouldBlock) if begun.elapsed() < LOCK_PATIENCE => {
-                std::thread::sleep(LOCK_PAUSE);
+                disk::pause();
             }
             Err(std::fs::TryLockError::WouldBlock) => return Err(Trouble::Busy),
             Err(std::fs::TryLockError::Error(error)) => return Err(Trouble::from_io(&error)),
@@ -86,9 +121,14 @@ fn wait_for_lock(path: &Path) -> Result<(), Trouble> {
 
 /// Opens sled on a thread of its own, because on some damaged files it never returns. Such a thread cannot be ended: it
 /// keeps the lock until the process is gone, and the next start examines the database from outside first.
-fn open_within(folder: &Path, cache: u64, limit: Duration) -> Result<sled::Db, Trouble> {
+fn open_within(folder: &Path, options: &Options) -> Result<sled::Db, Trouble> {
     let (sender, receiver) = mpsc::channel();
-    let config = config(folder, cache);
+    let limit = options.limit;
+    // A small cache (the default is 1 GB), and no thread that flushes: every commit is flushed by us.
+    let config = sled::Config::new()
+        .path(folder)
+        .cache_capacity(options.cache)
+        .flush_every_ms(None);
     let opening = std::thread::Builder::new()
         .name("db-open".to_owned())
         .spawn(move || {
@@ -107,12 +147,4 @@ fn open_within(folder: &Path, cache: u64, limit: Duration) -> Result<sled::Db, T
             Err(panic) => Err(Trouble::Damaged(panic_text(panic.as_ref()))),
         },
     }
-}
-
-/// How this project opens sled: a small cache (the default is 1 GB), no flushing thread (every commit is flushed by us).
-pub(super) fn config(folder: &Path, cache: u64) -> sled::Config {
-    sled::Config::new()
-        .path(folder)
-        .cache_capacity(cache)
-        .flush_every_ms(None)
 }

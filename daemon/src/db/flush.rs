@@ -130,6 +130,11 @@ impl Group {
         self.lock().broken = false;
     }
 
+    /// Whether a failure has not been followed by [`Group::revive`] yet.
+    pub(super) fn is_broken(&self) -> bool {
+        self.lock().broken
+    }
+
     /// How many flushes have reached the disk.
     pub(super) fn flushes(&self) -> u64 {
         self.lock().flushes

@@ -5,16 +5,17 @@
 //! nothing of a damaged database is ever deleted, only set aside; a lock held by somebody, a full disk or a missing
 //! permission is not damage and changes nothing; whatever was done is in the report.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use migrations::export;
 
 use super::Options;
-use super::disk::Places;
+use super::disk::{self, Places};
 use super::engine::Engine;
 use super::probe;
-use super::trouble::{Trouble, guarded};
+use super::schema;
+use super::trouble::Trouble;
 
 /// How the database came to be open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +69,7 @@ pub(super) fn open(places: &Places, options: &Options) -> Result<(Engine, Recove
         kept: None,
     };
     if !existed && places.mark().map_err(io)? == 0 && places.exports().map_err(io)?.is_empty() {
-        let engine = Engine::open(places, options.cache, options.limit)?;
+        let engine = Engine::open(places, options)?;
         return Ok((engine, ladder.report(Source::Fresh)));
     }
     if existed {
@@ -84,6 +85,9 @@ pub(super) fn open(places: &Places, options: &Options) -> Result<(Engine, Recove
     }
     ladder.restore()
 }
+
+/// A larger log (64 MiB) that was cleanly closed is not read through before it is served: `Db::check` does that later.
+const VERIFIED_HERE: u64 = 64 << 20;
 
 /// Who looks at the database first.
 #[derive(Clone, Copy)]
@@ -130,17 +134,18 @@ impl Ladder<'_> {
         if matches!(examine, Examine::Outside) {
             probe::ask(self.places, self.options)?;
         }
-        let engine = Engine::open(self.places, self.options.cache, self.options.limit)?;
+        let engine = Engine::open(self.places, self.options)?;
         if probe::is_silently_empty(self.places, &engine)? {
             engine.close(self.places)?;
             return Err(Trouble::damaged(probe::SILENTLY_EMPTY));
         }
-        if matches!(examine, Examine::Outside) && self.options.probe.is_none() {
-            // Nobody has read it yet.
-            if let Err(trouble) = probe::read_all(&engine) {
-                engine.close(self.places)?;
-                return Err(trouble);
-            }
+        let verified = match examine {
+            Examine::Outside => self.options.probe.is_some(),
+            Examine::Here => engine.log_size().map_err(|error| Trouble::from_io(&error))? > VERIFIED_HERE,
+        };
+        if !verified && let Err(trouble) = engine.verify() {
+            engine.close(self.places)?;
+            return Err(trouble);
         }
         Ok(engine)
     }
@@ -176,11 +181,11 @@ impl Ladder<'_> {
             .map_err(|error| Trouble::from_io(&error))?;
         for candidate in newest_first(self.places)? {
             let fresh = self.places.unused("db.restoring");
-            match import(&candidate.path, &fresh) {
+            match import(&candidate.path, &fresh, self.options) {
                 Ok(()) => {
                     self.put_in_place(Some(&fresh))?;
                     self.note(format!("the export `{}` was restored", candidate.path.display()));
-                    let engine = Engine::open(self.places, self.options.cache, self.options.limit)?;
+                    let engine = Engine::open(self.places, self.options)?;
                     let source = Source::Restored {
                         export: candidate.path,
                         taken_at: candidate.taken_at,
@@ -188,21 +193,21 @@ impl Ladder<'_> {
                     return Ok((engine, self.report(source)));
                 }
                 Err(Trouble::Damaged(why)) => {
-                    drop(fs::remove_dir_all(&fresh));
+                    disk::remove_draft(&fresh);
                     self.note(format!(
                         "the export `{}` is no good: {why}",
                         candidate.path.display()
                     ));
                 }
                 Err(other) => {
-                    drop(fs::remove_dir_all(&fresh));
+                    disk::remove_draft(&fresh);
                     return Err(other);
                 }
             }
         }
         self.put_in_place(None)?;
         self.note("there is no good export: the database is empty");
-        let engine = Engine::open(self.places, self.options.cache, self.options.limit)?;
+        let engine = Engine::open(self.places, self.options)?;
         Ok((engine, self.report(Source::Emptied)))
     }
 
@@ -217,13 +222,13 @@ impl Ladder<'_> {
     }
 }
 
-struct Candidate {
-    path: PathBuf,
+pub(super) struct Candidate {
+    pub(super) path: PathBuf,
     taken_at: i64,
 }
 
 /// Exports that are whole, newest first. One that cannot be read is passed over: there may be an older one.
-fn newest_first(places: &Places) -> Result<Vec<Candidate>, Trouble> {
+pub(super) fn newest_first(places: &Places) -> Result<Vec<Candidate>, Trouble> {
     let exports = places.exports().map_err(|error| Trouble::from_io(&error))?;
     let checked = exports.into_iter().filter_map(|path| {
         let summary = export::check(&path).ok()?;
@@ -238,7 +243,7 @@ fn newest_first(places: &Places) -> Result<Vec<Candidate>, Trouble> {
 }
 
 /// Makes a database of its own out of an export, on the disk and closed.
-pub(super) fn import(export: &Path, fresh: &Path) -> Result<(), Trouble> {
+pub(super) fn import(export: &Path, fresh: &Path, options: &Options) -> Result<(), Trouble> {
     let places = Places {
         state: fresh.to_owned(),
         db: fresh.to_owned(),
@@ -246,9 +251,15 @@ pub(super) fn import(export: &Path, fresh: &Path) -> Result<(), Trouble> {
     };
     let io = |error: std::io::Error| Trouble::from_io(&error);
     places.make().map_err(io)?;
-    let engine = Engine::open(&places, super::SMALL_CACHE, std::time::Duration::MAX)?;
+    let engine = Engine::open(
+        &places,
+        &Options {
+            limit: Duration::MAX,
+            ..options.clone()
+        },
+    )?;
     let summary = export::import(export, &engine.sled).map_err(|error| from_migrations(&error))?;
-    guarded(|| engine.sled.flush())?;
+    engine.flush(options.disk.as_ref(), summary.header.sequence)?;
     engine.close(&places)?;
     places.write_schema(summary.header.schema).map_err(io)
 }
@@ -260,4 +271,23 @@ pub(super) fn from_migrations(error: &migrations::Error) -> Trouble {
         migrations::Error::Io(error) => Trouble::from_io(error),
         other => Trouble::Damaged(other.to_string()),
     }
+}
+
+/// Writes every record of `engine` to new files and puts them in place of the old ones, which are removed: nothing is
+/// known to be wrong with what was read from them, only with what the disk has kept of it.
+pub(super) fn rewrite(places: &Places, options: &Options, engine: Engine) -> Result<(), Trouble> {
+    let io = |error: std::io::Error| Trouble::from_io(&error);
+    places.sweep_drafts().map_err(io)?;
+    let (copy, fresh) = (
+        places.state.join("db.restoring.todexp"),
+        places.state.join("db.restoring"),
+    );
+    let written = schema::export_to(&engine, &copy, options.now)
+        .map_err(|error| Trouble::Unavailable(error.to_string()))
+        .and_then(|_| import(&copy, &fresh, options));
+    engine.close(places)?;
+    written?;
+    let aside = places.unused("db.restoring-replaced");
+    places.replace(&aside, Some(&fresh)).map_err(io)?;
+    places.sweep_drafts().map_err(io)
 }

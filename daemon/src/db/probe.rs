@@ -3,6 +3,11 @@
 //! Asked by the ladder in `open` when the last close was not clean. Opening a damaged file can panic, abort, use memory
 //! without end or never return while it holds the lock; a process can be ended whatever it does, a thread cannot.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the store examines its folder from a process, and knows no world"
+)]
+
 use std::ffi::OsString;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
@@ -11,17 +16,18 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use super::Options;
 use super::disk::Places;
 use super::engine::Engine;
-use super::trouble::{Trouble, guarded};
-use super::{Options, SMALL_CACHE};
+use super::trouble::Trouble;
 
 const WHOLE: u8 = 0;
 const DAMAGED: u8 = 3;
 const BUSY: u8 = 4;
 const UNAVAILABLE: u8 = 5;
+const FULL: u8 = 6;
 
-/// The whole life of a probe: opens the database in the state folder `state`, reads every record, says what it found on
+/// The whole life of a probe: opens the database in the state folder `state`, verifies every record, says what it found on
 /// standard output and by its exit code. `tod` calls this, and nothing else, when it is given the probe's flag.
 #[must_use]
 pub fn examine(state: &Path) -> ExitCode {
@@ -35,6 +41,10 @@ pub fn examine(state: &Path) -> ExitCode {
             DAMAGED
         }
         Err(Trouble::Busy) => BUSY,
+        Err(Trouble::Full(why)) => {
+            say(&why);
+            FULL
+        }
         Err(Trouble::Unavailable(why)) => {
             say(&why);
             UNAVAILABLE
@@ -53,11 +63,17 @@ fn say(text: &str) {
 
 fn examined(places: &Places) -> Result<u64, Trouble> {
     // The parent keeps the time.
-    let engine = Engine::open(places, SMALL_CACHE, Duration::MAX)?;
+    let engine = Engine::open(
+        places,
+        &Options {
+            limit: Duration::MAX,
+            ..Options::new(0)
+        },
+    )?;
     if is_silently_empty(places, &engine)? {
         return Err(Trouble::damaged(SILENTLY_EMPTY));
     }
-    let records = read_all(&engine)?;
+    let records = engine.verify()?;
     engine.close(places)?;
     Ok(records)
 }
@@ -73,16 +89,6 @@ pub(super) fn is_silently_empty(places: &Places, engine: &Engine) -> Result<bool
         .map_err(|error| Trouble::from_io(&error))?
         .is_some();
     Ok(stamped && !engine.sled.was_recovered())
-}
-
-/// Reads every record, so that a damaged page is found now and not in the middle of a request.
-pub(super) fn read_all(engine: &Engine) -> Result<u64, Trouble> {
-    guarded(|| {
-        engine
-            .sled
-            .iter()
-            .try_fold(0, |count, item| item.map(|_| count + 1))
-    })
 }
 
 /// Lets a process of its own examine the database, if the caller gave a command for one.
@@ -122,6 +128,7 @@ pub(super) fn ask(places: &Places, options: &Options) -> Result<(), Trouble> {
     match status.code().map(u8::try_from) {
         Some(Ok(WHOLE)) => Ok(()),
         Some(Ok(BUSY)) => Err(Trouble::Busy),
+        Some(Ok(FULL)) => Err(Trouble::Full(text)),
         Some(Ok(UNAVAILABLE)) => Err(Trouble::Unavailable(text)),
         Some(Ok(DAMAGED)) => Err(Trouble::Damaged(text)),
         Some(_) => Err(Trouble::Damaged(format!("the probe ended with {status}"))),

@@ -3,12 +3,14 @@
 //! Asked by `migrate --check` and before a hand-over. What must stay true: the database itself is only read, by an export;
 //! the scratch folder is gone afterwards, whatever happened.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use migrations::Report;
 use proto::error::{Error, Result};
 
-use super::Db;
+use super::disk::Scratch;
+use super::trouble::Trouble;
+use super::{Db, open};
 
 /// What a rehearsal found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,16 +19,6 @@ pub struct Rehearsal {
     pub report: Report,
     /// How many records were read back from the copy.
     pub records: u64,
-}
-
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            tracing::warn!(folder = %self.0.display(), %error, "a scratch folder stays behind");
-        }
-    }
 }
 
 impl Db {
@@ -42,37 +34,27 @@ impl Db {
             .places
             .state
             .join(format!("rehearsal-{}-{now}", std::process::id()));
-        std::fs::create_dir(&folder).map_err(no_room)?;
-        let scratch = Scratch(folder);
-        let copy = scratch.0.join("copy.todexp");
+        let scratch = Scratch::make(folder).map_err(no_room)?;
+        let copy = scratch.path().join("copy.todexp");
         let summary = self.export(&copy, now)?;
-        let report = migrations::rehearse(&copy, &scratch.0.join("db"), self.inner.options.steps, now)
+        let report = migrations::rehearse(&copy, &scratch.path().join("db"), self.inner.options.steps, now)
             .map_err(|error| {
-                Error::refused("the steps of this build do not apply to a copy of the database")
-                    .why(error)
-                    .next("keep the release that is running, and report this")
-            })?;
+            Error::refused("the steps of this build do not apply to a copy of the database")
+                .why(error)
+                .next("keep the release that is running, and report this")
+        })?;
         Ok(Rehearsal {
             report,
             records: summary.records,
         })
     }
 
-    /// The newest export in the folder of backups.
+    /// The newest export in the folder of backups that is whole. Reads them all.
     ///
     /// # Errors
     /// `Unavailable` when the folder cannot be read.
     pub fn newest_backup(&self) -> Result<Option<PathBuf>> {
-        let exports = self.inner.places.exports();
-        let exports =
-            exports.map_err(|error| Error::unavailable("the backups cannot be listed").why(error))?;
-        Ok(exports.into_iter().max_by_key(|path| taken(path)))
+        let newest = open::newest_first(&self.inner.places).map_err(Trouble::into_error)?;
+        Ok(newest.into_iter().next().map(|candidate| candidate.path))
     }
-}
-
-/// When a file was last written; the oldest time when that cannot be told.
-fn taken(path: &Path) -> std::time::SystemTime {
-    std::fs::metadata(path)
-        .and_then(|found| found.modified())
-        .unwrap_or(std::time::SystemTime::UNIX_EPOCH)
 }

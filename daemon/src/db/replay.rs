@@ -7,9 +7,10 @@
 use proto::error::Result;
 use serde::{Deserialize, Serialize};
 
+use super::Db;
 use super::batch::{Batch, MAX_VALUE, Space};
 use super::envelope::Record;
-use super::{Db, unknown};
+use super::trouble::unknown;
 use crate::objects::{Digest, Objects};
 
 /// How long an answer is kept, in nanoseconds (30 days).
@@ -107,9 +108,9 @@ impl Db {
         if remembered.digest != request.digest {
             return Ok(Replay::Conflict);
         }
-        if !matches!(self.health(), super::Health::Good) {
+        if self.is_doubtful() {
             return Err(unknown(
-                "a flush failed, and the database was not opened anew yet",
+                "a flush failed, and the records were not written anew yet",
             ));
         }
         self.wait(self.inner.group.so_far())?;

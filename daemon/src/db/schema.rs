@@ -13,7 +13,7 @@ use super::Options;
 use super::disk::Places;
 use super::engine::Engine;
 use super::open::{Recovery, from_migrations, import};
-use super::trouble::{Trouble, guarded};
+use super::trouble::Trouble;
 
 /// What was done about the schema.
 pub(super) struct Migration {
@@ -94,7 +94,7 @@ pub(super) fn migrate(
 
 fn apply(options: &Options, engine: &Engine) -> std::result::Result<Report, migrations::Error> {
     let report = migrations::migrate(&engine.sled, options.steps, options.now)?;
-    let sequence = layout::sequence(&engine.sled)?;
+    let sequence = layout::Tally::stored(&engine.sled)?.sequence;
     engine
         .flush(options.disk.as_ref(), sequence)
         .map_err(|trouble| migrations::Error::Io(std::io::Error::other(trouble.into_error().to_string())))?;
@@ -118,7 +118,7 @@ fn put_back(
     };
     places.sweep_drafts().map_err(io)?;
     let fresh = places.unused("db.restoring");
-    import(backup, &fresh)?;
+    import(backup, &fresh, options)?;
     places.replace(&aside, Some(&fresh)).map_err(io)?;
     places.write_schema(schema).map_err(io)
 }
@@ -158,7 +158,7 @@ pub(super) fn export_to(engine: &Engine, path: &Path, now: i64) -> Result<export
         .why(error)
     };
     let recorded = migrations::recorded(&engine.sled).map_err(failed)?;
-    let sequence = guarded(|| layout::sequence(&engine.sled)).map_err(Trouble::into_error)?;
+    let sequence = engine.tally().map_err(Trouble::into_error)?.sequence;
     let schema = recorded.last().map_or(0, |last| last.number);
     export::write(
         &engine.sled,

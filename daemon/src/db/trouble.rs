@@ -15,6 +15,8 @@ pub(super) enum Trouble {
     Damaged(String),
     /// Another process, or a handle that is still being dropped, holds the lock.
     Busy,
+    /// There is no room: sled refuses everything from then on, until it is opened anew.
+    Full(String),
     /// The system does not allow it now: nothing to repair, try again later.
     Unavailable(String),
 }
@@ -31,6 +33,7 @@ impl Trouble {
             | ErrorKind::UnexpectedEof
             | ErrorKind::InvalidData
             | ErrorKind::InvalidInput => Self::Damaged(error.to_string()),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full(error.to_string()),
             ErrorKind::Other if error.to_string().contains("could not acquire lock") => Self::Busy,
             // sled reports a snapshot it cannot read as an error without a system's number.
             ErrorKind::Other if error.raw_os_error().is_none() => Self::Damaged(error.to_string()),
@@ -45,6 +48,14 @@ impl Trouble {
         }
     }
 
+    /// The reason alone.
+    pub(super) fn why(&self) -> &str {
+        match self {
+            Self::Damaged(why) | Self::Full(why) | Self::Unavailable(why) => why,
+            Self::Busy => "the database is locked",
+        }
+    }
+
     /// The error for whoever wanted to use the database.
     pub(super) fn into_error(self) -> Error {
         match self {
@@ -53,6 +64,9 @@ impl Trouble {
                 .next("run `tocli doctor`"),
             Self::Busy => Error::unavailable("another process has the database open")
                 .next("stop it, or give this one another `TOD_STATE_DIR`"),
+            Self::Full(why) => Error::unavailable("the disk is full")
+                .why(why)
+                .next("make room and repeat it"),
             Self::Unavailable(why) => Error::unavailable("the database cannot be used now").why(why),
         }
     }

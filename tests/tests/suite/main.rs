@@ -16,8 +16,8 @@ mod index;
 mod life;
 mod packaging;
 mod places;
-
 mod stale;
+mod store;
 mod systemd;
 mod tidy;
 mod wire;

@@ -1,0 +1,101 @@
+//! Looking after the database: how it is, copies of it, its end.
+//!
+//! Asked by `daemon status`, `migrate`, maintenance and the daemon's own end.
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use migrations::export;
+use proto::error::Result;
+
+use super::open::Recovery;
+use super::trouble::Trouble;
+use super::{Db, Health, State, lock, open, schema};
+
+impl Db {
+    /// Writes a copy of the whole database to `path` while writers wait; readers do not. `now` is its date.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database cannot be read or the file not written.
+    pub fn export(&self, path: &Path, now: i64) -> Result<export::Summary> {
+        self.with_engine(|engine| {
+            // After the state, as writers take the two: else one who opens the database anew could stand between.
+            let _writers_wait = lock(&self.inner.commit);
+            schema::export_to(engine, path, now)
+        })
+    }
+
+    /// The schema, and what every step of this build has to say.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database cannot be read.
+    pub fn steps_applied(&self) -> Result<Vec<migrations::Applied>> {
+        self.with_engine(|engine| {
+            migrations::recorded(&engine.sled).map_err(|error| open::from_migrations(&error).into_error())
+        })
+    }
+
+    /// How the store is.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        match &*self.state() {
+            State::Open(_) => self.may_write().map_or_else(Health::ReadOnly, |()| Health::Good),
+            State::Down { why, .. } => Health::Down(why.clone()),
+            State::Closed => Health::Closed,
+        }
+    }
+
+    /// How it last came to be open.
+    #[must_use]
+    pub fn recovery(&self) -> Recovery {
+        lock(&self.inner.recovery).clone()
+    }
+
+    /// Bytes on the disk.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database cannot be read.
+    pub fn size(&self) -> Result<u64> {
+        self.read(|sled| sled.size_on_disk())
+    }
+
+    /// Reads every record and says how many there are: finds pages that are damaged.
+    ///
+    /// # Errors
+    /// `Unavailable` with what is damaged.
+    pub fn check(&self) -> Result<u64> {
+        self.with_engine(|engine| {
+            let _writers_wait = lock(&self.inner.commit);
+            engine.verify().map_err(Trouble::into_error)
+        })
+    }
+
+    /// How many flushes have reached the disk since it was opened.
+    #[must_use]
+    pub fn flushes(&self) -> u64 {
+        self.inner.group.flushes()
+    }
+
+    /// Closes the database: everything is on the disk and its lock is free when this returns `Ok`. Whoever still holds a
+    /// clone is refused from now on.
+    ///
+    /// # Errors
+    /// `Unavailable` when the last flush failed or the lock is not let go.
+    pub fn close(&self) -> Result<()> {
+        // Whoever waits for a flush gets it.
+        let flushed = self.wait(self.inner.group.so_far());
+        let mut state = self.state_mut();
+        let State::Open(engine) = std::mem::replace(&mut *state, State::Closed) else {
+            return Ok(());
+        };
+        let sequence = self.inner.sequence.load(Ordering::Relaxed);
+        let disk = self.inner.options.disk.as_ref();
+        let flushed = flushed.and_then(|()| engine.flush(disk, sequence).map_err(Trouble::into_error));
+        engine.close(&self.inner.places).map_err(Trouble::into_error)?;
+        flushed?;
+        self.inner
+            .places
+            .write_clean()
+            .map_err(|error| Trouble::from_io(&error).into_error())
+    }
+}
