@@ -103,6 +103,9 @@ pub fn run(options: &Options, places: Places) -> Result<()> {
 fn inherit(options: &Options) -> Result<Vec<OwnedFd>> {
     if options.start == Start::OnDemand {
         fd::close_inherited(options.passed);
+        // Out of the session of whoever started us: neither its end nor a key pressed in it is meant for us. It fails
+        // where this process leads a group already, and then it is apart as it is.
+        let _already_apart = rustix::process::setsid();
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     }
     fd::adopt(options.passed).map_err(|error| {

@@ -1,0 +1,177 @@
+//! The words of `tocli files`, `clock`, `changes` and `watch`.
+
+use std::time::Duration;
+
+use clap::Args;
+use proto::index::{self, Since, Sync};
+use proto::{Caller, Request, error::Result};
+
+use super::{Question, Where};
+use crate::time;
+
+/// Whether to wait for what the file system has still to tell.
+#[derive(Args, Debug)]
+pub(crate) struct Synced {
+    /// Answer from what is known now, without making sure that all earlier changes have been seen
+    #[arg(long)]
+    no_sync: bool,
+}
+
+impl Synced {
+    fn sync(&self) -> Sync {
+        if self.no_sync { Sync::No } else { Sync::Cookie }
+    }
+}
+
+/// `files`.
+#[derive(Args, Debug)]
+pub(crate) struct Files {
+    /// Only these: a pattern as in `.gitignore`, relative to the project's root
+    glob: Option<String>,
+    #[command(flatten)]
+    at: Where,
+    /// End each name with a NUL byte and quote nothing
+    #[arg(short = '0', long, conflicts_with = "json")]
+    pub(crate) null: bool,
+    #[command(flatten)]
+    sync: Synced,
+}
+
+impl Files {
+    pub(crate) fn question(&self, caller: &Caller) -> Result<Question> {
+        Ok(Question::patient(Request::Index(index::Request::Files {
+            at: self.at.from(caller)?,
+            glob: self.glob.clone(),
+            sync: self.sync.sync(),
+        })))
+    }
+}
+
+/// `clock`.
+#[derive(Args, Debug)]
+pub(crate) struct Clock {
+    #[command(flatten)]
+    at: Where,
+    #[command(flatten)]
+    sync: Synced,
+}
+
+impl Clock {
+    pub(crate) fn question(&self, caller: &Caller) -> Result<Question> {
+        Ok(Question::patient(Request::Index(index::Request::Clock {
+            at: self.at.from(caller)?,
+            sync: self.sync.sync(),
+        })))
+    }
+}
+
+/// `changes`.
+#[derive(Args, Debug)]
+pub(crate) struct Changes {
+    /// A clock (`c:…`), a time ago (`10m`, `2h 30m`), a time (`2026-11-21T08:00`, `08:00`, `today`)
+    #[arg(long, value_name = "CLOCK|DURATION|TIME", value_parser = time::since)]
+    since: Since,
+    /// Wait until something changes
+    #[arg(long)]
+    wait: bool,
+    /// Wait no longer than this (`30s`, `5m`)
+    #[arg(long, value_name = "DURATION", requires = "wait", value_parser = time::duration)]
+    timeout: Option<Duration>,
+    #[command(flatten)]
+    at: Where,
+    #[command(flatten)]
+    sync: Synced,
+}
+
+impl Changes {
+    pub(crate) fn question(&self, caller: &Caller) -> Result<Question> {
+        let request = Request::Index(index::Request::Changes {
+            at: self.at.from(caller)?,
+            since: self.since.clone(),
+            wait: self.wait,
+            sync: self.sync.sync(),
+        });
+        Ok(Question {
+            request,
+            deadline: self.timeout,
+        })
+    }
+}
+
+/// `watch`.
+#[derive(Args, Debug)]
+pub(crate) struct Watch {
+    /// Begin with what changed since: a clock, a time ago or a time
+    #[arg(long, value_name = "CLOCK|DURATION|TIME", value_parser = time::since)]
+    since: Option<Since>,
+    #[command(flatten)]
+    at: Where,
+}
+
+impl Watch {
+    pub(crate) fn question(&self, caller: &Caller) -> Result<Question> {
+        Ok(Question::patient(Request::Index(index::Request::Watch {
+            at: self.at.from(caller)?,
+            since: self.since.clone(),
+        })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::tests::{asked, wrong};
+    use proto::detect::From;
+
+    fn index(request: index::Request) -> Result<Question> {
+        Ok(Question::patient(Request::Index(request)))
+    }
+
+    #[test]
+    fn words_of_the_index_become_its_requests() {
+        assert_eq!(
+            asked("files *.rs --path b -0"),
+            index(index::Request::Files {
+                at: From::Start("/home/a/b".into()),
+                glob: Some("*.rs".into()),
+                sync: Sync::Cookie,
+            })
+        );
+        assert_eq!(
+            asked("clock --no-sync"),
+            index(index::Request::Clock {
+                at: From::Caller,
+                sync: Sync::No,
+            })
+        );
+        let since = Since::Clock("c:1:2:3".into());
+        assert_eq!(
+            asked("watch --since c:1:2:3"),
+            index(index::Request::Watch {
+                at: From::Caller,
+                since: Some(since.clone()),
+            })
+        );
+        let changes = index::Request::Changes {
+            at: From::Caller,
+            since,
+            wait: true,
+            sync: Sync::Cookie,
+        };
+        assert_eq!(
+            asked("changes --since c:1:2:3 --wait --timeout 30s"),
+            Ok(Question {
+                request: Request::Index(changes),
+                deadline: Some(Duration::from_secs(30)),
+            })
+        );
+    }
+
+    #[test]
+    fn changes_need_a_beginning_and_a_timeout_needs_a_wait() {
+        assert!(wrong("changes"));
+        assert!(wrong("changes --since c:1:2:3 --timeout 3s"));
+        assert!(wrong("changes --since whenever"));
+        assert!(wrong("files -0 --json"));
+    }
+}

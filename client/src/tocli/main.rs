@@ -1,0 +1,174 @@
+//! `tocli`: words in, a request out, an answer shown.
+//!
+//! 1. Parse the words (`args`).
+//! 2. Do what needs no daemon (`verbs`), or reach it, starting it where that is allowed (`client`).
+//! 3. Ask and show the answer (`talk`, `watch`, `render`).
+//! 4. End with the exit code of what happened.
+//!
+//! What must stay true: data goes to standard output and all else to standard error; a reader that has seen enough ends
+//! the command quietly.
+
+mod args;
+mod end;
+mod out;
+mod progress;
+mod render;
+mod talk;
+mod time;
+mod verbs;
+mod voice;
+mod watch;
+mod wrong;
+
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use client::{Client, Options, Start};
+use proto::{Answer, Caller, Error, workspace};
+
+use args::{Cli, Command, Global, Question};
+use end::End;
+use out::{Colour, Out};
+use render::index::Separator;
+use render::{Wishes, workspace::Isolation};
+use talk::Manner;
+use voice::Voice;
+
+fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&words) {
+        Ok(cli) => cli,
+        Err(error) => return wrong::words(&error, &words),
+    };
+    let colour = colour(&cli.global);
+    let voice = Voice::new(cli.global.quiet, cli.global.json, colour);
+    let mut out = Out::stdout(cli.global.json, colour);
+    let ended = run(cli, &mut out, &voice).and_then(|()| out.flush().map_err(End::Output));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(end) => {
+            // What was shown before the failure is still shown.
+            let flushed = out.flush();
+            exit_code(end, flushed, &voice)
+        }
+    }
+}
+
+fn exit_code(end: End, flushed: io::Result<()>, voice: &Voice) -> ExitCode {
+    let error = match end {
+        End::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+        End::Output(error) => Error::unavailable("standard output cannot be written").why(error),
+        End::Told(error) => return ExitCode::from(error.kind.exit_code()),
+        End::Failed(error) => error,
+    };
+    voice.fail(&error);
+    drop(flushed);
+    ExitCode::from(error.kind.exit_code())
+}
+
+/// `NO_COLOR` counts when it is set to anything (no-color.org).
+fn colour(global: &Global) -> Colour {
+    let unwanted = global.no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if unwanted { Colour::No } else { Colour::Yes }
+}
+
+fn options(global: &Global) -> Result<Options, End> {
+    Ok(Options {
+        start: if global.no_start {
+            Start::Never
+        } else {
+            Start::IfNeeded
+        },
+        program: global.tod.clone(),
+        ..Options::from_env()?
+    })
+}
+
+fn run(cli: Cli, out: &mut Out, voice: &Voice) -> Result<(), End> {
+    let Cli { global, command } = cli;
+    let caller = client::here();
+    let mut manner = Manner::default();
+    let question = match &command {
+        Command::Detect(words) => words.question(&caller)?,
+        Command::Files(words) => {
+            if words.null {
+                manner.separator = Separator::Nul;
+            }
+            words.question(&caller)?
+        }
+        Command::Clock(words) => words.question(&caller)?,
+        Command::Changes(words) => words.question(&caller)?,
+        Command::Watch(words) => {
+            let question = words.question(&caller)?;
+            let mut client = Client::new(options(&global)?);
+            return watch::watch(&mut client, (question, caller), (out, voice));
+        }
+        Command::Workspace(words) => words.question(&caller)?,
+        Command::Config(words) => {
+            manner.wishes = Wishes {
+                origin: words.origin(),
+            };
+            words.question(&caller)?
+        }
+        Command::Role(words) => words.question(&caller)?,
+        Command::Migrate(words) => words.question(),
+        _ => return itself(command, &global, caller, (out, voice)),
+    };
+    let answer = ask(&global, (question, caller), (out, voice), manner)?;
+    match (&command, &answer) {
+        (
+            Command::Workspace(args::workspace::Words::ValidateIsolation { report }),
+            Answer::Workspace(workspace::Answer::Isolation(findings)),
+        ) => isolation(report.as_deref(), &Isolation::new(findings), voice),
+        _ => Ok(()),
+    }
+}
+
+fn ask(
+    global: &Global,
+    asked: (Question, Caller),
+    shown: (&mut Out, &Voice),
+    manner: Manner,
+) -> Result<Answer, End> {
+    talk::answer(&mut Client::new(options(global)?), asked, shown, manner)
+}
+
+/// Commands that ask the daemon nothing, or not in the usual way.
+fn itself(
+    command: Command,
+    global: &Global,
+    caller: Caller,
+    (out, voice): (&mut Out, &Voice),
+) -> Result<(), End> {
+    match command {
+        Command::Daemon(words) => verbs::daemon::run(options(global)?, caller, words, (out, voice)),
+        Command::Status => verbs::daemon::status(options(global)?, caller, out, voice),
+        Command::Completions { shell } => verbs::complete::script(shell, out),
+        Command::Complete { what } => verbs::complete::names(options(global)?, caller, what, out),
+        Command::Man { dir } => verbs::pages::pages(dir.as_deref(), out, voice),
+        _ => Err(End::Failed(Error::bug("a command that nobody carries out"))),
+    }
+}
+
+/// Writes the report where it was asked for; a check that did not hold is a failure of the command.
+fn isolation(report: Option<&Path>, isolation: &Isolation<'_>, voice: &Voice) -> Result<(), End> {
+    if let Some(path) = report {
+        let cannot = |error: String| {
+            Error::unavailable(format!("the report `{}` cannot be written", path.display())).why(error)
+        };
+        let text = isolation.report().map_err(|error| cannot(error.to_string()))?;
+        std::fs::write(path, text).map_err(|error| cannot(error.to_string()))?;
+        voice.note(&format!("report written: {}", path.display()));
+    }
+    if isolation.passed() {
+        return Ok(());
+    }
+    Err(End::Failed(
+        Error::conflict("workspaces are not isolated from each other")
+            .why("the findings that did not pass say where")
+            .next("see the report; nothing was changed"),
+    ))
+}

@@ -1,0 +1,374 @@
+//! Standard output: JSON, tables for people, or lines for pipes.
+//!
+//! Asked by everything that renders. What must stay true: names and texts come from outside, so nothing in them reaches
+//! a terminal as a command, and no name in a pipe can look like two.
+
+use std::io::{self, IsTerminal as _, Write};
+
+use proto::RawPath;
+use serde::Serialize;
+
+/// The version of what `--json` prints: it rises when a field changes its meaning or goes.
+pub(crate) const SCHEMA_VERSION: u32 = 1;
+
+/// For whom standard output is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// One object, on one line or for eyes.
+    Json,
+    /// Aligned, with headings.
+    Terminal,
+    /// A row a line, tabs between fields.
+    Pipe,
+}
+
+/// Whether text may be coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Colour {
+    /// It may.
+    Yes,
+    /// It must not.
+    No,
+}
+
+/// Where rendered answers go.
+pub(crate) struct Out {
+    to: Box<dyn Write>,
+    form: Form,
+    colour: Colour,
+    pretty: bool,
+}
+
+#[derive(Serialize)]
+struct Versioned<'a, T> {
+    schema_version: u32,
+    #[serde(flatten)]
+    rest: &'a T,
+}
+
+impl Out {
+    /// Standard output, as wished and as it is.
+    pub(crate) fn stdout(json: bool, colour: Colour) -> Self {
+        let stdout = io::stdout();
+        let terminal = stdout.is_terminal();
+        let form = match (json, terminal) {
+            (true, _) => Form::Json,
+            (false, true) => Form::Terminal,
+            (false, false) => Form::Pipe,
+        };
+        Self {
+            to: Box::new(io::BufWriter::with_capacity(32 << 10, stdout.lock())),
+            form,
+            colour: if terminal { colour } else { Colour::No },
+            pretty: terminal,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn to(to: impl Write + 'static, form: Form) -> Self {
+        Self {
+            to: Box::new(to),
+            form,
+            colour: Colour::No,
+            pretty: false,
+        }
+    }
+
+    pub(crate) fn form(&self) -> Form {
+        self.form
+    }
+
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+
+    /// One object with the version of its schema first.
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
+        self.json_as(value, self.pretty)
+    }
+
+    /// The same on one line, whoever reads it.
+    pub(crate) fn json_line(&mut self, value: &impl Serialize) -> io::Result<()> {
+        self.json_as(value, false)
+    }
+
+    fn json_as(&mut self, value: &impl Serialize, pretty: bool) -> io::Result<()> {
+        let value = Versioned {
+            schema_version: SCHEMA_VERSION,
+            rest: value,
+        };
+        let text = if pretty {
+            serde_json::to_string_pretty(&value)?
+        } else {
+            serde_json::to_string(&value)?
+        };
+        self.to.write_all(inert_json(&text).as_bytes())?;
+        self.to.write_all(b"\n")
+    }
+
+    /// Bytes as they are.
+    pub(crate) fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.to.write_all(bytes)
+    }
+
+    /// A line of text of our own or of the daemon's.
+    pub(crate) fn line(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.to, "{}", inert(text))
+    }
+
+    /// A line of several cells' worth of text, already made with [`Out::name`] or [`inert`].
+    pub(crate) fn cell_line(&mut self, cell: &[u8]) -> io::Result<()> {
+        self.to.write_all(cell)?;
+        self.to.write_all(b"\n")
+    }
+
+    /// A name as it is shown: as git shows it with `core.quotePath=false`, and on a terminal with nothing left that it
+    /// could take for a command.
+    pub(crate) fn name(&self, name: &RawPath) -> Vec<u8> {
+        quoted(name.as_bytes(), self.form == Form::Terminal)
+    }
+
+    fn strong(&self, text: &str) -> String {
+        match self.colour {
+            Colour::Yes => format!("\x1b[1m{text}\x1b[0m"),
+            Colour::No => text.to_owned(),
+        }
+    }
+
+    /// Names of fields and their values.
+    pub(crate) fn pairs(&mut self, pairs: &[(&str, Vec<u8>)]) -> io::Result<()> {
+        let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+        for (name, value) in pairs {
+            if self.form == Form::Terminal {
+                let gap = " ".repeat(width - name.len() + 2);
+                write!(self.to, "{}{gap}", self.strong(name))?;
+            } else {
+                write!(self.to, "{name}\t")?;
+            }
+            self.cell_line(value)?;
+        }
+        Ok(())
+    }
+
+    /// Rows under headings; the headings are for eyes only.
+    pub(crate) fn table<const N: usize>(
+        &mut self,
+        heads: [&str; N],
+        rows: &[[Vec<u8>; N]],
+    ) -> io::Result<()> {
+        if self.form != Form::Terminal {
+            for row in rows {
+                self.cell_line(&row.join(&b'\t'))?;
+            }
+            return Ok(());
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let width = |column: usize| {
+            let cells = rows.iter().map(|row| shown(&row[column]));
+            cells.chain([heads[column].len()]).max().unwrap_or_default()
+        };
+        let widths: Vec<usize> = (0..N).map(width).collect();
+        for (column, head) in heads.iter().enumerate() {
+            let gap = if column + 1 < N {
+                widths[column] - head.len() + 2
+            } else {
+                0
+            };
+            write!(self.to, "{}{}", self.strong(head), " ".repeat(gap))?;
+        }
+        writeln!(self.to)?;
+        for row in rows {
+            for (column, cell) in row.iter().enumerate() {
+                let gap = if column + 1 < N {
+                    widths[column] - shown(cell) + 2
+                } else {
+                    0
+                };
+                self.to.write_all(cell)?;
+                write!(self.to, "{}", " ".repeat(gap))?;
+            }
+            writeln!(self.to)?;
+        }
+        Ok(())
+    }
+}
+
+/// Columns a cell takes, for text without wide characters.
+fn shown(cell: &[u8]) -> usize {
+    String::from_utf8_lossy(cell).chars().count()
+}
+
+/// Characters by which a text could command a terminal or hide what it says: controls and the overrides of the
+/// direction of writing.
+fn commands(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A text with its commands spelt out; line ends and tabs stay.
+pub(crate) fn inert(text: &str) -> std::borrow::Cow<'_, str> {
+    let harmful = |c: char| commands(c) && c != '\n' && c != '\t';
+    if !text.contains(harmful) {
+        return text.into();
+    }
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if harmful(c) {
+            safe.extend(c.escape_default());
+        } else {
+            safe.push(c);
+        }
+    }
+    safe.into()
+}
+
+/// A text for one cell: no line ends and no tabs either.
+pub(crate) fn cell(text: &str) -> Vec<u8> {
+    let line = inert(text);
+    if !line.contains(['\n', '\t']) {
+        return line.into_owned().into_bytes();
+    }
+    line.replace('\n', "\\n").replace('\t', "\\t").into_bytes()
+}
+
+/// JSON with the characters that a terminal could obey written as escapes; they only occur inside of strings.
+fn inert_json(text: &str) -> std::borrow::Cow<'_, str> {
+    let harmful = |c: char| commands(c) && !c.is_ascii_whitespace();
+    if text.is_ascii() && !text.contains('\x7f') || !text.contains(harmful) {
+        return text.into();
+    }
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if harmful(c) {
+            safe.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            safe.push(c);
+        }
+    }
+    safe.into()
+}
+
+/// A name as git prints it with `core.quotePath=false`: in quotes with C escapes when it holds a control character, a
+/// quote or a backslash, else as it is. For a terminal bytes that are not UTF-8, and other characters that it might
+/// obey, are escaped as well.
+fn quoted(name: &[u8], terminal: bool) -> Vec<u8> {
+    let special = |byte: &u8| *byte < 0x20 || *byte == 0x7f || *byte == b'"' || *byte == b'\\';
+    let text = std::str::from_utf8(name);
+    let harmful = terminal && text.map_or(true, |text| text.contains(commands));
+    if !harmful && !name.iter().any(special) {
+        return name.to_vec();
+    }
+    let mut shown = vec![b'"'];
+    for chunk in name.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            let mut bytes = [0; 4];
+            let bytes = c.encode_utf8(&mut bytes).as_bytes();
+            if bytes.iter().any(special) || (terminal && commands(c)) {
+                bytes.iter().for_each(|byte| escape(&mut shown, *byte));
+            } else {
+                shown.extend_from_slice(bytes);
+            }
+        }
+        for byte in chunk.invalid() {
+            if terminal {
+                escape(&mut shown, *byte);
+            } else {
+                shown.push(*byte);
+            }
+        }
+    }
+    shown.push(b'"');
+    shown
+}
+
+fn escape(shown: &mut Vec<u8>, byte: u8) {
+    let letter = match byte {
+        0x07 => b'a',
+        0x08 => b'b',
+        b'\t' => b't',
+        b'\n' => b'n',
+        0x0b => b'v',
+        0x0c => b'f',
+        b'\r' => b'r',
+        b'"' | b'\\' => byte,
+        _ => {
+            shown.extend_from_slice(format!("\\{byte:03o}").as_bytes());
+            return;
+        }
+    };
+    shown.extend_from_slice(&[b'\\', letter]);
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    /// A place to write to and to look at afterwards.
+    #[derive(Clone, Default)]
+    pub(crate) struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("not poisoned").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is written in a form.
+    pub(crate) fn written(form: Form, write: impl FnOnce(&mut Out) -> io::Result<()>) -> String {
+        let page = Page::default();
+        write(&mut Out::to(page.clone(), form)).expect("written");
+        let bytes = page.0.lock().expect("not poisoned").clone();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    #[test]
+    fn names_are_quoted_as_git_quotes_them() {
+        let table: [(&[u8], &str); 6] = [
+            (b"plain name.rs", "plain name.rs"),
+            ("grüß".as_bytes(), "grüß"),
+            (b"two\nlines", r#""two\nlines""#),
+            (b"a\"b\\c", r#""a\"b\\c""#),
+            (b"\x1b[2J", r#""\033[2J""#),
+            (b"\x7f\t", r#""\177\t""#),
+        ];
+        for (name, shown) in table {
+            assert_eq!(String::from_utf8_lossy(&quoted(name, false)), shown);
+            assert_eq!(String::from_utf8_lossy(&quoted(name, true)), shown);
+        }
+        assert_eq!(quoted(b"\xff", false), b"\xff", "a pipe gets the bytes");
+        assert_eq!(quoted(b"\xff", true), b"\"\\377\"");
+        assert_eq!(quoted("\u{9b}2J".as_bytes(), true), b"\"\\302\\2332J\"");
+        assert_eq!(quoted("\u{202e}x".as_bytes(), true), b"\"\\342\\200\\256x\"");
+    }
+
+    #[test]
+    fn a_text_from_outside_commands_no_terminal() {
+        assert_eq!(inert("a\x1b[2Jb\nc"), "a\\u{1b}[2Jb\nc");
+        assert_eq!(cell("a\nb\tc"), b"a\\nb\\tc");
+        assert_eq!(inert_json("{\"a\":\"\u{9b}\"}"), "{\"a\":\"\\u009b\"}");
+    }
+
+    #[test]
+    fn tables_are_aligned_for_eyes_and_tabbed_for_pipes() {
+        let rows = [["a".into(), "1".into()], ["long".into(), "2".into()]];
+        let table = |out: &mut Out| out.table(["NAME", "N"], &rows);
+        assert_eq!(written(Form::Terminal, table), "NAME  N\na     1\nlong  2\n");
+        assert_eq!(written(Form::Pipe, table), "a\t1\nlong\t2\n");
+    }
+
+    #[test]
+    fn the_version_of_the_schema_is_the_first_field() {
+        #[derive(Serialize)]
+        struct Answer {
+            a: u8,
+        }
+        let json = written(Form::Json, |out| out.json(&Answer { a: 1 }));
+        assert_eq!(json, "{\"schema_version\":1,\"a\":1}\n");
+    }
+}

@@ -1,0 +1,176 @@
+//! Words that are no command: what, why and next, with the nearest spelling.
+//!
+//! Asked by `main` when parsing fails. What must stay true: help and version go to standard output and are no failure.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use proto::{Error, Kind};
+
+use crate::out::Colour;
+use crate::voice::Voice;
+
+/// What others call what we call otherwise, where the two are not the same, so that no alias would be honest.
+const OTHERWISE: [(&str, &str); 12] = [
+    (
+        "rm",
+        "`tocli workspace forget` takes a workspace off the list and keeps its files",
+    ),
+    (
+        "remove",
+        "`tocli workspace forget` takes a workspace off the list and keeps its files",
+    ),
+    (
+        "delete",
+        "`tocli workspace forget` takes a workspace off the list and keeps its files",
+    ),
+    (
+        "init",
+        "nothing needs to be set up; `tocli workspace create` registers a project by hand",
+    ),
+    (
+        "start",
+        "`tocli daemon start`, though every command starts the daemon when it is needed",
+    ),
+    ("stop", "`tocli daemon stop`"),
+    (
+        "restart",
+        "`tocli daemon stop`; the next command starts the daemon",
+    ),
+    ("logs", "`tocli daemon logs`"),
+    ("log", "`tocli daemon logs`, or `tocli changes --since 1h`"),
+    ("kill", "`tocli daemon stop`"),
+    ("help", "`tocli --help`, or `--help` after a command"),
+    ("version", "`tocli --version`"),
+];
+
+/// Tells what is wrong with the words, or shows the help that was asked for.
+pub(crate) fn words(error: &clap::Error, words: &[OsString]) -> ExitCode {
+    let has = |long: &str| words.iter().any(|word| word == long);
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return help(error, has("--no-color"));
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // Nobody asked for help: it goes where errors go.
+        let _nobody_listens = write!(std::io::stderr(), "{}", error.render());
+        return ExitCode::from(Kind::Usage.exit_code());
+    }
+    let plain = has("--no-color") || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let colour = if plain { Colour::No } else { Colour::Yes };
+    Voice::new(false, has("--json"), colour).fail(&told(error));
+    ExitCode::from(Kind::Usage.exit_code())
+}
+
+fn help(error: &clap::Error, plain: bool) -> ExitCode {
+    let shown = if plain {
+        write!(std::io::stdout(), "{}", error.render())
+    } else {
+        error.print()
+    };
+    match shown {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(_) => ExitCode::from(Kind::Unavailable.exit_code()),
+    }
+}
+
+fn told(error: &clap::Error) -> Error {
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let mut head = text
+        .lines()
+        .take_while(|line| !line.trim().is_empty())
+        .map(str::trim);
+    let first = head
+        .next()
+        .unwrap_or("these words are no command")
+        .trim_end_matches('.');
+    let rest: Vec<&str> = head.collect();
+    let told = Error::usage(first.replace('\'', "`"));
+    let told = match rest.is_empty() {
+        true => told,
+        false => told.why(rest.join(", ").replace('\'', "`")),
+    };
+    told.next(next(error))
+}
+
+fn next(error: &clap::Error) -> String {
+    let texts = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => vec![text.clone()],
+        Some(ContextValue::Strings(texts)) => texts.clone(),
+        _ => Vec::new(),
+    };
+    let wrong = texts(ContextKind::InvalidSubcommand);
+    let otherwise = OTHERWISE
+        .iter()
+        .find(|(word, _)| wrong.iter().any(|wrong| wrong == word));
+    if let Some((_, hint)) = otherwise {
+        return (*hint).to_owned();
+    }
+    let nearest: Vec<String> = [
+        ContextKind::SuggestedSubcommand,
+        ContextKind::SuggestedArg,
+        ContextKind::SuggestedValue,
+    ]
+    .into_iter()
+    .flat_map(texts)
+    .map(|word| format!("`{word}`"))
+    .collect();
+    if nearest.is_empty() {
+        return "see `--help` after the command".to_owned();
+    }
+    format!("did you mean {}?", nearest.join(" or "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Cli;
+    use clap::Parser as _;
+
+    fn of(line: &str) -> Error {
+        let words = std::iter::once("tocli").chain(line.split_whitespace());
+        told(&Cli::try_parse_from(words).expect_err("these words are wrong"))
+    }
+
+    #[test]
+    fn a_wrong_word_is_named_and_the_nearest_is_offered() {
+        let error = of("detct");
+        assert_eq!(error.kind, Kind::Usage);
+        assert_eq!(error.what, "unrecognized subcommand `detct`");
+        assert_eq!(error.next.as_deref(), Some("did you mean `detect`?"));
+        assert_eq!(
+            of("changes --sinse 1h").next.as_deref(),
+            Some("did you mean `--since`?")
+        );
+        assert_eq!(
+            of("completions bsh").next.as_deref(),
+            Some("did you mean `bash`?")
+        );
+    }
+
+    #[test]
+    fn the_reason_of_a_refused_value_is_told() {
+        let error = of("changes --since whenever");
+        assert!(error.what.contains("`whenever`"), "{error}");
+        assert!(error.what.contains("neither a clock"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_word_is_named() {
+        let error = of("changes");
+        assert!(error.why.is_some_and(|why| why.contains("--since")));
+    }
+
+    #[test]
+    fn words_of_other_tools_lead_to_ours() {
+        assert!(
+            of("workspace rm x")
+                .next
+                .is_some_and(|next| next.contains("forget"))
+        );
+        assert!(of("stop").next.is_some_and(|next| next.contains("daemon stop")));
+    }
+}
