@@ -123,12 +123,12 @@ impl<D: Disk> Look<'_, D> {
             git_watch: None,
             meta,
             matcher: None,
-            has_git,
+            has_git: has_git && self.is_git && !job.path.is_empty(),
             is_nested: false,
             files: Vec::new(),
             dirs: Vec::new(),
         };
-        if has_git && self.is_git && !job.path.is_empty() {
+        if listing.has_git {
             listing.git_watch = self.watch_git(&dir);
             listing.is_nested = self.is_nested(&dir, &job.path);
             if listing.is_nested {

@@ -5,7 +5,7 @@
 //! What must stay true: a name is only judged through a directory handle that was checked to be the node's own; a watch
 //! belongs to a node, so renaming a directory moves one node; what cannot be looked at yet stays dirty.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -76,8 +76,6 @@ pub(super) enum Control {
 #[derive(Debug, Default)]
 pub(super) struct Folder {
     pub(super) wd: Option<Wd>,
-    /// Whether it has a `.git`, so that it is a nested repository or may become one.
-    pub(super) has_git: bool,
     pub(super) git_wd: Option<Wd>,
     pub(super) matcher: Option<Arc<Matcher>>,
 }
@@ -105,6 +103,8 @@ pub(super) struct Inner {
     pub(super) folders: HashMap<Id, Folder>,
     pub(super) by_wd: HashMap<Wd, Id>,
     pub(super) controls: HashMap<Wd, Vec<Control>>,
+    /// Directories with a `.git`: nested repositories, or what may become one.
+    pub(super) gits: BTreeSet<Id>,
     pub(super) dirty: BTreeMap<Id, BTreeMap<Vec<u8>, Said>>,
     /// Directories taken out of their place: found elsewhere, or dead when the batch is over.
     pub(super) limbo: Vec<Id>,
@@ -122,7 +122,9 @@ pub(super) struct Inner {
     pub(super) is_first: bool,
     /// Directories without a watch because of the limit.
     pub(super) unwatched: u64,
-    /// An ignore file is new or another: git's index has to be read again.
+    /// Whether git's whole index is at hand.
+    pub(super) has_whole_index: bool,
+    /// Something was decided without it that needs it.
     pub(super) needs_index: bool,
     /// Watches that may be of no more use.
     pub(super) to_end: Vec<Wd>,
@@ -250,6 +252,7 @@ impl<D: Disk> Engine<D> {
                 | (Control::Common, b"config" | b"info" | b"objects" | b"refs" | b"")
                 | (Control::Info, b"exclude" | b"") => self.again.repo = true,
                 (Control::Nested(id), b"HEAD" | b"objects" | b"refs" | b"commondir" | b"") => {
+                    self.again.index = true;
                     self.inner.mark(&self.shared.read().tree, id);
                 }
                 _ => {}
@@ -315,7 +318,9 @@ impl<D: Disk> Engine<D> {
 
     /// Reads git's index whole. To be narrowed once the tree is right.
     pub(super) fn load_tracked(&mut self) {
-        self.tracked = self.read_tracked().unwrap_or_default();
+        self.tracked = self
+            .read_tracked()
+            .unwrap_or_else(|| Tracked::whole(Entries::default()));
     }
 
     fn read_tracked(&self) -> Option<Tracked> {

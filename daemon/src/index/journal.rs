@@ -273,7 +273,7 @@ impl Fold<'_> {
 
     fn difference(mut self) -> Vec<Change> {
         let mut now: BTreeMap<Vec<u8>, Change> = BTreeMap::new();
-        let mut gone: Vec<Vec<u8>> = Vec::new();
+        let mut gone: Vec<(Vec<u8>, Id, Touched)> = Vec::new();
         let mut sources: HashSet<Vec<u8>> = HashSet::new();
         for (&id, touched) in &self.touched {
             let kind = self.tree.kind(id);
@@ -282,7 +282,7 @@ impl Fold<'_> {
             }
             let then = touched.existed.then(|| shown(kind, self.path_then(id)));
             if !self.tree.is_live(id) {
-                gone.extend(then);
+                gone.extend(then.map(|then| (then, id, *touched)));
                 continue;
             }
             let path = shown(kind, self.tree.path(id));
@@ -297,8 +297,14 @@ impl Fold<'_> {
             };
             now.insert(path.clone(), change(self.tree, id, what, (path, from)));
         }
-        for path in gone {
+        for (path, id, touched) in gone {
             match now.get_mut(&path) {
+                // It was out of sight for a while, and nothing happened to it.
+                Some(there)
+                    if there.kind == ChangeKind::Created && !touched.modified && self.is_same(id, &path) =>
+                {
+                    now.remove(&path);
+                }
                 Some(there) if there.kind == ChangeKind::Created => there.kind = ChangeKind::Modified,
                 Some(_) => {}
                 None => {
@@ -312,6 +318,11 @@ impl Fold<'_> {
             }
         }
         now.into_values().collect()
+    }
+
+    fn is_same(&self, old: Id, path: &[u8]) -> bool {
+        let new = self.tree.find(path.strip_suffix(b"/").unwrap_or(path));
+        new.is_some_and(|new| !self.tree.differs(new, self.tree.kind(old), &self.tree.meta(old)))
     }
 
     /// A path that is there now, untouched, had no ghost: its node was away and came back.

@@ -6,10 +6,12 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::sync::Arc;
 
 use super::crawl::{Found, Job, Listing};
 use super::disk::Disk;
 use super::engine::{Control, Folder, Inner, Said, View};
+use super::ignore::Matcher;
 use super::tree::{Id, Kind, Tree};
 use crate::watch::Wd;
 use crate::world::FileKind;
@@ -66,15 +68,16 @@ impl Inner {
     }
 
     fn keep_folder<D: Disk>(&mut self, id: Id, wd: Option<Wd>, listing: &Listing<D>) {
-        let folder = self.folders.entry(id).or_default();
-        folder.has_git = listing.has_git;
-        folder.wd = wd;
-        let source = |matcher: &Option<_>| {
-            matcher
-                .as_ref()
-                .map(|m: &std::sync::Arc<super::ignore::Matcher>| m.source().to_vec())
+        match listing.has_git {
+            true => self.gits.insert(id),
+            false => self.gits.remove(&id),
         };
-        self.needs_index |= source(&folder.matcher) != source(&listing.matcher);
+        let folder = self.folders.entry(id).or_default();
+        folder.wd = wd;
+        let source =
+            |matcher: &Option<Arc<Matcher>>| matcher.as_ref().map(|matcher| matcher.source().to_vec());
+        let is_decided = !listing.has_git && source(&folder.matcher) == source(&listing.matcher);
+        self.needs_index |= !is_decided && !self.has_whole_index;
         folder.matcher.clone_from(&listing.matcher);
         if let Some(old) = folder.git_wd.take_if(|old| Some(*old) != listing.git_watch) {
             self.end_control(old, Control::Nested(id));
@@ -138,7 +141,9 @@ impl Inner {
             None => {
                 if let Some(old) = same {
                     // Of another kind from now on: the old node dies, its watch lives.
-                    self.folders.remove(&old);
+                    if let Some(wd) = self.folders.remove(&old).and_then(|folder| folder.git_wd) {
+                        self.end_control(wd, Control::Nested(old));
+                    }
                     self.displace(view, old, Said::default());
                 }
                 if let Some(other) = view.tree.child(seen.parent, seen.name) {
@@ -278,7 +283,7 @@ impl Inner {
 }
 
 /// Whether `id` is `of` or lies in it.
-fn is_within(tree: &Tree, mut id: Id, of: Id) -> bool {
+pub(super) fn is_within(tree: &Tree, mut id: Id, of: Id) -> bool {
     loop {
         if id == of {
             return true;

@@ -11,8 +11,7 @@ use super::crawl::{self, Found, Job, Verdict};
 use super::disk::Disk;
 use super::engine::{Engine, Said};
 use super::ignore::Rules;
-use super::place::Seen;
-use super::tracked::Tracked;
+use super::place::{Seen, is_within};
 use super::tree::{Id, Kind, Tree};
 use crate::world::FileKind;
 use crate::world::dir::Meta;
@@ -37,25 +36,20 @@ impl<D: Disk> Engine<D> {
         if again.repo && self.reload_repo() {
             again.everything = true;
         }
-        let mut old = None;
-        if again.everything || again.index || again.repo {
-            old = Some(std::mem::take(&mut self.tracked));
-            self.load_tracked();
-        }
         if again.everything {
+            self.begin_whole();
             self.read_all();
-        } else if old.is_some() {
-            self.mark_nested();
         }
+        let mut needs_whole = again.everything || again.index || again.repo;
         for _ in 0..ROUNDS {
-            self.settle_names();
-            self.narrow(old.take());
-            if std::mem::take(&mut self.inner.needs_index) {
-                old = Some(std::mem::take(&mut self.tracked));
-                self.load_tracked();
-                self.narrow(old.take());
+            if needs_whole {
+                self.begin_whole();
+                self.mark_nested();
             }
-            if self.inner.dirty.is_empty() || !self.can_go_on() {
+            self.settle_names();
+            self.narrow();
+            needs_whole = std::mem::take(&mut self.inner.needs_index);
+            if !needs_whole && (self.inner.dirty.is_empty() || !self.can_go_on()) {
                 break;
             }
         }
@@ -74,26 +68,27 @@ impl<D: Disk> Engine<D> {
     }
 
     fn mark_nested(&mut self) {
-        let ids: Vec<Id> = self
-            .inner
-            .folders
-            .iter()
-            .filter(|(_, folder)| folder.has_git)
-            .map(|(&id, _)| id)
-            .collect();
+        let ids: Vec<Id> = self.inner.gits.iter().copied().collect();
         let view = self.shared.read();
         for id in ids {
             self.inner.mark(&view.tree, id);
         }
     }
 
+    /// Has git's index whole from here to [`Engine::narrow`].
+    fn begin_whole(&mut self) {
+        if !self.tracked.is_whole() {
+            let old = std::mem::take(&mut self.tracked);
+            self.load_tracked();
+            self.tracked.remember(old);
+        }
+    }
+
     /// Brings what is tracked down to what the rules hide, and marks what that makes different.
-    fn narrow(&mut self, old: Option<Tracked>) {
-        let Some(old) = old else { return };
+    fn narrow(&mut self) {
         let shared = self.shared.clone();
         let view = shared.read();
-        self.tracked.narrow(&view.tree);
-        for path in self.tracked.difference(&old) {
+        for path in self.tracked.narrow(&view.tree) {
             self.mark_path(&view.tree, &path);
         }
     }
@@ -140,6 +135,7 @@ impl<D: Disk> Engine<D> {
         let threads = self.start.threads;
         let shared = self.shared.clone();
         let mut inner = std::mem::take(&mut self.inner);
+        inner.has_whole_index = self.tracked.is_whole();
         let look = self.look();
         crawl::run(&look, jobs, threads, |job, listing| {
             inner.absorb(&mut shared.write(), job, listing)
@@ -382,11 +378,8 @@ impl<D: Disk> Engine<D> {
         let view = &mut *view;
         let kind = view.tree.kind(known);
         let is_here = view.tree.child(job.parent, &job.name) == Some(known);
-        let has_git = self
-            .inner
-            .folders
-            .get(&known)
-            .is_some_and(|folder| folder.has_git);
+        let has_git = self.inner.gits.contains(&known);
+        self.inner.needs_index |= has_git && !self.tracked.is_whole();
         let is_as_was = view.tree.is_forced(known) == job.excluded
             && (!has_git || self.look().is_nested(&dir, &job.path) == (kind == Kind::Nested));
         if is_here && is_as_was && self.disk.identity(&dir).ok()?.mode == meta.mode {
@@ -397,7 +390,11 @@ impl<D: Disk> Engine<D> {
             && !old_excluded
             && !job.excluded
             && kind == Kind::Dir
-            && !has_git
+            && !self
+                .inner
+                .gits
+                .iter()
+                .any(|&git| is_within(&view.tree, git, known))
             && job.rules.says_the_same(&old_rules)
             && !self.tracked.has_beneath(&view.tree.path(known))
             && !self.tracked.has_beneath(&job.path);

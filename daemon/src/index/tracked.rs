@@ -18,6 +18,8 @@ pub(super) struct Tracked {
     whole: Option<Entries>,
     forced: BTreeSet<Path>,
     links: BTreeSet<Path>,
+    /// What was known before this index was read.
+    before: Option<Box<Tracked>>,
 }
 
 impl Tracked {
@@ -30,9 +32,20 @@ impl Tracked {
             .collect();
         Self {
             whole: Some(entries),
-            forced: BTreeSet::new(),
             links,
+            ..Self::default()
         }
+    }
+
+    /// Whether the whole index is at hand, so that an answer is right for every path.
+    #[must_use]
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole.is_some()
+    }
+
+    /// Keeps what was known before, for [`Tracked::narrow`] to compare with.
+    pub(super) fn remember(&mut self, before: Self) {
+        self.before = Some(Box::new(before));
     }
 
     /// Whether the path is tracked (and hidden by the rules, once narrowed).
@@ -72,22 +85,23 @@ impl Tracked {
         self.links.contains(path)
     }
 
-    /// Keeps what is not in the tree by the rules. To be called when the tree holds what is on disk.
-    pub(super) fn narrow(&mut self, tree: &Tree) {
-        let Some(entries) = self.whole.take() else { return };
+    /// Keeps what is not in the tree by the rules. To be called when the tree holds what is on disk. Returns the paths of
+    /// which something else is known than before.
+    pub(super) fn narrow(&mut self, tree: &Tree) -> Vec<Vec<u8>> {
+        let Some(entries) = self.whole.take() else {
+            return Vec::new();
+        };
         let all = (0..entries.len()).map(|n| entries.get(n));
         self.forced = all
             .filter(|path| !is_shown_by_rules(tree, path))
             .map(Path::from)
             .collect();
-    }
-
-    /// Paths that are in one and not in the other: what to look at again.
-    #[must_use]
-    pub(super) fn difference(&self, other: &Self) -> Vec<Vec<u8>> {
-        let forced = self.forced.symmetric_difference(&other.forced);
+        let Some(before) = self.before.take() else {
+            return Vec::new();
+        };
+        let forced = self.forced.symmetric_difference(&before.forced);
         forced
-            .chain(self.links.symmetric_difference(&other.links))
+            .chain(self.links.symmetric_difference(&before.links))
             .map(|path| path.to_vec())
             .collect()
     }

@@ -2,6 +2,7 @@
 //! git's, and `changes` names exactly what a journal kept by the test says.
 
 mod bed;
+mod random;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
