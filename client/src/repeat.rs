@@ -34,7 +34,13 @@ pub fn only_reads(request: &Request) -> bool {
             | index::Request::Watch { .. } => true,
         },
         // A daemon that was started for the second asking must not be stopped by it.
-        Request::Daemon(request) => matches!(request, daemon::Request::Status),
+        Request::Daemon(request) => matches!(
+            request,
+            daemon::Request::Status
+                | daemon::Request::Reboots
+                | daemon::Request::LastReboot
+                | daemon::Request::Rehearse { .. }
+        ),
     }
 }
 

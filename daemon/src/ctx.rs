@@ -3,6 +3,7 @@
 //! Made once by `lifecycle`, given to every handler by `dispatch`.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use proto::error::Result;
@@ -22,7 +23,7 @@ pub struct Ctx {
     /// Where the socket, the state and the user's configuration are.
     pub places: Places,
     /// The daemon's own life: since when, how many, how it is told to stop.
-    pub life: Life,
+    pub life: Arc<Life>,
     /// All records.
     pub db: Db,
     /// One lock for each workspace.
@@ -45,7 +46,7 @@ impl Ctx {
             ..db::Options::new(world.now())
         };
         let opened = Db::open(&places.state_dir, options)?;
-        let life = Life::new(process::uid(), opened.migrated.to);
+        let life = Arc::new(Life::new(process::uid(), opened.migrated.to));
         for note in &opened.recovery.notes {
             match opened.recovery.is_loud() {
                 true => life.warn(note.clone()),
@@ -82,6 +83,21 @@ impl Ctx {
     #[must_use]
     pub fn unused(&self) -> bool {
         self.life.connections.now() == 0 && self.life.requests.now() == 0
+    }
+
+    /// Copies the database into the folder of backups; where.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn backup(&self, stem: &str) -> Result<PathBuf> {
+        let now = self.world.now();
+        let path = self
+            .places
+            .state_dir
+            .join("backups")
+            .join(format!("{stem}-{now}.todexp"));
+        self.db.export(&path, now)?;
+        Ok(path)
     }
 
     /// Saves and closes what outlives the process. Blocks.

@@ -24,6 +24,7 @@ pub mod reboot;
 pub mod ctx;
 pub mod db;
 pub mod dispatch;
+pub mod handover;
 pub mod life;
 pub mod lifecycle;
 pub mod log;

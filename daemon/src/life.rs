@@ -2,22 +2,86 @@
 //!
 //! Held in `Ctx`. What must stay true: counters are counted where the thing happens; nothing here blocks.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use proto::Error;
+use proto::daemon::Reboot;
 use proto::hello::{HIGHEST, LOWEST, VERSION, Verdict, Welcome};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
+use crate::dispatch::hold;
 use crate::server::Gauge;
+use crate::world::image::Image;
+use crate::world::process;
 
 /// What is told to `lifecycle` from elsewhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Wish {
     /// Drain and stop.
     Stop,
     /// Read the configuration again.
     Reload,
+    /// Rehearse with the file this daemon was started from and hand over to it.
+    Reboot,
+    /// Hand over to an image that has rehearsed.
+    HandOver(Box<Plan>),
+}
+
+/// A hand-over that has been rehearsed.
+#[derive(Debug)]
+pub struct Plan {
+    /// What is known of it so far.
+    pub record: Reboot,
+    /// The image.
+    pub next: Image,
+    /// How long requests in work may take to finish, and then the next image until it serves.
+    pub limit: Duration,
+    /// When it was asked for, in nanoseconds of the system's monotonic clock.
+    pub asked: u64,
+    /// When the last byte was read from a client, on the same clock; 0 before.
+    pub paused: u64,
+    /// Who is told when it is refused after all.
+    pub refused: oneshot::Sender<Error>,
+}
+
+impl Plan {
+    /// It will not be carried out.
+    pub fn refuse(self, why: Error) {
+        tracing::warn!(%why, "the reboot is refused");
+        // Whoever asked may have gone.
+        drop(self.refused.send(why));
+    }
+}
+
+impl Wish {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Reload => "reload",
+            Self::Reboot => "reboot",
+            Self::HandOver(_) => "hand over",
+        }
+    }
+}
+
+/// A reboot under way, until this is dropped.
+#[derive(Debug)]
+pub struct UnderWay(Arc<Life>);
+
+impl UnderWay {
+    /// Says what it is doing now.
+    pub fn doing(&self, what: &'static str) {
+        *hold(&self.0.under_way) = Some(what);
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        *hold(&self.0.under_way) = None;
+    }
 }
 
 /// The daemon's own life.
@@ -31,11 +95,14 @@ pub struct Life {
     pub connections: Arc<Gauge>,
     /// Requests being worked on.
     pub requests: Arc<Gauge>,
-    started: Instant,
-    touched_ms: AtomicU64,
-    wishes: Mutex<Vec<Wish>>,
+    started: AtomicU64,
+    generation: AtomicU32,
+    touched: AtomicU64,
+    wishes: Mutex<VecDeque<Wish>>,
     wished: Notify,
     warnings: Mutex<Vec<String>>,
+    under_way: Mutex<Option<&'static str>>,
+    last_reboot: Mutex<Option<Reboot>>,
 }
 
 impl Life {
@@ -47,38 +114,79 @@ impl Life {
             schema,
             connections: Arc::default(),
             requests: Arc::default(),
-            started: Instant::now(),
-            touched_ms: AtomicU64::new(0),
+            started: AtomicU64::new(process::monotonic()),
+            generation: AtomicU32::new(0),
+            touched: AtomicU64::new(process::monotonic()),
             wishes: Mutex::default(),
             wished: Notify::new(),
             warnings: Mutex::default(),
+            under_way: Mutex::default(),
+            last_reboot: Mutex::default(),
         }
+    }
+
+    /// When the process began to serve, in nanoseconds of the system's monotonic clock.
+    #[must_use]
+    pub fn started(&self) -> u64 {
+        self.started.load(Ordering::Relaxed)
     }
 
     /// Time since the process began to serve.
     #[must_use]
     pub fn uptime(&self) -> Duration {
-        self.started.elapsed()
+        Duration::from_nanos(process::monotonic().saturating_sub(self.started()))
+    }
+
+    /// Goes on with the life of an earlier image.
+    pub fn resume(&self, started: u64, reboot: Reboot, warnings: Vec<String>) {
+        self.started.store(started, Ordering::Relaxed);
+        self.generation.store(reboot.generation, Ordering::Relaxed);
+        hold(&self.warnings).splice(0..0, warnings);
+        *hold(&self.last_reboot) = Some(reboot);
     }
 
     /// Somebody is using the daemon.
     pub fn touch(&self) {
-        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.touched_ms.store(now, Ordering::Relaxed);
+        self.touched.store(process::monotonic(), Ordering::Relaxed);
     }
 
     /// Time since anybody used the daemon.
     #[must_use]
     pub fn idle(&self) -> Duration {
-        self.started
-            .elapsed()
-            .saturating_sub(Duration::from_millis(self.touched_ms.load(Ordering::Relaxed)))
+        Duration::from_nanos(process::monotonic().saturating_sub(self.touched.load(Ordering::Relaxed)))
     }
 
     /// How often this process has handed itself over to a new binary.
     #[must_use]
     pub fn generation(&self) -> u32 {
-        0
+        self.generation.load(Ordering::Relaxed)
+    }
+
+    /// How the last reboot of this process went.
+    #[must_use]
+    pub fn last_reboot(&self) -> Option<Reboot> {
+        hold(&self.last_reboot).clone()
+    }
+
+    /// What a reboot under way is doing.
+    #[must_use]
+    pub fn under_way(&self) -> Option<&'static str> {
+        *hold(&self.under_way)
+    }
+
+    /// Begins a reboot, or says what the one under way is doing.
+    ///
+    /// # Errors
+    /// What the one under way is doing.
+    pub fn begin_reboot(self: &Arc<Self>) -> Result<UnderWay, &'static str> {
+        let mut under_way = hold(&self.under_way);
+        match *under_way {
+            Some(doing) => Err(doing),
+            None => {
+                *under_way = Some("rehearsing");
+                Ok(UnderWay(Arc::clone(self)))
+            }
+        }
     }
 
     /// The header for a client.
@@ -98,22 +206,15 @@ impl Life {
 
     /// Tells `lifecycle` something; `by` is for the log.
     pub fn wish(&self, wish: Wish, by: &str) {
-        tracing::info!(?wish, by, "asked");
-        self.wishes
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .push(wish);
+        tracing::info!(wish = wish.word(), by, "asked");
+        hold(&self.wishes).push_back(wish);
         self.wished.notify_one();
     }
 
     /// Waits for what somebody tells.
     pub async fn wished(&self) -> Wish {
         loop {
-            let next = self
-                .wishes
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .pop();
+            let next = hold(&self.wishes).pop_front();
             match next {
                 Some(wish) => return wish,
                 None => self.wished.notified().await,
@@ -125,18 +226,12 @@ impl Life {
     pub fn warn(&self, sentence: impl Into<String>) {
         let sentence = sentence.into();
         tracing::warn!("{sentence}");
-        self.warnings
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .push(sentence);
+        hold(&self.warnings).push(sentence);
     }
 
     /// All warnings so far.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        self.warnings
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone()
+        hold(&self.warnings).clone()
     }
 }

@@ -4,33 +4,45 @@
 //! 2. Make the state folder, or refuse one that is not ours.
 //! 3. Take the lock: from here on this process is the only daemon of its state.
 //! 4. Begin the log.
-//! 5. Open the database: recover, migrate.
-//! 6. Bind the socket, or take over the one that was passed.
-//! 7. Say in the lock file where we listen.
-//! 8. Serve; say that we are ready.
-//! 9. Until somebody says stop: obey signals, feed the watchdog, look after the socket, notice idleness.
-//! 10. Drain: finish what changes something, end what only waits.
-//! 11. Close the database, remove the socket if it is still ours, let go of the lock.
+//! 5. Bind the socket, or take over the one that was passed; say in the lock file where we listen.
+//! 6. Open the database: recover, migrate.
+//! 7. Serve; say that we are ready.
+//! 8. Until somebody says stop: obey signals, feed the watchdog, look after the socket, notice idleness.
+//! 9. Drain: finish what changes something, end what only waits.
+//! 10. Close the database, remove the socket if it is still ours, let go of the lock.
 //!
-//! Asked by `main`. What must stay true: an error before step 8 is told on standard error, where whoever started us
-//! reads it, and leaves nothing behind; after step 8 standard error is nobody's.
+//! A hand-over replaces steps 9 and 10 by: carry what only waits, close the database, and become the next image
+//! (`handover`), which begins with the socket, the lock and the connections at step 4. When that is not possible, this
+//! image takes over from itself.
+//!
+//! Asked by `main`. What must stay true: an error before step 7 is told on standard error, where whoever started us
+//! reads it, and leaves nothing behind; after step 7 standard error is nobody's.
 
-use std::os::fd::OwnedFd;
+mod turn;
+
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use interprocess::local_socket::tokio::Listener;
-use proto::places::{LockFile, Places};
-use proto::{Error, error::Result};
+use proto::daemon::Reboot;
+use proto::places::Places;
+use proto::{Error, RawPath, error::Result};
+use sd_notify::NotifyState;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use crate::ctx::Ctx;
-use crate::life::Wish;
+use crate::handover::state::State;
+use crate::handover::{self, Packed};
+use crate::life::{Plan, Wish};
+use crate::reboot;
 use crate::server::{Handed, Phase, Server};
 use crate::world::lock::Lock;
 use crate::world::socket::{self, Bound};
-use crate::world::{fd, folder, process};
+use crate::world::{fd, process};
+use turn::Turn;
 
 /// How the daemon was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +53,23 @@ pub enum Start {
     OnDemand,
 }
 
+/// With what the daemon begins.
+#[derive(Clone, Debug)]
+pub enum Begin {
+    /// With nothing but the sockets that the service manager passes.
+    Fresh {
+        /// Their numbers.
+        passed: Vec<RawFd>,
+    },
+    /// With all that an earlier image has passed.
+    HandedOver {
+        /// The numbers of its descriptors.
+        numbers: Vec<RawFd>,
+        /// Why the image between them failed, when this is the old one again.
+        back: Option<Error>,
+    },
+}
+
 /// What `main` knows.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -48,8 +77,16 @@ pub struct Options {
     pub start: Start,
     /// Exit after this time without clients; none for never.
     pub idle_exit: Option<Duration>,
-    /// Descriptors passed by the service manager.
-    pub passed: usize,
+    /// With what it begins.
+    pub begin: Begin,
+}
+
+/// How a life ended.
+enum End {
+    /// For good.
+    Stopped,
+    /// The next image goes on.
+    HandOver(Box<Packed>),
 }
 
 /// How long requests in work may take to finish when the daemon stops.
@@ -64,18 +101,21 @@ const LOOK_AFTER: Duration = Duration::from_secs(1);
 /// # Errors
 /// What kept it from serving.
 pub fn run(options: &Options, places: Places) -> Result<()> {
-    let passed = inherit(options)?;
-    let uid = process::uid();
-    folder::make(&places.state_dir, uid)?;
-    let mut lock = take_lock(&places)?;
-    crate::log::begin(&places.logs(), options.start)?;
-    tracing::info!(
-        version = proto::hello::VERSION,
-        pid = std::process::id(),
-        ?options,
-        "starting"
-    );
+    process::raise_descriptor_limit();
+    let mut turn = Turn::first(options, places)?;
+    loop {
+        let places = turn.places.clone();
+        let packed = match live(turn)? {
+            End::Stopped => return Ok(()),
+            End::HandOver(packed) => packed,
+        };
+        let (inherited, state, error) = handover::pass(*packed)?;
+        tracing::error!(%error, "the hand-over failed; going on as before");
+        turn = Turn::again(places, inherited, state, error)?;
+    }
+}
 
+fn live(mut turn: Turn) -> Result<End> {
     // One thread for all connections: an answer from memory then costs no hand-over between threads (measured: 1.4 times
     // a raw echo, against 1.7 times with two workers). Whatever may wait runs on the blocking pool.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -84,15 +124,10 @@ pub fn run(options: &Options, places: Places) -> Result<()> {
         .build()
         .map_err(|error| Error::unavailable("the daemon's threads cannot be started").why(error))?;
     let ended = runtime.block_on(async {
-        let (listener, bound) = listen(passed, &places, uid)?;
-        lock.say(&lock_file(&bound))
-            .map_err(|error| cannot_lock(&places, &error))?;
-        let places = Places {
-            socket: bound.path().to_path_buf(),
-            ..places
-        };
-        let ctx = Arc::new(Ctx::open(places)?);
-        serve(options, ctx, listener, bound, &mut lock).await
+        match begin(&mut turn) {
+            Ok((ctx, listener, bound)) => serve(turn, ctx, listener, bound).await,
+            Err(error) => Err(turn.failed(error)),
+        }
     });
     // A thread that hangs in a dead mount must not keep the daemon from ending.
     runtime.shutdown_timeout(Duration::from_millis(100));
@@ -100,114 +135,186 @@ pub fn run(options: &Options, places: Places) -> Result<()> {
     ended
 }
 
-fn inherit(options: &Options) -> Result<Vec<OwnedFd>> {
-    if options.start == Start::OnDemand {
-        fd::close_inherited(options.passed);
-        // Out of the session of whoever started us: neither its end nor a key pressed in it is meant for us. It fails
-        // where this process leads a group already, and then it is apart as it is.
-        let _already_apart = rustix::process::setsid();
-        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    }
-    fd::adopt(options.passed).map_err(|error| {
-        Error::usage("a descriptor named by `LISTEN_FDS` is not open")
-            .why(error)
-            .next("unset `LISTEN_FDS`")
-    })
+/// Steps 5 and 6.
+fn begin(turn: &mut Turn) -> Result<(Arc<Ctx>, Listener, Bound)> {
+    let (listener, bound) = turn.listen()?;
+    turn.places.socket = bound.path().to_path_buf();
+    turn.say_where(&bound)?;
+    let ctx = Arc::new(Ctx::open(turn.places.clone())?);
+    turn.resume(&ctx);
+    Ok((ctx, listener, bound))
 }
 
-fn take_lock(places: &Places) -> Result<Lock> {
-    let path = places.lock();
-    match Lock::take(&path).map_err(|error| cannot_lock(places, &error))? {
-        Some(lock) => Ok(lock),
-        None => Err(Error::conflict("another daemon is running")
-            .why(format!("it holds the lock `{}`", path.display()))
-            .next("use it, or end it with `tocli daemon stop`")),
-    }
-}
-
-fn cannot_lock(places: &Places, error: &std::io::Error) -> Error {
-    Error::unavailable(format!(
-        "the lock `{}` cannot be written",
-        places.lock().display()
-    ))
-    .why(error)
-    .next("check the folder's rights and its free space, or set `TOD_STATE_DIR` to another folder")
-}
-
-fn lock_file(bound: &Bound) -> LockFile {
-    LockFile {
-        boot: process::boot_id(),
-        pid: std::process::id(),
-        socket: bound.path().to_path_buf(),
-        version: proto::hello::VERSION.to_owned(),
-    }
-}
-
-fn listen(passed: Vec<OwnedFd>, places: &Places, uid: u32) -> Result<(Listener, Bound)> {
-    if let Some(descriptor) = passed.into_iter().next() {
-        return socket::adopt(descriptor, &places.socket);
-    }
-    socket::make_folder(&places.runtime_dir(), uid)?;
-    socket::bind(&places.socket)
-}
-
-/// Steps 8 to 11.
-async fn serve(
-    options: &Options,
-    ctx: Arc<Ctx>,
-    listener: Listener,
-    mut bound: Bound,
-    lock: &mut Lock,
-) -> Result<()> {
+/// Steps 7 to 10.
+async fn serve(mut turn: Turn, ctx: Arc<Ctx>, listener: Listener, mut bound: Bound) -> Result<End> {
     let signals = listen_to_signals(&ctx)?;
     let (phase, phases) = watch::channel(Phase::Serving);
-    let (server, ended) = Server::new(Arc::clone(&ctx), phases);
-    let server = Arc::new(server);
-    let mut accepting = accept(&server, listener);
-    ready(options);
+    let (server, mut handed) = Server::new(Arc::clone(&ctx), phases);
+    let (server, mut listener) = (Arc::new(server), Arc::new(listener));
+    turn.go_on(&ctx, &server);
+    let mut accepting = accept(&server, &listener);
+    ready(turn.start);
+    turn.commit(&ctx);
     let watchdog = tokio::spawn(feed_watchdog());
-    let idle = tokio::spawn(exit_when_idle(Arc::clone(&ctx), options.idle_exit));
+    let idle = tokio::spawn(exit_when_idle(Arc::clone(&ctx), turn.idle_exit));
     let mut look_after = tokio::time::interval(LOOK_AFTER);
-    loop {
+    let plan = loop {
         tokio::select! {
             wish = ctx.life.wished() => match wish {
-                Wish::Stop => break,
+                Wish::Stop => break None,
                 Wish::Reload => ctx.reload(),
+                Wish::Reboot => drop(tokio::spawn(reboot::without_client(Arc::clone(&ctx)))),
+                Wish::HandOver(plan) => {
+                    accepting.abort();
+                    match quiet(&ctx, plan, &phase).await {
+                        Ok(plan) => break Some(plan),
+                        Err(()) => take_back(&server, &phase, &mut handed),
+                    }
+                    accepting = accept(&server, &listener);
+                }
             },
             _ = look_after.tick() => {
-                if let Some((listener, again)) = bind_again(&ctx, &bound, lock) {
+                if let Some((again, at)) = bind_again(&ctx, &bound, &mut turn.lock) {
                     accepting.abort();
-                    accepting = accept(&server, listener);
-                    bound = again;
+                    listener = Arc::new(again);
+                    accepting = accept(&server, &listener);
+                    bound = at;
                 }
             }
         }
+    };
+    for task in [idle, watchdog, accepting] {
+        task.abort();
     }
-    notify(&[sd_notify::NotifyState::Stopping]);
-    accepting.abort();
-    // Whoever connects from here on must find no socket rather than one that nobody serves.
-    bound.remove();
-    drop(server);
-    phase.send_replace(Phase::Draining);
-    drain(ended).await;
-    idle.abort();
-    watchdog.abort();
     signals.close();
-    ctx.close()
+    match plan {
+        Some(plan) => Ok(
+            match pack(turn, &ctx, (plan, gathered(&mut handed)), (&listener, &bound)) {
+                Ok(packed) => End::HandOver(Box::new(packed)),
+                Err(error) => return Err(error),
+            },
+        ),
+        None => {
+            notify(&[NotifyState::Stopping]);
+            // Whoever connects from here on must find no socket rather than one that nobody serves.
+            bound.remove();
+            phase.send_replace(Phase::Draining);
+            if tokio::time::timeout(DRAIN_LIMIT, ctx.life.connections.until_zero())
+                .await
+                .is_err()
+            {
+                tracing::warn!(
+                    seconds = DRAIN_LIMIT.as_secs(),
+                    "some requests did not finish; stopping without them"
+                );
+            }
+            ctx.close()?;
+            Ok(End::Stopped)
+        }
+    }
 }
 
-fn accept(server: &Arc<Server>, listener: Listener) -> tokio::task::JoinHandle<()> {
-    let server = Arc::clone(server);
+fn accept(server: &Arc<Server>, listener: &Arc<Listener>) -> JoinHandle<()> {
+    let (server, listener) = (Arc::clone(server), Arc::clone(listener));
     tokio::spawn(async move { server.accept(&listener).await })
 }
 
-async fn drain(mut ended: mpsc::Receiver<Handed>) {
-    if tokio::time::timeout(DRAIN_LIMIT, ended.recv()).await.is_err() {
-        tracing::warn!(
-            seconds = DRAIN_LIMIT.as_secs(),
-            "some requests did not finish; stopping without them"
-        );
+/// Lets requests in work finish and connections come to rest; when that takes too long, the reboot is refused.
+async fn quiet(
+    ctx: &Ctx,
+    mut plan: Box<Plan>,
+    phase: &watch::Sender<Phase>,
+) -> std::result::Result<Box<Plan>, ()> {
+    notify(&[
+        NotifyState::Reloading,
+        NotifyState::MonotonicUsec(i128::from(process::monotonic() / 1000)),
+    ]);
+    plan.paused = process::monotonic();
+    phase.send_replace(Phase::HandingOver);
+    if tokio::time::timeout(plan.limit, ctx.life.connections.until_zero())
+        .await
+        .is_ok()
+    {
+        return Ok(plan);
     }
+    let limit = plan.limit.as_millis();
+    plan.refuse(
+        Error::refused("the reboot was refused")
+            .why(format!("requests in work did not finish within {limit} ms"))
+            .next("ask again later, or with a larger `--timeout`"),
+    );
+    Err(())
+}
+
+/// All goes on as before.
+fn take_back(
+    server: &Arc<Server>,
+    phase: &watch::Sender<Phase>,
+    handed: &mut mpsc::UnboundedReceiver<Handed>,
+) {
+    phase.send_replace(Phase::Serving);
+    for (descriptor, carried) in gathered(handed) {
+        server.serve_descriptor(descriptor, carried);
+    }
+    notify(&[NotifyState::Ready]);
+}
+
+fn gathered(handed: &mut mpsc::UnboundedReceiver<Handed>) -> Vec<Handed> {
+    std::iter::from_fn(|| handed.try_recv().ok()).collect()
+}
+
+/// Closes what the next image opens, and puts together what it needs.
+fn pack(
+    turn: Turn,
+    ctx: &Ctx,
+    (plan, handed): (Box<Plan>, Vec<Handed>),
+    (listener, bound): (&Listener, &Bound),
+) -> Result<Packed> {
+    let broken = |error: std::io::Error| Error::unavailable("the hand-over could not be prepared").why(error);
+    let (descriptors, connections): (Vec<_>, Vec<_>) = handed.into_iter().unzip();
+    let Plan {
+        record,
+        next,
+        limit,
+        paused,
+        asked,
+        ..
+    } = *plan;
+    let mut state = State {
+        reboot: Reboot {
+            connections: u32::try_from(connections.len()).unwrap_or(u32::MAX),
+            ..record
+        },
+        started: ctx.life.started(),
+        paused,
+        asked,
+        socket: bound.path().into(),
+        socket_owner: bound.owner(),
+        old_image: RawPath::default(),
+        guardian: 0,
+        backup: None,
+        idle_exit_ms: turn
+            .idle_exit
+            .map_or(0, |idle| u64::try_from(idle.as_millis()).unwrap_or(u64::MAX)),
+        trees: ctx.trees.status().into_iter().map(|tree| tree.root).collect(),
+        connections,
+        state_dir: ctx.places.state_dir.as_path().into(),
+        warnings: ctx.life.warnings(),
+    };
+    if state.reboot.to_schema != state.reboot.from_schema {
+        state.backup = Some(ctx.backup("before-reboot")?.into());
+    }
+    ctx.close()?;
+    let listener = socket::descriptor(listener).map_err(broken)?;
+    let lock = turn.lock.hand_on().map_err(broken)?;
+    Ok(Packed {
+        state,
+        listener,
+        lock,
+        connections: descriptors,
+        next,
+        limit,
+    })
 }
 
 /// A socket that was removed or replaced (a cleaned runtime folder) is bound again.
@@ -220,7 +327,7 @@ fn bind_again(ctx: &Ctx, bound: &Bound, lock: &mut Lock) -> Option<(Listener, Bo
     match again {
         Ok((listener, again)) => {
             tracing::warn!(socket = %again.path().display(), "the socket was gone; bound again");
-            if let Err(error) = lock.say(&lock_file(&again)) {
+            if let Err(error) = lock.say(&turn::lock_file(&again)) {
                 tracing::warn!(%error, "the lock file could not be written");
             }
             Some((listener, again))
@@ -243,7 +350,7 @@ fn listen_to_signals(ctx: &Arc<Ctx>) -> Result<signal_hook::iterator::Handle> {
             for signal in signals.forever() {
                 match signal {
                     SIGHUP => ctx.life.wish(Wish::Reload, "SIGHUP"),
-                    SIGUSR2 => tracing::warn!("SIGUSR2: this build cannot hand over to a new binary"),
+                    SIGUSR2 => ctx.life.wish(Wish::Reboot, "SIGUSR2"),
                     _ => ctx.life.wish(Wish::Stop, "a signal"),
                 }
             }
@@ -253,21 +360,21 @@ fn listen_to_signals(ctx: &Arc<Ctx>) -> Result<signal_hook::iterator::Handle> {
 }
 
 /// Tells whoever started us that requests are taken.
-fn ready(options: &Options) {
-    notify(&[sd_notify::NotifyState::Ready]);
-    if options.start == Start::OnDemand {
+fn ready(start: Start) {
+    notify(&[NotifyState::Ready]);
+    if start == Start::OnDemand {
         fd::silence_stderr();
     }
     tracing::info!("serving");
 }
 
-fn notify(states: &[sd_notify::NotifyState<'_>]) {
+fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(%error, "the service manager was not told");
     }
 }
 
-/// Runs on the same threads as the requests: when those hang, the watchdog starves.
+/// Runs on the same thread as the connections: when that hangs, the watchdog starves.
 async fn feed_watchdog() {
     let Some(limit) = sd_notify::watchdog_enabled() else {
         return;
@@ -275,7 +382,7 @@ async fn feed_watchdog() {
     let mut beat = tokio::time::interval(limit / 3);
     loop {
         beat.tick().await;
-        notify(&[sd_notify::NotifyState::Watchdog]);
+        notify(&[NotifyState::Watchdog]);
     }
 }
 

@@ -5,10 +5,15 @@
     reason = "the daemon's own environment is read here, once"
 )]
 
+use std::io::Read;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use daemon::lifecycle::{self, Options, Start};
+use daemon::handover;
+use daemon::handover::guard::{Charge, guard, numbers};
+use daemon::lifecycle::{self, Begin, Options, Start};
+use daemon::world::fd::FIRST;
 use daemon::world::process;
 use proto::places::Places;
 use proto::{Error, error::Result};
@@ -53,10 +58,32 @@ fn main() -> ExitCode {
 }
 
 fn run(words: &[String]) -> Result<()> {
+    let text = |name: &str| std::env::var(name).ok();
+    match words {
+        [first, scratch] if first == "rehearse" => return rehearse(Path::new(scratch)),
+        [first, limit] if first == "guard" => {
+            let charge = Charge::read(limit, &text)
+                .ok_or_else(|| Error::usage("`tod guard` is started by `tod` alone"))?;
+            return guard(&charge);
+        }
+        _ => {}
+    }
     let options = options(words)?;
     let uid = process::uid();
     let places = Places::resolve(&|name| std::env::var_os(name), uid, process::home_of(uid))?;
     lifecycle::run(&options, places)
+}
+
+#[allow(clippy::print_stdout)] // Standard output is how a rehearsal answers.
+fn rehearse(scratch: &Path) -> Result<()> {
+    let mut state = Vec::new();
+    let limit = 1 << 30;
+    std::io::stdin()
+        .take(limit)
+        .read_to_end(&mut state)
+        .map_err(|error| Error::usage("no state on standard input").why(error))?;
+    print!("{}", daemon::reboot::rehearse(scratch, &state)?);
+    Ok(())
 }
 
 fn options(words: &[String]) -> Result<Options> {
@@ -68,26 +95,46 @@ fn options(words: &[String]) -> Result<Options> {
         return Err(wrong(first));
     }
     let (mut start, mut idle) = (Start::Foreground, None);
+    let (mut handed_over, mut back) = (false, None);
     let mut rest = rest.iter();
     while let Some(word) = rest.next() {
         match word.as_str() {
             "--on-demand" => start = Start::OnDemand,
             "--idle-exit" => idle = Some(seconds(rest.next().ok_or_else(|| wrong(word))?)?),
+            "--handed-over" => handed_over = true,
+            "--handed-back" => {
+                back = Some(Error::unavailable(
+                    rest.next().ok_or_else(|| wrong(word))?.clone(),
+                ))
+            }
             _ => return Err(wrong(word)),
         }
     }
+    if handed_over || back.is_some() {
+        let numbers = std::env::var(handover::VARIABLE)
+            .ok()
+            .and_then(|text| numbers(&text));
+        let numbers = numbers.ok_or_else(|| Error::usage("nothing was handed over to this process"))?;
+        let begin = Begin::HandedOver { numbers, back };
+        return Ok(Options {
+            start: Start::OnDemand,
+            idle_exit: None,
+            begin,
+        });
+    }
     let passed = passed();
-    let by_demand = start == Start::OnDemand || passed > 0;
+    let by_demand = start == Start::OnDemand || !passed.is_empty();
     let idle = match (idle, std::env::var("TOD_IDLE_EXIT")) {
         (Some(idle), _) => idle,
         (None, Ok(text)) => seconds(&text)?,
         (None, Err(_)) if by_demand => IDLE_EXIT,
         (None, Err(_)) => 0,
     };
+    let idle_exit = (idle > 0).then(|| Duration::from_secs(idle));
     Ok(Options {
         start,
-        idle_exit: (idle > 0).then(|| Duration::from_secs(idle)),
-        passed,
+        idle_exit,
+        begin: Begin::Fresh { passed },
     })
 }
 
@@ -100,14 +147,11 @@ fn seconds(text: &str) -> Result<u64> {
 }
 
 /// Descriptors passed by `LISTEN_FDS` to this very process (`sd_listen_fds(3)`).
-fn passed() -> usize {
-    let number = |name: &str| {
-        std::env::var(name)
-            .ok()
-            .and_then(|text| text.parse::<usize>().ok())
-    };
-    let ours = number("LISTEN_PID") == usize::try_from(std::process::id()).ok();
-    number("LISTEN_FDS").filter(|_| ours).unwrap_or_default()
+fn passed() -> Vec<i32> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u32>().ok());
+    let ours = number("LISTEN_PID") == Some(std::process::id());
+    let count = number("LISTEN_FDS").filter(|_| ours).unwrap_or_default().min(64);
+    (FIRST..).take(count as usize).collect()
 }
 
 #[allow(clippy::print_stdout)] // Asked for by the user, on a terminal.

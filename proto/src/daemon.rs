@@ -13,6 +13,26 @@ pub enum Request {
     Reload,
     /// Drain and stop. The answer comes before the daemon ends; the connection closes when it has.
     Stop,
+    /// Hand over to another binary in place. The answer comes from the new image.
+    Reboot {
+        /// The binary; none for the file that the running daemon was started from.
+        binary: Option<RawPath>,
+        /// Milliseconds for the rehearsal and, again, for requests in work to finish; 0 for the usual ones.
+        limit_ms: u32,
+        /// For the history.
+        reason: Option<String>,
+    },
+    /// Rehearse only: would that binary be able to take over?
+    Rehearse {
+        /// The binary; none for the file that the running daemon was started from.
+        binary: Option<RawPath>,
+        /// Milliseconds for the rehearsal; 0 for the usual ones.
+        limit_ms: u32,
+    },
+    /// Whether a reboot is under way, and how the past ones went.
+    Reboots,
+    /// How the last reboot went: an answer or, when it did not succeed, its error.
+    LastReboot,
 }
 
 /// The answers.
@@ -30,6 +50,81 @@ pub enum Answer {
         /// The process that will end.
         pid: u32,
     },
+    /// To [`Request::Reboot`] and [`Request::LastReboot`].
+    Rebooted(Box<Reboot>),
+    /// To [`Request::Rehearse`].
+    Rehearsed(Rehearsed),
+    /// To [`Request::Reboots`].
+    Reboots {
+        /// What it is doing, while one is under way.
+        under_way: Option<String>,
+        /// The newest first.
+        history: Vec<Reboot>,
+    },
+}
+
+/// What a binary has shown that it can do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rehearsed {
+    /// The file.
+    pub binary: RawPath,
+    /// Its version.
+    pub version: String,
+    /// The schema number it brings the database to.
+    pub schema: u32,
+    /// The schema number now.
+    pub schema_now: u32,
+    /// What it has done, each a sentence.
+    pub passed: Vec<String>,
+    /// Time taken, in milliseconds.
+    pub took_ms: u64,
+}
+
+/// How a reboot ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The new image serves.
+    Done,
+    /// It was refused before anything changed.
+    Refused,
+    /// The new image gave back to the old one by itself.
+    RolledBack,
+    /// The guardian ended the new image and started the old one again, under a new process id.
+    Guarded,
+}
+
+/// One reboot in the history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reboot {
+    /// When it was asked for, nanoseconds since 1970 UTC.
+    pub at: i64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why it did not succeed.
+    pub why: Option<String>,
+    /// Why it was asked for.
+    pub reason: Option<String>,
+    /// The binary that was to take over.
+    pub binary: RawPath,
+    /// The version before.
+    pub from_version: String,
+    /// The version after.
+    pub to_version: String,
+    /// The schema number before.
+    pub from_schema: u32,
+    /// The schema number after.
+    pub to_schema: u32,
+    /// The process that serves now.
+    pub pid: u32,
+    /// How often this process has handed itself over.
+    pub generation: u32,
+    /// Connections carried.
+    pub connections: u32,
+    /// From the last byte read before to the first moment bytes are read again, in microseconds.
+    pub pause_us: u64,
+    /// From the request to the answer, in milliseconds.
+    pub took_ms: u64,
 }
 
 /// How the daemon stands.

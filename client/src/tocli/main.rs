@@ -110,6 +110,7 @@ fn run(cli: Cli, out: &mut Out, voice: &Voice) -> Result<(), End> {
         Command::Config(words) => {
             manner.wishes = Wishes {
                 origin: words.origin(),
+                ..Wishes::default()
             };
             words.question(&caller)?
         }

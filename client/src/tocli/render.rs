@@ -25,6 +25,8 @@ use crate::voice::Voice;
 pub(crate) struct Wishes {
     /// Who set a setting.
     pub(crate) origin: bool,
+    /// How many entries of a history; none for all.
+    pub(crate) most: Option<usize>,
 }
 
 /// Writes an answer that came in one piece.
@@ -36,7 +38,7 @@ pub(crate) fn answer(out: &mut Out, voice: &Voice, answer: &Answer, wishes: Wish
         Answer::Role(answer) => role::answer(out, voice, answer),
         Answer::Index(answer) => index::answer(out, voice, answer),
         Answer::Migrate(answer) => migrate::answer(out, answer),
-        Answer::Daemon(answer) => daemon::answer(out, voice, answer),
+        Answer::Daemon(answer) => daemon::answer(out, voice, (answer, wishes.most)),
     }
 }
 

@@ -42,7 +42,7 @@ pub use envelope::Record;
 pub use open::{Recovery, Source};
 pub use probe::examine;
 pub use read::{Pair, Scan};
-pub use rehearse::Rehearsal;
+pub use rehearse::{Rehearsal, put_back};
 pub use replay::{KEPT, Replay, RequestKey};
 pub use write::Staged;
 

@@ -3,12 +3,12 @@
 //! Asked by `migrate --check` and before a hand-over. What must stay true: the database itself is only read, by an export;
 //! the scratch folder is gone afterwards, whatever happened.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use migrations::Report;
 use proto::error::{Error, Result};
 
-use super::disk::Scratch;
+use super::disk::{Places, Scratch};
 use super::trouble::Trouble;
 use super::{Db, open};
 
@@ -57,4 +57,23 @@ impl Db {
         let newest = open::newest_first(&self.inner.places).map_err(Trouble::into_error)?;
         Ok(newest.into_iter().next().map(|candidate| candidate.path))
     }
+}
+
+/// Puts an export in the place of the database in the state folder `state`; what was there is kept beside it. Nobody may
+/// have the database open. `now` names what is kept, in nanoseconds since 1970 UTC.
+///
+/// # Errors
+/// `Unavailable` when the export cannot be read or there is no room for it; the database is then as it was.
+pub fn put_back(state: &Path, export: &Path, now: i64) -> Result<PathBuf> {
+    let places = Places::new(state);
+    let io = |error: std::io::Error| Trouble::from_io(&error);
+    let put = || {
+        places.sweep_drafts().map_err(io)?;
+        let fresh = places.unused("db.restoring");
+        open::import(export, &fresh, &super::Options::new(now))?;
+        let aside = places.unused(&format!("db.before-{now}"));
+        places.replace(&aside, Some(&fresh)).map_err(io)?;
+        Ok(aside)
+    };
+    put().map_err(Trouble::into_error)
 }

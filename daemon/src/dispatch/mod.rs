@@ -72,7 +72,7 @@ pub fn route(ctx: &Ctx, ask: &Ask, request: Request) -> Route {
     let memory = Memory { ctx, ask };
     match request {
         Request::Detect(proto::detect::Request::Find(from)) => find(memory, from),
-        Request::Daemon(request) => answered(|| reboot::answer(memory, &request)),
+        Request::Daemon(request) => reboot::route(memory, request),
         Request::Index(request) => stream(|ctx, ask, sink| index::door::answer(ctx, ask, request, sink)),
         Request::Migrate(request) => look(move |desk| reboot::schema::answer(desk, &request)),
         other => answered(move || Err(proto::Error::unavailable(format!("{other:?}")))),
@@ -98,15 +98,24 @@ fn remembered(Memory { ctx, ask }: Memory<'_>, from: &From) -> Result<Option<Det
     run::guarded(ask, Err)
 }
 
+impl Route {
+    /// Answered from memory by the last room.
+    pub(crate) fn answered(handler: impl FnOnce() -> Result<proto::daemon::Answer>) -> Self {
+        answered(|| handler().map(Answer::Daemon))
+    }
+}
+
 fn answered(handler: impl FnOnce() -> Result<Answer>) -> Route {
     Route::Answered(Box::new(run::guarded(handler, Err)))
 }
 
-fn look(handler: impl FnOnce(&Desk<'_>) -> Result<Answer> + Send + 'static) -> Route {
+/// By looking at the disk.
+pub(crate) fn look(handler: impl FnOnce(&Desk<'_>) -> Result<Answer> + Send + 'static) -> Route {
     Route::Look(Box::new(handler))
 }
 
-fn stream<F>(handler: impl FnOnce(Arc<Ctx>, Ask, Sink) -> F + Send + 'static) -> Route
+/// By an async task.
+pub(crate) fn stream<F>(handler: impl FnOnce(Arc<Ctx>, Ask, Sink) -> F + Send + 'static) -> Route
 where
     F: Future<Output = Result<Answer>> + Send + 'static,
 {

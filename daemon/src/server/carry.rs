@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use proto::index::{self, Since};
-use proto::{Caller, Request};
+use proto::{Caller, Request, daemon};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -67,7 +67,16 @@ impl Unfinished {
         matches!(
             self.request,
             Request::Index(index::Request::Watch { .. } | index::Request::Changes { wait: true, .. })
+                | Request::Daemon(daemon::Request::Reboot { .. })
         )
+    }
+
+    /// What the next image is asked in its place: whoever asked for the reboot wants to know how it went.
+    pub(super) fn for_next_image(mut self) -> Self {
+        if matches!(self.request, Request::Daemon(daemon::Request::Reboot { .. })) {
+            self.request = Request::Daemon(daemon::Request::LastReboot);
+        }
+        self
     }
 
     /// The client has been told all up to a clock.

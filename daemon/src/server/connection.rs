@@ -281,7 +281,13 @@ impl Connection {
                     .life
                     .wish(crate::life::Wish::Stop, "a client by its header");
             }
-            Control::Reboot | Control::Other(_) => self.greet(Verdict::CannotObey, 0),
+            Control::Reboot => {
+                self.greet(Verdict::Obeyed, 0);
+                self.ctx
+                    .life
+                    .wish(crate::life::Wish::Reboot, "a client by its header");
+            }
+            Control::Other(_) => self.greet(Verdict::CannotObey, 0),
         }
     }
 
@@ -415,7 +421,7 @@ impl Connection {
             unfinished: self
                 .running
                 .drain()
-                .filter_map(|(_, running)| running.unfinished)
+                .filter_map(|(_, running)| running.unfinished.map(Unfinished::for_next_image))
                 .collect(),
         }
     }

@@ -19,7 +19,7 @@ use interprocess::local_socket::traits::StreamCommon as _;
 use interprocess::local_socket::traits::tokio::Listener as _;
 use proto::hello::Verdict;
 use tokio::io::AsyncWriteExt;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::ctx::Ctx;
 use carry::Carried;
@@ -44,7 +44,7 @@ pub enum Phase {
 pub struct Server {
     ctx: Arc<Ctx>,
     phase: watch::Receiver<Phase>,
-    handed: mpsc::Sender<Handed>,
+    handed: mpsc::UnboundedSender<Handed>,
 }
 
 /// A connection on its way to the next image.
@@ -52,19 +52,29 @@ pub type Handed = (OwnedFd, Carried);
 
 /// A count that goes down by itself.
 #[derive(Debug, Default)]
-pub struct Gauge(AtomicU32);
+pub struct Gauge {
+    count: AtomicU32,
+    zero: Notify,
+}
 
 impl Gauge {
     /// The count now.
     #[must_use]
     pub fn now(&self) -> u32 {
-        self.0.load(Ordering::Relaxed)
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Waits until there is none. For one waiter at a time.
+    pub async fn until_zero(&self) {
+        while self.now() > 0 {
+            self.zero.notified().await;
+        }
     }
 
     /// One more, until the answer is dropped.
     #[must_use]
     pub fn enter(self: &Arc<Self>) -> Inside {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.count.fetch_add(1, Ordering::Relaxed);
         Inside(Arc::clone(self))
     }
 }
@@ -75,17 +85,18 @@ pub struct Inside(Arc<Gauge>);
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
+        if self.0.count.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.zero.notify_one();
+        }
     }
 }
 
 impl Server {
-    /// A server of `ctx` that follows `phase`, and what gives the connections handed over: it ends when the server and
-    /// its last connection have ended.
+    /// A server of `ctx` that follows `phase`, and where the connections arrive that are to be handed over.
     #[must_use]
-    pub fn new(ctx: Arc<Ctx>, phase: watch::Receiver<Phase>) -> (Self, mpsc::Receiver<Handed>) {
-        let (handed, ended) = mpsc::channel(16);
-        (Self { ctx, phase, handed }, ended)
+    pub fn new(ctx: Arc<Ctx>, phase: watch::Receiver<Phase>) -> (Self, mpsc::UnboundedReceiver<Handed>) {
+        let (handed, arrived) = mpsc::unbounded_channel();
+        (Self { ctx, phase, handed }, arrived)
     }
 
     /// Accepts until the task is dropped.
@@ -124,16 +135,23 @@ impl Server {
         tokio::spawn(async move {
             let carried = connection::run(&stream, Arc::clone(&ctx), phase, carried).await;
             ctx.life.touch();
-            drop(inside);
             if let Some(carried) = carried {
                 match stream_descriptor(&stream) {
-                    Ok(descriptor) => {
-                        let _nobody_takes_over = handed.send((descriptor, carried)).await;
-                    }
+                    Ok(descriptor) => drop(handed.send((descriptor, carried))),
                     Err(error) => tracing::error!(%error, "a connection could not be handed over"),
                 }
             }
+            // Only now: whoever waits for the last connection must find it handed over.
+            drop(inside);
         });
+    }
+
+    /// Serves a connection that another image, or this one before, has handed over.
+    pub fn serve_descriptor(&self, descriptor: OwnedFd, carried: Carried) {
+        match interprocess::os::unix::uds_local_socket::tokio::Stream::try_from(descriptor) {
+            Ok(stream) => self.serve(stream.into(), carried),
+            Err(error) => tracing::error!(?error, "a connection could not be taken over"),
+        }
     }
 
     fn turn_away(&self, stream: Stream, verdict: Verdict) {

@@ -31,6 +31,18 @@ pub struct Sink {
 }
 
 impl Sink {
+    /// A way back that nobody reads: for requests that the daemon asks itself. Streamed parts fail.
+    #[must_use]
+    pub fn nowhere() -> Self {
+        let (queue, _) = mpsc::channel(1);
+        let (_, cancelled) = watch::channel(None);
+        Self {
+            id: 0,
+            queue,
+            cancelled,
+        }
+    }
+
     /// Sends one part of the answer, waiting while the client is behind.
     ///
     /// # Errors
@@ -83,9 +95,11 @@ impl Sink {
     /// Waits until the request is given up; says why.
     pub async fn until_given_up(&self) -> Error {
         let mut cancelled = self.cancelled.clone();
-        match cancelled.wait_for(Option::is_some).await {
-            Ok(why) => why.clone().unwrap_or_else(gone),
-            Err(_) => gone(),
+        let found = cancelled.wait_for(Option::is_some).await.map(|why| why.clone());
+        match found {
+            Ok(why) => why.unwrap_or_else(gone),
+            // Whoever could give it up has gone without doing so.
+            Err(_) => std::future::pending().await,
         }
     }
 

@@ -11,29 +11,51 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 /// The first descriptor of the hand-over protocol of systemd (`SD_LISTEN_FDS_START`).
 pub const FIRST: RawFd = 3;
 
-/// Takes over the descriptors `FIRST..FIRST + count`, which the service manager (or an earlier image of ourselves) has
-/// left open, and makes them close on exec.
+/// Takes over descriptors by number, which the service manager or an earlier image of ourselves has left open, and makes
+/// them close on exec.
 ///
 /// # Errors
 /// When one of the numbers is not an open descriptor.
-pub fn adopt(count: usize) -> io::Result<Vec<OwnedFd>> {
-    let count = RawFd::try_from(count.min(64)).unwrap_or_default();
-    (FIRST..FIRST + count)
-        .map(|number| {
-            // SAFETY: the number is only borrowed for the call, which fails when nothing is open behind it.
-            let borrowed = unsafe { rustix::fd::BorrowedFd::borrow_raw(number) };
-            rustix::io::fcntl_setfd(borrowed, rustix::io::FdFlags::CLOEXEC)?;
-            // SAFETY: it is open (the call above), it came from outside by agreement, and this runs once.
-            Ok(unsafe { OwnedFd::from_raw_fd(number) })
-        })
-        .collect()
+pub fn adopt(numbers: &[RawFd]) -> io::Result<Vec<OwnedFd>> {
+    let open = |number: &RawFd| {
+        // SAFETY: the number is only borrowed for the call, which fails when nothing is open behind it.
+        let borrowed = unsafe { rustix::fd::BorrowedFd::borrow_raw(*number) };
+        rustix::io::fcntl_setfd(borrowed, rustix::io::FdFlags::CLOEXEC)
+    };
+    numbers.iter().try_for_each(open)?;
+    // SAFETY: they are open (the calls above), they came from outside by agreement, and this runs once.
+    Ok(numbers
+        .iter()
+        .map(|number| unsafe { OwnedFd::from_raw_fd(*number) })
+        .collect())
 }
 
-/// Closes every descriptor from `FIRST + kept` on.
+/// Whether descriptors stay open when the process becomes another image.
+pub fn keep_across_exec<'a>(descriptors: impl Iterator<Item = &'a OwnedFd>, keep: Keep) -> io::Result<()> {
+    let flags = match keep {
+        Keep::Open => rustix::io::FdFlags::empty(),
+        Keep::Closed => rustix::io::FdFlags::CLOEXEC,
+    };
+    for descriptor in descriptors {
+        rustix::io::fcntl_setfd(descriptor, flags)?;
+    }
+    Ok(())
+}
+
+/// What becomes of a descriptor on `exec`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// The next image finds it under the same number.
+    Open,
+    /// It is closed.
+    Closed,
+}
+
+/// Closes every descriptor that is not standard and not among `kept`.
 ///
 /// A shell that runs `x=$(tocli …)` waits until nobody holds the writing end of its pipe: a daemon that was started on
 /// demand must not.
-pub fn close_inherited(kept: usize) {
+pub fn close_inherited(kept: &[RawFd]) {
     let Ok(listing) = rustix::fs::open(
         "/proc/self/fd",
         rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC,
@@ -44,10 +66,9 @@ pub fn close_inherited(kept: usize) {
     let Ok(entries) = rustix::fs::Dir::read_from(&listing) else {
         return;
     };
-    let first = FIRST + RawFd::try_from(kept).unwrap_or_default();
     let numbers: Vec<RawFd> = entries
         .filter_map(|entry| entry.ok()?.file_name().to_str().ok()?.parse().ok())
-        .filter(|number| *number >= first)
+        .filter(|number| *number >= FIRST && !kept.contains(number))
         .collect();
     let own = std::os::fd::AsRawFd::as_raw_fd(&listing);
     for number in numbers {

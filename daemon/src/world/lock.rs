@@ -5,6 +5,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Seek, SeekFrom, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -15,6 +16,16 @@ use proto::places::LockFile;
 #[derive(Debug)]
 pub struct Lock {
     file: File,
+    ends: End,
+}
+
+/// What the end of a [`Lock`] means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The daemon has stopped.
+    LetGo,
+    /// Another image goes on.
+    HandedOn,
 }
 
 /// How long a starter waits for a holder that may be about to end.
@@ -37,7 +48,12 @@ impl Lock {
         let until = Instant::now() + PATIENCE;
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Some(Self { file })),
+                Ok(()) => {
+                    return Ok(Some(Self {
+                        file,
+                        ends: End::LetGo,
+                    }));
+                }
                 Err(TryLockError::WouldBlock) if Instant::now() < until => {
                     std::thread::sleep(Duration::from_millis(10));
                 }
@@ -45,6 +61,24 @@ impl Lock {
                 Err(TryLockError::Error(error)) => return Err(error),
             }
         }
+    }
+
+    /// The lock that an earlier image of this process holds, with its descriptor.
+    #[must_use]
+    pub fn adopt(descriptor: OwnedFd) -> Self {
+        Self {
+            file: descriptor.into(),
+            ends: End::LetGo,
+        }
+    }
+
+    /// The descriptor, to be handed on: the lock stays held for as long as any duplicate of it is open, and the file
+    /// keeps its text.
+    #[must_use]
+    pub fn hand_on(self) -> io::Result<OwnedFd> {
+        let mut lock = self;
+        lock.ends = End::HandedOn;
+        lock.file.try_clone().map(OwnedFd::from)
     }
 
     /// Writes what clients with another environment need to find the daemon.
@@ -60,6 +94,9 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
+        if self.ends == End::HandedOn {
+            return;
+        }
         // A file that says nothing is better than one that names a daemon that has ended.
         let _gone = self.file.set_len(0);
     }

@@ -14,6 +14,7 @@ pub mod dir;
 pub mod fake;
 pub mod fd;
 pub mod folder;
+pub mod image;
 pub mod lock;
 pub mod log;
 pub mod mounts;

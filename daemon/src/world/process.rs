@@ -50,6 +50,41 @@ pub fn home_of(uid: u32) -> Option<PathBuf> {
     Some(PathBuf::from(home)).filter(|home| home.is_absolute())
 }
 
+/// Waits for a child that is ending, so that it leaves no entry behind. At once when it is no child of this process.
+pub fn reap(child: u32) {
+    let child = i32::try_from(child).ok().and_then(rustix::process::Pid::from_raw);
+    if let Some(child) = child
+        && let Err(error) = rustix::process::waitpid(Some(child), rustix::process::WaitOptions::empty())
+    {
+        tracing::debug!(%error, "no such child");
+    }
+}
+
+/// The system's monotonic clock in nanoseconds: the same for every process of this boot, so that it goes on across
+/// `exec`.
+#[must_use]
+pub fn monotonic() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    u64::try_from(now.tv_sec).unwrap_or_default() * 1_000_000_000
+        + u64::try_from(now.tv_nsec).unwrap_or_default()
+}
+
+/// Lets this process have as many descriptors as the system allows it: one for each connection, and during a hand-over a
+/// second one.
+pub fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    ) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,7 @@ use interprocess::local_socket::tokio::Listener;
 use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
 use interprocess::os::unix::local_socket::ListenerOptionsExt;
 use proto::{Error, error::Result};
+use serde::{Deserialize, Serialize};
 
 /// Connections the kernel keeps for us while we are busy or handing over. The system's own limit (`somaxconn`) may be
 /// lower.
@@ -27,9 +28,11 @@ pub struct Bound {
 }
 
 /// Whose task it is to remove the socket file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Owner {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Owner {
+    /// The daemon has bound it.
     Ours,
+    /// The service manager has passed it.
     ServiceManager,
 }
 
@@ -105,11 +108,11 @@ pub fn bind(path: &Path) -> Result<(Listener, Bound)> {
     ))
 }
 
-/// Takes over a listening socket that the service manager has bound.
+/// Takes over a listening socket that the service manager, or an earlier image of this process, has bound.
 ///
 /// # Errors
 /// `unavailable` when the descriptor is not a listening local socket.
-pub fn adopt(descriptor: OwnedFd, path: &Path) -> Result<(Listener, Bound)> {
+pub fn adopt(descriptor: OwnedFd, path: &Path, owner: Owner) -> Result<(Listener, Bound)> {
     let listening = rustix::net::sockopt::socket_acceptconn(&descriptor).unwrap_or(false);
     if !listening {
         return Err(
@@ -126,9 +129,19 @@ pub fn adopt(descriptor: OwnedFd, path: &Path) -> Result<(Listener, Bound)> {
         Bound {
             path,
             identity,
-            owner: Owner::ServiceManager,
+            owner,
         },
     ))
+}
+
+/// A descriptor of a listening socket, to be handed on.
+///
+/// # Errors
+/// When there is no room for another descriptor.
+pub fn descriptor(listener: &Listener) -> io::Result<OwnedFd> {
+    use std::os::fd::AsFd;
+    let Listener::UdSocket(listener) = listener;
+    listener.as_fd().try_clone_to_owned()
 }
 
 impl Bound {
@@ -136,6 +149,12 @@ impl Bound {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Who removes it.
+    #[must_use]
+    pub fn owner(&self) -> Owner {
+        self.owner
     }
 
     /// Whether clients that connect to the path still reach us.

@@ -164,7 +164,15 @@ mod tests {
             warnings: Vec::new(),
         };
         let text = written(Form::Pipe, |out| {
-            answer(out, &Voice::silent(), &answered, Wishes { origin: true })
+            answer(
+                out,
+                &Voice::silent(),
+                &answered,
+                Wishes {
+                    origin: true,
+                    most: None,
+                },
+            )
         });
         assert_eq!(text, "a.b\t5\tuser /c.yaml:3\n");
     }

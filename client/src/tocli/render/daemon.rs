@@ -2,7 +2,7 @@
 
 use std::io;
 
-use proto::daemon::{Answer, Status};
+use proto::daemon::{Answer, Reboot, Status};
 use proto::index::TreeStatus;
 use serde::Serialize;
 
@@ -20,8 +20,51 @@ struct Stopping {
     pid: u32,
 }
 
-pub(super) fn answer(out: &mut Out, voice: &Voice, answer: &Answer) -> io::Result<()> {
+#[derive(Serialize)]
+struct Reboots<'a> {
+    under_way: Option<&'a str>,
+    history: &'a [Reboot],
+}
+
+pub(super) fn answer(
+    out: &mut Out,
+    voice: &Voice,
+    (answer, most): (&Answer, Option<usize>),
+) -> io::Result<()> {
     match answer {
+        Answer::Rebooted(reboot) if out.form() == Form::Json => out.json(reboot),
+        Answer::Rebooted(reboot) => {
+            let (pause, took) = (millis(reboot.pause_us), reboot.took_ms);
+            voice.note(&format!(
+                "version {} serves as process {}: {} connections were carried, {pause} without answers, {took} ms in all",
+                reboot.to_version, reboot.pid, reboot.connections
+            ));
+            Ok(())
+        }
+        Answer::Rehearsed(rehearsed) if out.form() == Form::Json => out.json(rehearsed),
+        Answer::Rehearsed(rehearsed) => {
+            for sentence in &rehearsed.passed {
+                out.line(sentence)?;
+            }
+            voice.note(&format!(
+                "version {} can take over ({} ms)",
+                rehearsed.version, rehearsed.took_ms
+            ));
+            Ok(())
+        }
+        Answer::Reboots { under_way, history } => {
+            let history = &history[..history.len().min(most.unwrap_or(usize::MAX))];
+            let under_way = under_way.as_deref();
+            if out.form() == Form::Json {
+                return out.json(&Reboots { under_way, history });
+            }
+            voice.note(&match under_way {
+                Some(doing) => format!("a reboot is under way: it is {doing}"),
+                None => "no reboot is under way".to_owned(),
+            });
+            let rows: Vec<[Vec<u8>; 6]> = history.iter().map(past).collect();
+            out.table(["OUTCOME", "FROM", "TO", "PAUSE", "CONNECTIONS", "WHY"], &rows)
+        }
         Answer::Status(status) if out.form() == Form::Json => out.json(status),
         Answer::Status(status) => show(out, voice, status),
         Answer::Reloaded { warnings } if out.form() == Form::Json => out.json(&Reloaded { warnings }),
@@ -36,6 +79,27 @@ pub(super) fn answer(out: &mut Out, voice: &Voice, answer: &Answer) -> io::Resul
             Ok(())
         }
     }
+}
+
+fn past(reboot: &Reboot) -> [Vec<u8>; 6] {
+    [
+        cell(&word(&reboot.outcome)),
+        cell(&reboot.from_version),
+        cell(&reboot.to_version),
+        cell(&millis(reboot.pause_us)),
+        cell(&reboot.connections.to_string()),
+        cell(
+            reboot
+                .why
+                .as_deref()
+                .or(reboot.reason.as_deref())
+                .unwrap_or_default(),
+        ),
+    ]
+}
+
+fn millis(micros: u64) -> String {
+    format!("{}.{} ms", micros / 1000, micros % 1000 / 100)
 }
 
 fn show(out: &mut Out, voice: &Voice, status: &Status) -> io::Result<()> {
@@ -156,7 +220,7 @@ mod tests {
             warnings: Vec::new(),
         };
         let answered = Answer::Status(Box::new(status));
-        let json = written(Form::Json, |out| answer(out, &Voice::silent(), &answered));
+        let json = written(Form::Json, |out| answer(out, &Voice::silent(), (&answered, None)));
         for part in [
             r#"{"schema_version":1,"pid":7,"version":"0.1.0","generation":0,"protocol":1"#,
             r#""uptime_s":3,"socket":"/s","state_dir":"/d","rss_bytes":9"#,
@@ -166,7 +230,7 @@ mod tests {
         ] {
             assert!(json.contains(part), "{part} is not in {json}");
         }
-        let text = written(Form::Pipe, |out| answer(out, &Voice::silent(), &answered));
+        let text = written(Form::Pipe, |out| answer(out, &Voice::silent(), (&answered, None)));
         assert!(text.ends_with("ws_1\twatching\t4\t2\tc:1:1:1\t/p\n"), "{text}");
     }
 }

@@ -1,6 +1,6 @@
-//! `tocli daemon`: start, stop, status, reload, run.
+//! `tocli daemon`: start, stop, status, reload, reboot, run.
 //!
-//! What must stay true: `status`, `stop` and `reload` never start a daemon.
+//! What must stay true: `status`, `stop`, `reload` and `reboot` never start a daemon.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -10,10 +10,11 @@ use proto::{Caller, Error, Request, daemon};
 use serde::Serialize;
 
 use super::logs;
-use crate::args::Question;
 use crate::args::daemon::Words;
+use crate::args::{Question, absolute};
 use crate::end::End;
 use crate::out::{Form, Out};
+use crate::render::Wishes;
 use crate::talk::{self, Manner};
 use crate::voice::Voice;
 
@@ -45,6 +46,26 @@ pub(crate) fn run(
         Words::Stop => stop(&options, out, voice),
         Words::Status => status(options, caller, out, voice),
         Words::Reload => ask(options, caller, daemon::Request::Reload, (out, voice)),
+        Words::Reboot {
+            what,
+            binary,
+            timeout,
+            reason,
+        } => {
+            let binary = binary.map(|path| absolute(&path, &caller)).transpose()?;
+            let wishes = Wishes {
+                most: Some(what.shown()),
+                ..Wishes::default()
+            };
+            let manner = Manner {
+                wishes,
+                ..Manner::default()
+            };
+            let question = Question::patient(Request::Daemon(what.request(binary, timeout, reason)));
+            let mut client = running(&options, voice)?;
+            talk::answer(&mut client, (question, caller), (out, voice), manner)?;
+            Ok(())
+        }
         Words::Logs { follow, lines } => logs::show(&options.places.logs(), (follow, lines), out),
         Words::Run { words } => Err(foreground(&options, &words)),
     }
@@ -62,19 +83,27 @@ fn ask(
     request: daemon::Request,
     (out, voice): (&mut Out, &Voice),
 ) -> Result<(), End> {
-    let Some(mut client) = Client::find(options.clone())? else {
-        if out.form() == Form::Json && request == daemon::Request::Status {
+    let mut client = match running(&options, voice) {
+        Err(End::Told(error)) if out.form() == Form::Json && request == daemon::Request::Status => {
             out.json(&Standing { running: false })?;
+            return Err(End::Told(error));
         }
-        let error = Error::unavailable("no daemon is running")
-            .why(format!("nobody listens on `{}`", options.places.socket.display()))
-            .next("any other command starts it, and so does `tocli daemon start`");
-        voice.fail(&error);
-        return Err(End::Told(error));
+        found => found?,
     };
     let question = Question::soon(Request::Daemon(request));
     talk::answer(&mut client, (question, caller), (out, voice), Manner::default())?;
     Ok(())
+}
+
+fn running(options: &Options, voice: &Voice) -> Result<Client, End> {
+    if let Some(client) = Client::find(options.clone())? {
+        return Ok(client);
+    }
+    let error = Error::unavailable("no daemon is running")
+        .why(format!("nobody listens on `{}`", options.places.socket.display()))
+        .next("any other command starts it, and so does `tocli daemon start`");
+    voice.fail(&error);
+    Err(End::Told(error))
 }
 
 fn start(options: Options, out: &mut Out, voice: &Voice) -> Result<(), End> {

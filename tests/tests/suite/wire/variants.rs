@@ -60,8 +60,11 @@ variants! {
     }
     migrate_requests, migrate_request: migrate::Request { Status, Check }
     migrate_answers, migrate_answer: migrate::Answer { Status, Check }
-    daemon_requests, daemon_request: daemon::Request { Status, Reload, Stop }
-    daemon_answers, daemon_answer: daemon::Answer { Status, Reloaded, Stopping }
+    daemon_requests, daemon_request: daemon::Request {
+        Status, Reload, Stop, Reboot, Rehearse, Reboots, LastReboot
+    }
+    daemon_answers, daemon_answer: daemon::Answer { Status, Reloaded, Stopping, Rebooted, Rehearsed, Reboots }
+    outcomes, outcome: daemon::Outcome { Done, Refused, RolledBack, Guarded }
     whiches, which: workspace::Which { At, Named }
     seeds, seed: workspace::Seed { Empty, Template, Existing }
     workspace_requests, workspace_request: workspace::Request {
@@ -183,6 +186,9 @@ fn of_answer(value: &message::Answer, seen: &mut BTreeSet<String>) {
             if let daemon::Answer::Status(status) = inner {
                 let trees = status.workspaces.iter().flat_map(|workspace| &workspace.trees);
                 seen.extend(trees.map(|tree| tree_state(&tree.state)));
+            }
+            if let daemon::Answer::Reboots { history, .. } = inner {
+                seen.extend(history.iter().map(|reboot| outcome(&reboot.outcome)));
             }
         }
     }

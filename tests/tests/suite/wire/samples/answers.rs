@@ -280,6 +280,54 @@ fn daemon_answers() -> impl Iterator<Item = (&'static str, daemon::Answer)> {
             },
         ),
         ("daemon::Answer::Stopping", daemon::Answer::Stopping { pid: 12 }),
+        (
+            "daemon::Answer::Rebooted",
+            daemon::Answer::Rebooted(Box::new(reboot(daemon::Outcome::Done))),
+        ),
+        (
+            "daemon::Answer::Rehearsed",
+            daemon::Answer::Rehearsed(daemon::Rehearsed {
+                binary: "/b".into(),
+                version: "2".into(),
+                schema: 3,
+                schema_now: 2,
+                passed: vec!["p".into()],
+                took_ms: 300,
+            }),
+        ),
+        (
+            "daemon::Answer::Reboots",
+            daemon::Answer::Reboots {
+                under_way: Some("u".into()),
+                history: [
+                    daemon::Outcome::Done,
+                    daemon::Outcome::Refused,
+                    daemon::Outcome::RolledBack,
+                    daemon::Outcome::Guarded,
+                ]
+                .map(reboot)
+                .to_vec(),
+            },
+        ),
     ]
     .into_iter()
+}
+
+fn reboot(outcome: daemon::Outcome) -> daemon::Reboot {
+    daemon::Reboot {
+        at: 5,
+        outcome,
+        why: Some("w".into()),
+        reason: None,
+        binary: "/b".into(),
+        from_version: "1".into(),
+        to_version: "2".into(),
+        from_schema: 2,
+        to_schema: 3,
+        pid: 12,
+        generation: 4,
+        connections: 32,
+        pause_us: 300,
+        took_ms: 400,
+    }
 }

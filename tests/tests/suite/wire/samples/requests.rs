@@ -200,5 +200,22 @@ pub fn daemon_requests() -> Vec<(&'static str, daemon::Request)> {
         ("daemon::Request::Status", daemon::Request::Status),
         ("daemon::Request::Reload", daemon::Request::Reload),
         ("daemon::Request::Stop", daemon::Request::Stop),
+        (
+            "daemon::Request::Reboot",
+            daemon::Request::Reboot {
+                binary: Some("/b".into()),
+                limit_ms: 300,
+                reason: Some("r".into()),
+            },
+        ),
+        (
+            "daemon::Request::Rehearse",
+            daemon::Request::Rehearse {
+                binary: None,
+                limit_ms: 0,
+            },
+        ),
+        ("daemon::Request::Reboots", daemon::Request::Reboots),
+        ("daemon::Request::LastReboot", daemon::Request::LastReboot),
     ]
 }

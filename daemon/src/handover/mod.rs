@@ -1,0 +1,251 @@
+//! Handing over in place: one image of the daemon ends and the next goes on with the same process id, the same socket and
+//! the same connections.
+//!
+//! Asked by `lifecycle`, which has drained and closed everything before [`pass`]. In order:
+//!
+//! 1. `pass`: let the descriptors stay open, start the guardian, write the state, `exec`.
+//! 2. `take`: the next image reads the state and goes on. Until it commits, it keeps every descriptor as it was passed.
+//! 3. Commit: the next image serves; the guardian ends.
+//! 4. If the next image fails before that, it gives back to the old one (`give_back`); if it crashes or hangs, the guardian
+//!    ends it and starts the old one again (`guard`).
+//!
+//! **Invariant**: at every moment somebody holds the listener, the lock and every connection, so no client sees more
+//! than a pause, and no second daemon can begin.
+
+pub mod guard;
+pub mod state;
+
+use std::io::{Read, Seek, Write};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::time::Duration;
+
+use proto::{Error, error::Result};
+use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::pipe::PipeFlags;
+
+use crate::world::fd::{self, Keep};
+use crate::world::image::Image;
+use state::State;
+
+/// The variable that carries the numbers of the descriptors of [`Inherited`], in its order, separated by commas. Not
+/// `LISTEN_FDS`: that protocol wants them at 3 and up, where they would take the place of descriptors in use, and then an
+/// `exec` that fails could not be taken back.
+pub const VARIABLE: &str = "TOD_HANDED_OVER";
+
+/// The word on the commit pipe that says: the next image serves.
+const COMMITTED: u8 = b'C';
+
+/// The word on the commit pipe that says: there will be no next image.
+const ABANDONED: u8 = b'A';
+
+/// Every descriptor that the next image needs.
+#[derive(Debug)]
+pub struct Inherited {
+    /// The listening socket.
+    pub listener: OwnedFd,
+    /// The daemon's lock, held.
+    pub lock: OwnedFd,
+    /// The state, in a memory file.
+    pub state: OwnedFd,
+    /// The image that ran before.
+    pub old_image: OwnedFd,
+    /// Where to say that the next image serves.
+    pub commit: OwnedFd,
+    /// One per connection, in the order of [`State::connections`].
+    pub connections: Vec<OwnedFd>,
+}
+
+impl Inherited {
+    /// Takes over what an earlier image has passed, by the numbers in [`VARIABLE`].
+    ///
+    /// # Errors
+    /// `refused` when it is not what [`pass`] passes.
+    pub fn adopt(numbers: &[RawFd]) -> Result<Self> {
+        let refuse = |why: String| Error::refused("nothing was handed over to this process").why(why);
+        let descriptors = fd::adopt(numbers).map_err(|error| refuse(error.to_string()))?;
+        let mut descriptors = descriptors.into_iter();
+        let mut next = || {
+            descriptors
+                .next()
+                .ok_or_else(|| refuse(format!("{} descriptors are too few", numbers.len())))
+        };
+        Ok(Self {
+            listener: next()?,
+            lock: next()?,
+            state: next()?,
+            old_image: next()?,
+            commit: next()?,
+            connections: descriptors.collect(),
+        })
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &OwnedFd> {
+        let named = [
+            &self.listener,
+            &self.lock,
+            &self.state,
+            &self.old_image,
+            &self.commit,
+        ];
+        named.into_iter().chain(&self.connections)
+    }
+
+    /// The numbers, as [`VARIABLE`] carries them.
+    fn numbers(&self) -> String {
+        let numbers: Vec<String> = self
+            .iter()
+            .map(|descriptor| descriptor.as_raw_fd().to_string())
+            .collect();
+        numbers.join(",")
+    }
+
+    /// The same without the way to say that the next image serves.
+    ///
+    /// # Errors
+    /// When nothing can be put in its place.
+    fn without_commit(self) -> std::io::Result<Self> {
+        let nowhere = std::fs::File::options().write(true).open("/dev/null")?;
+        Ok(Self {
+            commit: nowhere.into(),
+            ..self
+        })
+    }
+
+    /// The state that came with them.
+    ///
+    /// # Errors
+    /// `refused` when it cannot be read.
+    pub fn read_state(&self) -> Result<State> {
+        let unreadable = |error: std::io::Error| Error::refused("the state cannot be read").why(error);
+        let mut file = std::fs::File::from(self.state.try_clone().map_err(unreadable)?);
+        let mut bytes = Vec::new();
+        file.rewind().map_err(unreadable)?;
+        file.read_to_end(&mut bytes).map_err(unreadable)?;
+        State::from_bytes(&bytes)
+    }
+
+    /// Tells the guardian how it ended, and waits until it is gone.
+    pub fn tell_guardian(&self, word: Word, guardian: u32) {
+        let byte = match word {
+            Word::Committed => COMMITTED,
+            Word::Abandoned => ABANDONED,
+        };
+        if let Err(error) = rustix::io::write(&self.commit, &[byte]) {
+            tracing::warn!(%error, "the guardian does not listen");
+        }
+        crate::world::process::reap(guardian);
+    }
+}
+
+/// What the guardian is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// The next image serves.
+    Committed,
+    /// There will be no next image.
+    Abandoned,
+}
+
+/// Everything ready to be handed over.
+#[derive(Debug)]
+pub struct Packed {
+    /// What the next image is told.
+    pub state: State,
+    /// The listening socket.
+    pub listener: OwnedFd,
+    /// The daemon's lock, held.
+    pub lock: OwnedFd,
+    /// One per connection, in the order of [`State::connections`].
+    pub connections: Vec<OwnedFd>,
+    /// The next image.
+    pub next: Image,
+    /// How long the next image may take until it serves.
+    pub limit: Duration,
+}
+
+/// Becomes the next image. Returns only when that is not possible: with everything as it was passed, and why.
+///
+/// # Errors
+/// When not even the descriptors could be put in order: the process must end, and its clients start a new one.
+pub fn pass(packed: Packed) -> Result<(Inherited, State, Error)> {
+    let Packed {
+        mut state,
+        listener,
+        lock,
+        connections,
+        next,
+        limit,
+    } = packed;
+    let broken = |error: std::io::Error| Error::unavailable("the hand-over could not be prepared").why(error);
+    let old = Image::own()?;
+    state.old_image = old.path().into();
+    let memory = rustix::fs::memfd_create("tod-state", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)
+        .map_err(|error| broken(error.into()))?;
+    let (watch, commit) =
+        rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|error| broken(error.into()))?;
+    let old_image = old.file().try_clone().map_err(broken)?;
+    let inherited = Inherited {
+        listener,
+        lock,
+        state: memory,
+        old_image,
+        commit,
+        connections,
+    };
+    let guardian = fd::keep_across_exec(inherited.iter().chain([&watch]), Keep::Open)
+        .and_then(|()| guard::start(&old, &inherited, &watch, limit));
+    // The reading end is the guardian's alone: a next image that kept it could not see the guardian go.
+    drop(watch);
+    let error = match guardian {
+        Ok(guardian) => {
+            state.guardian = guardian;
+            match write_state(&inherited, &state) {
+                Ok(()) => become_image(&next, &inherited),
+                Err(error) => error,
+            }
+        }
+        Err(error) => broken(error),
+    };
+    fd::keep_across_exec(inherited.iter(), Keep::Closed).map_err(broken)?;
+    if state.guardian != 0 {
+        inherited.tell_guardian(Word::Abandoned, state.guardian);
+    }
+    Ok((inherited, state, error))
+}
+
+/// Becomes the image that ran before, with everything as it was passed. Returns only when that is not possible.
+#[must_use]
+pub fn give_back(inherited: &Inherited, state: &State, why: &Error) -> Error {
+    let failed =
+        |error: std::io::Error| Error::unavailable("the image before could not be started").why(error);
+    let old = match inherited.old_image.try_clone() {
+        Ok(file) => Image::adopt(state.old_image.to_path_buf(), file),
+        Err(error) => return failed(error),
+    };
+    if let Err(error) = fd::keep_across_exec(inherited.iter(), Keep::Open) {
+        return failed(error);
+    }
+    let mut command = old.command();
+    command
+        .args(["run", "--handed-back", &why.to_string()])
+        .env(VARIABLE, inherited.numbers());
+    failed(command.exec())
+}
+
+fn become_image(next: &Image, inherited: &Inherited) -> Error {
+    let mut command = next.command();
+    command
+        .args(["run", "--handed-over"])
+        .env(VARIABLE, inherited.numbers());
+    let error = command.exec();
+    Error::refused(format!("`{}` could not be started", next.path().display())).why(error)
+}
+
+fn write_state(inherited: &Inherited, state: &State) -> Result<()> {
+    let unwritable = |error: std::io::Error| Error::unavailable("the state cannot be written").why(error);
+    let mut file = std::fs::File::from(inherited.state.try_clone().map_err(unwritable)?);
+    file.write_all(&state.to_bytes()?).map_err(unwritable)?;
+    let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
+    rustix::fs::fcntl_add_seals(&file, seals).map_err(|error| unwritable(error.into()))
+}

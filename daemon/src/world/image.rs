@@ -1,0 +1,299 @@
+//! Program files, kept by descriptor: what is checked is what runs, also when the file is replaced or deleted meanwhile.
+//!
+//! Asked by `reboot`. What must stay true: nothing is run that is not a program for this machine.
+
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use proto::{Error, error::Result};
+
+/// The running image, which the kernel keeps readable after its file is gone.
+const OWN: &str = "/proc/self/exe";
+
+/// A program file.
+#[derive(Debug)]
+pub struct Image {
+    path: PathBuf,
+    file: OwnedFd,
+}
+
+impl Image {
+    /// The file at `path`, checked to be a program for this machine.
+    ///
+    /// # Errors
+    /// `not_found` when there is no such file; `refused` when it is not a program that this user may run here.
+    pub fn open(path: &Path) -> Result<Self> {
+        let mut file = File::open(path).map_err(|error| {
+            Error::not_found(format!("`{}` cannot be opened", path.display()))
+                .why(error)
+                .next("name the new `tod` with `--binary`")
+        })?;
+        if let Some(problem) = problem(&mut file) {
+            return Err(Error::refused(format!("`{}` cannot take over", path.display()))
+                .why(problem)
+                .next("name a `tod` built for this machine"));
+        }
+        Ok(Self {
+            path: path.to_path_buf(),
+            file: file.into(),
+        })
+    }
+
+    /// The running program, also after its file was deleted.
+    ///
+    /// # Errors
+    /// `unavailable` where the system does not give it.
+    pub fn own() -> Result<Self> {
+        let file = File::open(OWN)
+            .map_err(|error| Error::unavailable("the running program cannot be opened").why(error))?;
+        Ok(Self {
+            path: started_from()?,
+            file: file.into(),
+        })
+    }
+
+    /// An image that an earlier process has opened.
+    #[must_use]
+    pub fn adopt(path: PathBuf, file: OwnedFd) -> Self {
+        Self { path, file }
+    }
+
+    /// Where it was found.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The descriptor, to be handed on.
+    #[must_use]
+    pub fn file(&self) -> &OwnedFd {
+        &self.file
+    }
+
+    /// A command that runs it.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(format!("/proc/self/fd/{}", self.file.as_raw_fd()));
+        command.arg0("tod");
+        command
+    }
+}
+
+/// The file that the running program was started from: a new build usually lies in its place.
+///
+/// # Errors
+/// `unavailable` where the system does not say.
+pub fn started_from() -> Result<PathBuf> {
+    let path = std::env::current_exe()
+        .map_err(|error| Error::unavailable("the running program has no path").why(error))?;
+    // Linux adds this to the path of a program whose file was deleted or replaced.
+    let text = path.as_os_str().as_encoded_bytes();
+    let text = text.strip_suffix(b" (deleted)").unwrap_or(text);
+    Ok(PathBuf::from(std::ffi::OsStr::from_bytes(text)))
+}
+
+/// The most that is read of what a program prints.
+const PRINTED: u64 = 64 << 10;
+
+/// Runs a command to its end within a limit, with `input` as its standard input; what it printed.
+///
+/// # Errors
+/// `refused` when it cannot be run, fails, or takes too long (it is ended then).
+pub fn run(mut command: Command, input: &[u8], limit: Duration) -> Result<String> {
+    let failed = |why: String| {
+        Error::refused("the new binary did not pass its rehearsal")
+            .why(why)
+            .next("nothing has changed; name another binary with `--binary`")
+    };
+    let stdin = memory_file(input).map_err(|error| failed(error.to_string()))?;
+    let mut child = command
+        .stdin(stdin)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| failed(format!("it cannot be started: {error}")))?;
+    let printed = collect(child.stdout.take());
+    let complained = collect(child.stderr.take());
+    let deadline = Instant::now() + limit;
+    let printed = printed.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+    let status = ended_by(&mut child, deadline);
+    let (Ok(printed), Some(status)) = (printed, status) else {
+        // It may have ended by itself meanwhile.
+        drop(child.kill());
+        drop(child.wait());
+        return Err(failed(format!("it did not end within {} ms", limit.as_millis())));
+    };
+    if status.success() {
+        return Ok(printed);
+    }
+    let complained = complained
+        .recv_timeout(Duration::from_millis(200))
+        .unwrap_or_default();
+    let complained = complained.split_whitespace().collect::<Vec<_>>().join(" ");
+    Err(failed(if complained.is_empty() {
+        format!("it ended with {status}")
+    } else {
+        format!("it ended with {status}: {complained}")
+    }))
+}
+
+fn memory_file(bytes: &[u8]) -> std::io::Result<File> {
+    let file = rustix::fs::memfd_create("input", rustix::fs::MemfdFlags::CLOEXEC)?;
+    let mut file = File::from(file);
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file)
+}
+
+/// Reads a pipe to its end, or to a limit, on a thread of its own: whoever writes more is not waited for.
+fn collect(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(pipe) = pipe
+            && let Err(error) = pipe.take(PRINTED).read_to_end(&mut bytes)
+        {
+            tracing::debug!(%error, "a pipe broke");
+        }
+        // Nobody may be waiting any more.
+        drop(sender.send(String::from_utf8_lossy(&bytes).into_owned()));
+    });
+    receiver
+}
+
+/// Waits for a child whose output has ended; none when it does not end in time.
+fn ended_by(child: &mut std::process::Child, deadline: Instant) -> Option<std::process::ExitStatus> {
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(2)),
+            _ => return None,
+        }
+    }
+}
+
+/// A folder that is gone when this is.
+#[derive(Debug)]
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    /// Makes it.
+    ///
+    /// # Errors
+    /// `unavailable` when there is no room.
+    pub fn make(path: &Path) -> Result<Self> {
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(path)
+            .map_err(|error| no_room(path, &error))?;
+        Ok(Self(path.to_path_buf()))
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// A folder for a copy of the database, where a daemon with this state looks for one.
+    ///
+    /// # Errors
+    /// `unavailable` when there is no room.
+    pub fn backups(&self) -> Result<PathBuf> {
+        let path = self.0.join("backups");
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .map_err(|error| no_room(&path, &error))?;
+        Ok(path)
+    }
+}
+
+fn no_room(path: &Path, error: &std::io::Error) -> Error {
+    Error::unavailable(format!("the scratch folder `{}` cannot be made", path.display())).why(error)
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::warn!(folder = %self.0.display(), %error, "a scratch folder stays behind");
+        }
+    }
+}
+
+/// The bytes at the front of a program that say for which machine it is: magic, class, byte order, and at 18 the
+/// architecture (ELF specification, `e_ident` and `e_machine`).
+fn machine(file: &mut File) -> Option<[u8; 20]> {
+    let mut head = [0; 20];
+    file.read_exact(&mut head).ok()?;
+    head.starts_with(b"\x7fELF").then_some(head)
+}
+
+fn problem(file: &mut File) -> Option<&'static str> {
+    let Ok(found) = file.metadata() else {
+        return Some("it cannot be read");
+    };
+    if !found.is_file() {
+        return Some("it is not a file");
+    }
+    let mode = found.permissions().mode();
+    let mine = found.uid() == rustix::process::geteuid().as_raw();
+    if mode & 0o111 == 0 || (mine && mode & 0o100 == 0) {
+        return Some("it is not executable");
+    }
+    let Some(own) = File::open(OWN).ok().and_then(|mut own| machine(&mut own)) else {
+        return None;
+    };
+    match machine(file) {
+        None => Some("it is not a program"),
+        Some(head) if head[4..6] != own[4..6] || head[18..20] != own[18..20] => {
+            Some("it is a program for another kind of machine")
+        }
+        Some(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(mode: u32, bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("tod");
+        std::fs::write(&path, bytes).expect("written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("set");
+        (folder, path)
+    }
+
+    #[test]
+    fn only_a_program_for_this_machine_is_taken() {
+        let own = std::fs::read(OWN).expect("read");
+        let (_keep, path) = file(0o755, &own);
+        assert!(Image::open(&path).is_ok());
+        let (_keep, path) = file(0o644, &own);
+        assert!(Image::open(&path).is_err(), "not executable");
+        let (_keep, path) = file(0o755, b"#!/bin/sh\nexit 0\n");
+        assert!(Image::open(&path).is_err(), "a script");
+        let mut other = own[..64].to_vec();
+        other[18] ^= 0xff;
+        let (_keep, path) = file(0o755, &other);
+        assert!(Image::open(&path).is_err(), "another machine");
+        assert!(Image::open(Path::new("/nonexistent/tod")).is_err());
+        assert!(Image::open(Path::new("/")).is_err());
+    }
+
+    #[test]
+    fn the_running_program_can_be_run_again() {
+        let image = Image::own().expect("opened");
+        let output = image.command().arg("--list").output().expect("run");
+        assert!(output.status.success());
+    }
+}
