@@ -161,3 +161,58 @@ fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
 fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn an_object_is_kept_once_and_read_back() {
+        let state = tempfile::tempdir().unwrap();
+        let objects = Objects::new(state.path());
+        let digest = objects.put(b"some bytes").unwrap();
+        let path = objects.path(&digest);
+        let made = fs::metadata(&path).unwrap();
+        assert_eq!(made.permissions().mode() & 0o777, 0o600);
+        assert_eq!(objects.put(b"some bytes").unwrap(), digest);
+        assert_eq!(
+            fs::metadata(&path).unwrap().modified().unwrap(),
+            made.modified().unwrap()
+        );
+        assert_eq!(objects.get(&digest).unwrap(), b"some bytes");
+        assert_eq!(
+            fs::read_dir(path.parent().unwrap()).unwrap().count(),
+            1,
+            "no draft stays"
+        );
+    }
+
+    #[test]
+    fn an_object_that_is_missing_or_damaged_is_said_to_be() {
+        let state = tempfile::tempdir().unwrap();
+        let objects = Objects::new(state.path());
+        let digest = Digest::of(b"never put");
+        assert_eq!(objects.get(&digest).unwrap_err().kind, proto::Kind::NotFound);
+        let digest = objects.put(b"some bytes").unwrap();
+        fs::write(objects.path(&digest), b"same length"[..10].to_vec()).unwrap();
+        let error = objects.get(&digest).unwrap_err();
+        assert!(error.what.contains("damaged"), "{error}");
+        fs::write(objects.path(&digest), b"cut").unwrap();
+        assert_eq!(
+            objects.put(b"some bytes").unwrap(),
+            digest,
+            "put mends what was cut"
+        );
+        assert_eq!(objects.get(&digest).unwrap(), b"some bytes");
+    }
+
+    #[test]
+    fn a_put_that_fails_leaves_nothing() {
+        let state = tempfile::tempdir().unwrap();
+        fs::write(state.path().join("objects"), "a file in the way").unwrap();
+        let error = Objects::new(state.path()).put(b"some bytes").unwrap_err();
+        assert_eq!(error.kind, proto::Kind::Unavailable);
+    }
+}

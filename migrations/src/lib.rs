@@ -17,5 +17,6 @@ pub mod steps;
 
 pub use draft::Draft;
 pub use error::{Error, Result};
+pub use layout::config;
 pub use schema::{Applied, Report, migrate, pending, recorded, rehearse, validate};
 pub use steps::{STEPS, Step};

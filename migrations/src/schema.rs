@@ -149,11 +149,7 @@ pub fn validate(tree: &sled::Tree, steps: &[Step], numbers: &[u32]) -> Result<()
 /// # Errors
 /// Whatever [`migrate`] would say about the real one.
 pub fn rehearse(export_file: &Path, scratch: &Path, steps: &[Step], now: i64) -> Result<Report> {
-    let db = sled::Config::new()
-        .path(scratch)
-        .cache_capacity(16 * 1024 * 1024)
-        .flush_every_ms(None)
-        .open()?;
+    let db = layout::config(scratch).open()?;
     export::import(export_file, &db)?;
     let report = migrate(&db, steps, now)?;
     validate(&db, steps, &report.applied)?;

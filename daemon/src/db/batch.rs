@@ -1,7 +1,7 @@
 //! What a room hands to the store: puts and deletes over any spaces, kept together or not at all.
 //!
-//! Rooms' `store.rs` files fill batches. The limits stand here because sled writes a leaf page of more than 128 KiB to
-//! a file of its own that nobody ever syncs: with at most sixteen records in a leaf, these sizes keep pages inside the log.
+//! Rooms' `store.rs` files fill batches. The limits stand here because sled writes a large leaf page to a file of
+//! its own that nobody ever syncs: these sizes, and those of `migrations::config`, keep pages inside the log.
 
 use std::collections::BTreeMap;
 

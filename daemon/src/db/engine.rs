@@ -124,11 +124,7 @@ fn wait_for_lock(path: &Path) -> Result<(), Trouble> {
 fn open_within(folder: &Path, options: &Options) -> Result<sled::Db, Trouble> {
     let (sender, receiver) = mpsc::channel();
     let limit = options.limit;
-    // A small cache (the default is 1 GB), and no thread that flushes: every commit is flushed by us.
-    let config = sled::Config::new()
-        .path(folder)
-        .cache_capacity(options.cache)
-        .flush_every_ms(None);
+    let config = migrations::config(folder).cache_capacity(options.cache);
     let opening = std::thread::Builder::new()
         .name("db-open".to_owned())
         .spawn(move || {

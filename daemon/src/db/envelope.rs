@@ -53,3 +53,50 @@ pub trait Record: Serialize + DeserializeOwned {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Sample {
+        name: String,
+        size: u32,
+    }
+
+    impl Record for Sample {
+        const SPACE: Space = Space::new("sample");
+        const VERSION: u8 = 3;
+    }
+
+    #[test]
+    fn a_record_is_its_version_and_then_postcard() {
+        let sample = Sample {
+            name: "ab".to_owned(),
+            size: 300,
+        };
+        let bytes = sample.encode().unwrap();
+        assert_eq!(bytes, [3, 2, b'a', b'b', 0xAC, 2]);
+        assert_eq!(Sample::decode(b"k", &bytes).unwrap(), sample);
+    }
+
+    #[test]
+    fn a_record_of_another_shape_is_refused_by_name() {
+        for (bytes, why) in [
+            (&[][..], "empty"),
+            (&[2, 2, b'a', b'b', 1], "version 2 where 3"),
+            (&[4, 2, b'a', b'b', 1], "version 4 where 3"),
+            (&[3, 2, b'a', b'b', 1, 0], "1 bytes are left over"),
+            (&[3, 2, b'a'], ""),
+            (&[3, 2, 0xFF, 0xFF, 1], ""),
+            (&[3, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F, 1], ""),
+        ] {
+            let error = Sample::decode(b"k\n", bytes).unwrap_err();
+            assert_eq!(error.kind, proto::Kind::Unavailable);
+            assert!(error.what.contains("`k\\n` of `sample`"), "{error}");
+            assert!(error.why.unwrap().contains(why));
+        }
+    }
+}

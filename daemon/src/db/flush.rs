@@ -140,3 +140,78 @@ impl Group {
         self.lock().flushes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FAILS: fn() -> Result<(), ()> = || Err(());
+    const WORKS: fn() -> Result<(), ()> = || Ok(());
+    const NEVER: fn() -> Result<(), ()> = || panic!("nothing is left to flush");
+
+    #[test]
+    fn a_flush_covers_all_that_was_applied_before_it_began() {
+        let group = Group::default();
+        let tickets: Vec<_> = (0..5).map(|_| group.applied().unwrap()).collect();
+        group.wait(tickets[2], WORKS).unwrap();
+        for ticket in tickets {
+            group.wait(ticket, NEVER).unwrap();
+        }
+        assert_eq!(group.flushes(), 1);
+    }
+
+    #[test]
+    fn what_is_applied_during_a_flush_waits_for_the_next() {
+        let group = Group::default();
+        let first = group.applied().unwrap();
+        let mut late = None;
+        group
+            .wait(first, || {
+                late = Some(group.applied().unwrap());
+                Ok::<(), ()>(())
+            })
+            .unwrap();
+        let mut flushed = false;
+        group
+            .wait(late.unwrap(), || {
+                flushed = true;
+                Ok::<(), ()>(())
+            })
+            .unwrap();
+        assert!(flushed);
+    }
+
+    #[test]
+    fn after_a_failure_what_was_not_durable_stays_lost_and_what_was_stays_durable() {
+        let group = Group::default();
+        let durable = group.applied().unwrap();
+        group.wait(durable, WORKS).unwrap();
+        let (one, two) = (group.applied().unwrap(), group.applied().unwrap());
+        assert_eq!(group.wait(two, FAILS), Err((Lost, Some(()))));
+        assert!(group.is_broken());
+        assert_eq!(group.applied(), Err(Lost));
+        group.revive();
+        let after = group.applied().unwrap();
+        group.wait(after, WORKS).unwrap();
+        assert_eq!(group.wait(one, NEVER), Err((Lost, None)));
+        assert_eq!(group.wait(durable, NEVER), Ok(()));
+    }
+
+    #[test]
+    fn a_failed_apply_loses_the_batches_that_wait_with_it() {
+        let group = Group::default();
+        let waiting = group.applied().unwrap();
+        group.fail();
+        group.fail();
+        assert_eq!(group.wait(waiting, NEVER), Err((Lost, None)));
+        group.revive();
+        let after = group.applied().unwrap();
+        group.wait(after, WORKS).unwrap();
+    }
+
+    #[test]
+    fn nothing_under_way_needs_no_flush() {
+        let group = Group::default();
+        group.wait(group.so_far(), NEVER).unwrap();
+    }
+}

@@ -259,3 +259,115 @@ fn a_second_open_is_told_who_has_the_lock_and_changes_nothing() {
     assert!(error.what.contains("another process"), "{error}");
     put(&first, A, b"k2", b"v").unwrap();
 }
+
+#[test]
+fn the_largest_records_never_leave_the_log_for_files_that_nobody_syncs() {
+    let state = tempfile::tempdir().unwrap();
+    let db = open(state.path()).db;
+    for round in 0..4_u32 {
+        for n in 0..10_u32 {
+            let mut batch = Batch::new();
+            for m in 0..16_u32 {
+                let mut key = vec![0; MAX_KEY];
+                // In no order, so that leaves fill up and split in the middle.
+                let place = (n * 16 + m).wrapping_mul(2_654_435_761) % 997;
+                key[..4].copy_from_slice(&place.to_be_bytes());
+                batch.put(A, &key, vec![u8::try_from(round).unwrap(); MAX_VALUE]);
+            }
+            db.commit(batch).unwrap();
+        }
+    }
+    let blobs = std::fs::read_dir(state.path().join("db/blobs")).map_or(0, Iterator::count);
+    assert_eq!(blobs, 0);
+}
+
+#[test]
+fn a_batch_that_names_a_key_twice_keeps_the_last_word_and_counts_it_once() {
+    let state = tempfile::tempdir().unwrap();
+    let db = open(state.path()).db;
+    let mut batch = Batch::new();
+    batch
+        .put(A, b"k", "1")
+        .delete(A, b"k")
+        .put(A, b"k", "2")
+        .put(A, b"x", "1")
+        .delete(A, b"x");
+    db.commit(batch).unwrap();
+    assert_eq!(db.get(A, b"k").unwrap().as_deref(), Some(&b"2"[..]));
+    assert_eq!(db.get(A, b"x").unwrap(), None);
+    db.check().unwrap();
+}
+
+#[test]
+fn an_export_is_whole_while_others_write_and_a_check_finds_nothing() {
+    let state = tempfile::tempdir().unwrap();
+    let db = open(state.path()).db;
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 0_u32.. {
+                let mut batch = Batch::new();
+                batch.put(A, &n.to_be_bytes(), "v").put(B, &n.to_be_bytes(), "v");
+                db.commit(batch).unwrap();
+                if over.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+        });
+        for n in 0..10 {
+            let path = state.path().join(format!("backups/{n}.todexp"));
+            let summary = db.export(&path, NOW).unwrap();
+            assert_eq!(migrations::export::check(&path).unwrap(), summary);
+            db.check().unwrap();
+            let copy = state.path().join(format!("copy-{n}"));
+            super::open::import(&path, &copy, &Options::new(NOW)).unwrap();
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn a_lost_answer_is_not_given_again_before_it_is_durable() {
+    let state = tempfile::tempdir().unwrap();
+    let disk = FakeDisk::with_room();
+    let db = open_on(state.path(), &disk);
+    let request = RequestKey {
+        scope: b"actor",
+        id: b"1",
+        digest: [1; 32],
+    };
+    let mut batch = Batch::new();
+    db.remember(&mut batch, request, NOW, b"done").unwrap();
+    let staged = db.stage(batch).unwrap();
+    let syncs = disk.syncs.load(Ordering::Relaxed);
+    assert_eq!(db.replay(request).unwrap(), Replay::Answered(b"done".to_vec()));
+    assert_eq!(
+        disk.syncs.load(Ordering::Relaxed),
+        syncs + 1,
+        "the repeated request waited for the flush"
+    );
+    staged.durable().unwrap();
+    disk.fail.store(true, Ordering::Relaxed);
+    put(&db, A, b"k", b"v").unwrap_err();
+    assert!(
+        db.replay(request)
+            .unwrap_err()
+            .next
+            .unwrap()
+            .contains("same request id")
+    );
+}
+
+#[test]
+fn a_lock_that_lingers_is_waited_for() {
+    let state = tempfile::tempdir().unwrap();
+    open(state.path()).db.close().unwrap();
+    let holder = File::open(state.path().join("db/db")).unwrap();
+    holder.lock().unwrap();
+    std::thread::scope(|scope| {
+        let opening = scope.spawn(|| open(state.path()));
+        // The other is let in as soon as this one goes.
+        drop(holder);
+        opening.join().unwrap();
+    });
+}
