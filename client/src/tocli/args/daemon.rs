@@ -53,7 +53,7 @@ pub(crate) enum Words {
 
 /// What `tocli daemon reboot` does instead of a reboot.
 #[derive(Args, Debug)]
-#[group(multiple = false)]
+#[group(id = "instead", multiple = false)]
 pub(crate) struct Reboot {
     /// Rehearse only: would that binary be able to take over?
     #[arg(long)]
