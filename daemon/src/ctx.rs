@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use proto::Caller;
 use proto::error::Result;
 use proto::places::Places;
 
@@ -14,6 +15,7 @@ use crate::detect::{self, Detector};
 use crate::dispatch::Locks;
 use crate::index::{self, Trees};
 use crate::life::Life;
+use crate::workspace::config::Config;
 use crate::world::{OsWorld, World, process};
 
 /// The daemon's belongings.
@@ -30,6 +32,8 @@ pub struct Ctx {
     pub locks: Locks,
     /// Finds projects, and remembers what it found.
     pub detector: Detector,
+    /// All settings.
+    pub config: Config,
     /// The watched trees.
     pub trees: Arc<Trees>,
 }
@@ -59,6 +63,7 @@ impl Ctx {
         })?;
         Ok(Self {
             world,
+            config: Config::new(&places),
             places,
             life,
             db: opened.db,
@@ -68,14 +73,15 @@ impl Ctx {
         })
     }
 
-    /// What the configuration says about detection.
+    /// What the configuration says about detection for a caller.
     #[must_use]
-    pub fn detection(&self) -> detect::Settings {
-        detect::Settings::default()
+    pub fn detection(&self, caller: &Caller) -> detect::Settings {
+        self.config.detection(&*self.world, &caller.vars)
     }
 
     /// Reads the configuration again.
     pub fn reload(&self) {
+        self.config.distrust();
         tracing::info!("the configuration is read again");
     }
 

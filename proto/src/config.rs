@@ -83,12 +83,17 @@ pub enum Request {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
     /// To [`Request::Get`].
-    Setting(Setting),
+    Setting {
+        /// The setting in force.
+        setting: Setting,
+        /// Files and values that could not be taken: the last good ones are in force.
+        warnings: Vec<String>,
+    },
     /// To [`Request::List`].
     Settings {
         /// In the order of their keys.
         settings: Vec<Setting>,
-        /// Files that could not be taken: the last good one is in force.
+        /// Files and values that could not be taken: the last good ones are in force.
         warnings: Vec<String>,
     },
     /// To the writing requests.

@@ -83,6 +83,8 @@ pub struct Totals {
     pub decisions: u64,
     /// Bytes in the project folder.
     pub bytes: u64,
+    /// Whether there are more bytes than that: the count stops after 20,000 files.
+    pub bytes_at_least: bool,
 }
 
 /// One workspace.
@@ -112,6 +114,8 @@ pub struct Workspace {
     pub present: bool,
     /// What it holds.
     pub totals: Totals,
+    /// What its owner should know, a sentence each.
+    pub warnings: Vec<String>,
 }
 
 /// One finding of a check.

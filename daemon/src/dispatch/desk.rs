@@ -31,8 +31,12 @@ impl Desk<'_> {
     /// What detection says.
     pub fn locate(&self, from: &proto::detect::From) -> Result<proto::detect::Detection> {
         let ctx = self.ctx;
-        ctx.detector
-            .find(&*ctx.world, &self.ask.caller, from, &ctx.detection())
+        ctx.detector.find(
+            &*ctx.world,
+            &self.ask.caller,
+            from,
+            &ctx.detection(&self.ask.caller),
+        )
     }
 
     /// Makes one change in `scope` (a workspace's id, or the word of what belongs to none).

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use crate::ctx::Ctx;
 use crate::server::Sink;
-use crate::{index, reboot};
+use crate::{index, reboot, workspace};
 pub use desk::{Desk, Locks, hold};
 pub use run::{compute, on_pool, run};
 
@@ -75,7 +75,12 @@ pub fn route(ctx: &Ctx, ask: &Ask, request: Request) -> Route {
         Request::Daemon(request) => reboot::route(memory, request),
         Request::Index(request) => stream(|ctx, ask, sink| index::door::answer(ctx, ask, request, sink)),
         Request::Migrate(request) => look(move |desk| reboot::schema::answer(desk, &request)),
-        other => answered(move || Err(proto::Error::unavailable(format!("{other:?}")))),
+        request @ (Request::Workspace(_) | Request::Config(_) | Request::Role(_)) => {
+            match workspace::only_looks(&request) {
+                true => look(move |desk| workspace::answer(desk, &request)),
+                false => write(move |desk| workspace::answer(desk, &request)),
+            }
+        }
     }
 }
 
@@ -92,7 +97,7 @@ fn remembered(Memory { ctx, ask }: Memory<'_>, from: &From) -> Result<Option<Det
     let ask = || {
         let found = ctx
             .detector
-            .remembered(&*ctx.world, &ask.caller, from, &ctx.detection());
+            .remembered(&*ctx.world, &ask.caller, from, &ctx.detection(&ask.caller));
         Ok(found)
     };
     run::guarded(ask, Err)
@@ -112,6 +117,11 @@ fn answered(handler: impl FnOnce() -> Result<Answer>) -> Route {
 /// By looking at the disk.
 pub(crate) fn look(handler: impl FnOnce(&Desk<'_>) -> Result<Answer> + Send + 'static) -> Route {
     Route::Look(Box::new(handler))
+}
+
+/// By changing something.
+fn write(handler: impl FnOnce(&Desk<'_>) -> Result<Answer> + Send + 'static) -> Route {
+    Route::Write(Box::new(handler))
 }
 
 /// By an async task.

@@ -1,5 +1,77 @@
-//! `workspace`: the registry of projects, their settings and roles.
+//! `workspace`: the registry of projects, with their settings (`config`) and roles (`role`).
+//!
+//! `dispatch` asks [`answer`], [`answer_config`] and [`answer_role`]; every room that works for a project takes its
+//! [`WorkspaceScope`] from [`House::activate`] and its settings from [`config::Config`].
+//!
+//! **Invariant**: detection and every read leave a project untouched; its folder is made by the first write.
+//! **Invariant**: records pass to another directory only by the rules of `rules.rs`.
 
 pub mod config;
+mod door;
+pub mod folder;
+mod isolation;
+mod registry;
+pub mod role;
+pub mod rules;
+pub mod store;
+mod template;
+#[cfg(test)]
+mod tests;
+mod totals;
 pub mod tree;
 pub mod yaml;
+
+use proto::detect::From;
+use proto::{Answer, Error, Request, error::Result};
+
+pub use self::folder::Folder;
+pub use self::registry::{Change, House, REGISTRY, WorkspaceScope};
+use crate::dispatch::Desk;
+
+/// One request of `workspace`, `config` or `role`.
+///
+/// # Errors
+/// What the door says.
+pub fn answer(desk: &Desk<'_>, request: &Request) -> Result<Answer> {
+    in_house(desk, request, |house| match request.clone() {
+        Request::Workspace(request) => door::answer(house, request),
+        Request::Config(request) => config::door::answer(house, request),
+        Request::Role(request) => role::answer(house, request),
+        _ => Err(Error::bug("a request came to a room that it does not belong to")),
+    })
+}
+
+/// Whether a request only looks: it enters nothing, so it may be cut off.
+#[must_use]
+pub fn only_looks(request: &Request) -> bool {
+    use proto::{config, role, workspace};
+    matches!(
+        request,
+        Request::Workspace(workspace::Request::List { .. } | workspace::Request::ValidateIsolation)
+            | Request::Config(config::Request::Get { .. } | config::Request::List { .. })
+            | Request::Role(role::Request::List { .. } | role::Request::Show { .. })
+    )
+}
+
+/// Hands the registry and all it stands on to a room that works for a workspace.
+///
+/// # Errors
+/// What `work` says.
+pub fn in_house<T>(
+    desk: &Desk<'_>,
+    request: &Request,
+    work: impl FnOnce(&House<'_>) -> Result<T>,
+) -> Result<T> {
+    let ctx = desk.ctx;
+    let entering = ctx.locks.of(REGISTRY);
+    work(&House {
+        world: &*ctx.world,
+        places: &ctx.places,
+        db: &ctx.db,
+        config: &ctx.config,
+        caller: &desk.ask.caller,
+        find: &|from: &From| desk.locate(from),
+        entering: &entering,
+        change: &|scope: &str, change: Change<'_>| desk.change(scope, request, change),
+    })
+}

@@ -34,6 +34,13 @@ impl<'a> View<'a> {
 }
 
 #[derive(Serialize)]
+struct One<'a> {
+    #[serde(flatten)]
+    setting: View<'a>,
+    warnings: &'a [String],
+}
+
+#[derive(Serialize)]
 struct List<'a> {
     settings: Vec<View<'a>>,
     warnings: &'a [String],
@@ -72,8 +79,12 @@ fn origin(out: &Out, setting: &Setting) -> Vec<u8> {
 
 pub(super) fn answer(out: &mut Out, voice: &Voice, answer: &Answer, wishes: Wishes) -> io::Result<()> {
     match answer {
-        Answer::Setting(setting) if out.form() == Form::Json => out.json(&View::of(setting)),
-        Answer::Setting(setting) => {
+        Answer::Setting { setting, warnings } if out.form() == Form::Json => out.json(&One {
+            setting: View::of(setting),
+            warnings,
+        }),
+        Answer::Setting { setting, warnings } => {
+            warnings.iter().for_each(|warning| voice.warn(warning));
             let mut line = shown(setting);
             if wishes.origin {
                 line.push(b'\t');
@@ -143,7 +154,10 @@ mod tests {
     #[test]
     fn a_value_is_shown_bare_and_is_json_in_json() {
         let show = |form, value: &str| {
-            let answered = Answer::Setting(setting(value));
+            let answered = Answer::Setting {
+                setting: setting(value),
+                warnings: Vec::new(),
+            };
             written(form, |out| {
                 answer(out, &Voice::silent(), &answered, Wishes::default())
             })

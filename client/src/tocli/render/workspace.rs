@@ -58,7 +58,10 @@ pub(super) fn answer(out: &mut Out, voice: &Voice, answer: &Answer) -> io::Resul
         Answer::Workspaces(workspaces) if out.form() == Form::Json => out.json(&List { workspaces }),
         Answer::Workspaces(workspaces) => list(out, voice, workspaces),
         Answer::Workspace(workspace) if out.form() == Form::Json => out.json(workspace),
-        Answer::Workspace(workspace) => one(out, workspace),
+        Answer::Workspace(workspace) => {
+            workspace.warnings.iter().for_each(|warning| voice.warn(warning));
+            one(out, workspace)
+        }
         Answer::Location {
             id,
             root,
@@ -143,7 +146,11 @@ fn totals(out: &Out, totals: &Totals, pairs: &mut Vec<(&'static str, Vec<u8>)>) 
     }
     pairs.push(("artifacts", totals.artifacts.to_string().into_bytes()));
     pairs.push(("decisions", totals.decisions.to_string().into_bytes()));
-    pairs.push(("bytes", bytes(out, totals.bytes)));
+    let mut size = bytes(out, totals.bytes);
+    if totals.bytes_at_least {
+        size.extend_from_slice(b" or more");
+    }
+    pairs.push(("bytes", size));
 }
 
 fn location(out: &mut Out, found: &Location<'_>) -> io::Result<()> {

@@ -232,9 +232,14 @@ fn marker(item: &Node) -> Result<Json, Fault> {
     Ok(Json::Object(found))
 }
 
-/// A name, or a pattern of one with `*`: never a path.
+/// A name, or a pattern of one with one `*`: never a path.
 fn file_name(text: &str) -> bool {
-    plain(text) && text.len() <= 255 && !text.contains('/') && text != "." && text != ".."
+    text.matches('*').count() <= 1
+        && plain(text)
+        && text.len() <= 255
+        && !text.contains('/')
+        && text != "."
+        && text != ".."
 }
 
 /// Whether a text is a cron schedule: minute, hour, day of month, month, weekday; each `*`, a number, a range or a

@@ -69,7 +69,9 @@ fn workspace_answers() -> impl Iterator<Item = (&'static str, workspace::Answer)
             artifacts: 5,
             decisions: 6,
             bytes: 7,
+            bytes_at_least: true,
         },
+        warnings: vec!["w".into()],
     };
     let location = workspace::Answer::Location {
         id: "ws_0123456789ab".into(),
@@ -119,7 +121,13 @@ fn config_answers() -> impl Iterator<Item = (&'static str, config::Answer)> {
         kept: Some("/c.yaml.1".into()),
     };
     [
-        ("config::Answer::Setting", config::Answer::Setting(setting(User))),
+        (
+            "config::Answer::Setting",
+            config::Answer::Setting {
+                setting: setting(User),
+                warnings: vec!["w".into()],
+            },
+        ),
         (
             "config::Answer::Settings",
             config::Answer::Settings {
