@@ -17,6 +17,7 @@ mod life;
 mod packaging;
 mod places;
 mod stale;
+mod start;
 mod store;
 mod systemd;
 mod tidy;
