@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use daemon::detect::{Detector, Settings};
-use daemon::world::OsWorld;
+use daemon::world::{OsWorld, World};
 use proto::Caller;
 use proto::detect::{Detection, From};
 
@@ -178,6 +178,51 @@ fn told(found: &Detection) -> Detection {
 
 #[test]
 fn a_thousand_changes_in_a_row_are_each_seen_by_the_very_next_answer() {
+    thousand(Detector::new());
+}
+
+#[test]
+fn answers_are_watched_where_the_file_system_tells_of_every_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = OsWorld::new();
+    let mount = world.stat(dir.path()).unwrap().mount;
+    let tells = |mount: &daemon::world::mounts::Mount| daemon::world::events::tells_all(&mount.kind);
+    if !world
+        .mounts()
+        .mounts
+        .iter()
+        .filter(|m| m.id == mount || m.point == Path::new("/"))
+        .all(tells)
+    {
+        eprintln!(
+            "skipped: the temporary directory lies on a file system that is not trusted to tell of every change"
+        );
+        return;
+    }
+    let caller = Caller {
+        cwd: dir.path().into(),
+        ..Caller::default()
+    };
+    let detector = Detector::new();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while detector.watches() == 0 {
+        detector
+            .find(&world, &caller, &From::Caller, &Settings::default())
+            .unwrap();
+        assert!(
+            Instant::now() < deadline,
+            "an answer that is given twice is watched"
+        );
+    }
+    assert_eq!(Detector::by_stamps().watches(), 0);
+}
+
+#[test]
+fn a_thousand_changes_in_a_row_are_seen_by_stamps_alone() {
+    thousand(Detector::by_stamps());
+}
+
+fn thousand(detector: Detector) {
     let dir = tempfile::tempdir().unwrap();
     let stage = Stage {
         work: dir.path().canonicalize().unwrap(),
@@ -186,7 +231,6 @@ fn a_thousand_changes_in_a_row_are_each_seen_by_the_very_next_answer() {
     fs::create_dir_all(stage.at("q/a")).unwrap();
     symlink("p", stage.at("s")).unwrap();
     let world = OsWorld::new();
-    let detector = Detector::new();
     let settings = Settings::default();
     let caller = Caller {
         cwd: stage.at("s/a").into(),

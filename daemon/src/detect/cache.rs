@@ -1,8 +1,8 @@
 //! Answers kept with what they were derived from.
 //!
 //! The door asks before it derives and tells after. What must stay true: an answer is given only after each thing it
-//! came from was found unchanged *by this request*; a check never touches a path that may hang; entries are bounded in
-//! number and age, which bounds memory only, never freshness.
+//! came from was found unchanged *by this request*, by the kernel's own queue of events or by a stamp each; a check never
+//! touches a path that may hang; entries are bounded in number and age, which bounds memory only, never freshness.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -17,6 +17,7 @@ use proto::detect::{Detection, From};
 
 use super::Settings;
 use super::look::Trace;
+use super::vigil::{Post, Vigil};
 use crate::world::World;
 
 /// All that an answer depends on beside the disk, borrowed from a request.
@@ -47,7 +48,14 @@ struct Entry {
     table: AtomicU64,
     made: Duration,
     used: AtomicU64,
+    post: Post,
+    /// When it was last asked whether one may write, in milliseconds of the monotonic clock.
+    asked: AtomicU64,
 }
+
+/// For so long a root stays as writable as it was while no event tells otherwise: what no event tells is a file system
+/// that turned itself read-only after an error.
+const WRITABLE_MILLIS: u64 = 250;
 
 /// The circumstances of an answer.
 #[derive(Clone, Copy)]
@@ -64,6 +72,7 @@ pub(super) struct Cache {
     hasher: RandomState,
     entries: Mutex<HashMap<u64, Arc<Entry>>>,
     uses: AtomicU64,
+    vigil: Vigil,
 }
 
 impl<'a> Question<'a> {
@@ -113,6 +122,19 @@ impl<'a> Question<'a> {
 }
 
 impl Cache {
+    /// One that goes by the stamps alone.
+    pub(super) fn by_stamps() -> Self {
+        Self {
+            vigil: Vigil::none(),
+            ..Self::default()
+        }
+    }
+
+    /// How many watches stand for the answers.
+    pub(super) fn watches(&self) -> usize {
+        self.vigil.watches()
+    }
+
     /// The answer, if there is one and the disk still says so.
     pub(super) fn get(&self, world: &dyn World, question: Question<'_>) -> Option<Detection> {
         let hash = question.hash(&self.hasher);
@@ -120,8 +142,9 @@ impl Cache {
         if !question.is(&entry.question) {
             return None;
         }
-        let fresh = world.monotonic().saturating_sub(entry.made) <= question.settings.cache_ttl;
-        if fresh && entry.holds(world) {
+        let now = world.monotonic();
+        let fresh = now.saturating_sub(entry.made) <= question.settings.cache_ttl;
+        if fresh && entry.holds(world, &self.vigil, millis(now)) {
             entry
                 .used
                 .store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
@@ -133,6 +156,7 @@ impl Cache {
         let mut entries = self.lock();
         if entries.get(&hash).is_some_and(|now| Arc::ptr_eq(now, &entry)) {
             entries.remove(&hash);
+            self.vigil.dismiss(entry.post);
         }
         None
     }
@@ -148,19 +172,31 @@ impl Cache {
             table: AtomicU64::new(table),
             made,
             used: AtomicU64::new(self.uses.fetch_add(1, Ordering::Relaxed)),
+            post: self.vigil.post(),
+            asked: AtomicU64::new(0),
         };
         let limit = question.settings.max_cached;
         let mut entries = self.lock();
-        entries.insert(question.hash(&self.hasher), Arc::new(entry));
+        if let Some(old) = entries.insert(question.hash(&self.hasher), Arc::new(entry)) {
+            self.vigil.dismiss(old.post);
+        }
         if entries.len() > limit {
-            entries.retain(|_, entry| made.saturating_sub(entry.made) <= question.settings.cache_ttl);
+            entries.retain(|_, entry| {
+                let fresh = made.saturating_sub(entry.made) <= question.settings.cache_ttl;
+                if !fresh {
+                    self.vigil.dismiss(entry.post);
+                }
+                fresh
+            });
         }
         while entries.len() > limit {
             let oldest = entries
                 .iter()
                 .min_by_key(|(_, entry)| entry.used.load(Ordering::Relaxed))
                 .map(|(hash, _)| *hash);
-            oldest.and_then(|hash| entries.remove(&hash));
+            if let Some(old) = oldest.and_then(|hash| entries.remove(&hash)) {
+                self.vigil.dismiss(old.post);
+            }
         }
     }
 
@@ -175,21 +211,49 @@ impl Cache {
 }
 
 impl Entry {
-    fn holds(&self, world: &dyn World) -> bool {
+    fn holds(&self, world: &dyn World, vigil: &Vigil, now: u64) -> bool {
         let table = world.mounts();
-        if table.version != self.table.load(Ordering::Relaxed) {
-            if self
-                .traces
-                .iter()
-                .any(|trace| table.remote_on_the_way(trace.path()).is_some())
-            {
-                return false;
+        if table.version == self.table.load(Ordering::Relaxed) {
+            if vigil.is_quiet(self.post) {
+                return self
+                    .traces
+                    .iter()
+                    .all(|trace| !trace.is_content() || trace.holds(world))
+                    && self.may_still_write(world, now);
             }
-            self.table.store(table.version, Ordering::Relaxed);
+        } else if self
+            .traces
+            .iter()
+            .any(|trace| table.remote_on_the_way(trace.path()).is_some())
+        {
+            return false;
         }
-        // Root first: what lies beyond a changed link is never touched. Whether one may write depends on more than
-        // stamps tell (a file system turned read-only by itself), and asking costs as much as a stamp.
-        self.traces.iter().all(|trace| trace.holds(world))
-            && world.may_write(&self.root) == self.answer.writable
+        let round = vigil.stand(self.post, world, &self.traces);
+        // Root first: what lies beyond a changed link is never touched.
+        let holds = self.traces.iter().all(|trace| trace.holds(world)) && self.may_write(world, now);
+        if holds {
+            self.table.store(table.version, Ordering::Relaxed);
+            round
+                .into_iter()
+                .for_each(|round| vigil.checked(self.post, round));
+        }
+        holds
     }
+
+    fn may_still_write(&self, world: &dyn World, now: u64) -> bool {
+        now.saturating_sub(self.asked.load(Ordering::Relaxed)) <= WRITABLE_MILLIS
+            || self.may_write(world, now)
+    }
+
+    fn may_write(&self, world: &dyn World, now: u64) -> bool {
+        let holds = world.may_write(&self.root) == self.answer.writable;
+        if holds {
+            self.asked.store(now, Ordering::Relaxed);
+        }
+        holds
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -46,6 +46,26 @@ impl Trace {
         &self.path
     }
 
+    /// The mount on which it was.
+    pub(super) fn mount(&self) -> Option<u64> {
+        self.stat.map(|stat| stat.mount)
+    }
+
+    /// What it was; none when there was nothing.
+    pub(super) fn kind(&self) -> Option<FileKind> {
+        self.stat.map(|stat| stat.kind)
+    }
+
+    /// Whether the answer depends on everything about it, and not only on its being there.
+    pub(super) fn is_exact(&self) -> bool {
+        self.need == Need::Exact
+    }
+
+    /// Whether bytes were read from it.
+    pub(super) fn is_content(&self) -> bool {
+        self.need == Need::Exact && self.kind() == Some(FileKind::File)
+    }
+
     /// Whether the disk still says the same.
     pub(super) fn holds(&self, world: &dyn World) -> bool {
         match (&self.stat, world.stat(&self.path)) {

@@ -16,6 +16,7 @@ mod resolve;
 mod rules;
 mod stuck;
 mod vcs;
+mod vigil;
 mod walk;
 
 use std::time::Duration;
@@ -73,6 +74,15 @@ impl Detector {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// One that asks for no events, so that every remembered answer is checked stamp by stamp.
+    #[must_use]
+    pub fn by_stamps() -> Self {
+        Self {
+            cache: Cache::by_stamps(),
+            ..Self::default()
+        }
     }
 
     /// The answer, when it is remembered and still true. Touches local file systems only and never waits for long, so
@@ -137,6 +147,12 @@ impl Detector {
             micros: micros(world, begun),
             ..answer
         })
+    }
+
+    /// How many of the user's inotify watches stand for the answers.
+    #[must_use]
+    pub fn watches(&self) -> usize {
+        self.cache.watches()
     }
 
     /// How many answers are kept.

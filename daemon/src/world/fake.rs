@@ -362,6 +362,10 @@ impl World for FakeWorld {
         Arc::clone(&self.inner().table)
     }
 
+    fn events(&self) -> Option<Box<dyn super::events::Events>> {
+        None
+    }
+
     fn stat(&self, path: &Path) -> io::Result<Stat> {
         Ok(self.enter(path)?.node(path)?.stat)
     }

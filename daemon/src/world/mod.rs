@@ -11,6 +11,7 @@
 
 mod beneath;
 pub mod dir;
+pub mod events;
 pub mod fake;
 pub mod fd;
 pub mod folder;
@@ -99,6 +100,8 @@ pub trait World: Send + Sync {
     /// What is mounted where, as of this call: one question to the kernel, and the table is read again only when it
     /// has changed.
     fn mounts(&self) -> Arc<MountTable>;
+    /// A queue of events that is filled before a change returns; none where the system has no such thing.
+    fn events(&self) -> Option<Box<dyn events::Events>>;
 
     /// What a path names; links not followed.
     fn stat(&self, path: &Path) -> io::Result<Stat>;

@@ -96,6 +96,10 @@ impl World for OsWorld {
         self.mounts.current()
     }
 
+    fn events(&self) -> Option<Box<dyn super::events::Events>> {
+        super::events::open()
+    }
+
     fn stat(&self, path: &Path) -> io::Result<Stat> {
         stat(path)
     }
