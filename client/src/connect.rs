@@ -69,15 +69,24 @@ fn not_running(options: &Options) -> Error {
         .next("start it with `tocli daemon start`, or leave out `--no-start`")
 }
 
-/// One attempt: our own socket, then the one in the lock file.
+/// One attempt: our own socket, then the one in the lock file. A daemon that holds its lock and listens nowhere is about
+/// to serve, about to end, or about to bind a socket that was removed: it is waited for.
 pub(crate) fn reach(options: &Options, hello: &Hello, first: &[u8]) -> Result<Reach> {
     let places = &options.places;
     let own = knock(&places.socket, hello, first)?;
     let Reach::Nobody = own else { return Ok(own) };
-    match guard::lock_file(&places.lock(), guard::uid()) {
-        Some(lock) if lock.socket != places.socket => knock(&lock.socket, hello, first),
-        _ => Ok(Reach::Nobody),
+    let Some((lock, file)) = guard::lock_file(&places.lock(), guard::uid()) else {
+        return Ok(Reach::Nobody);
+    };
+    if lock.socket != places.socket
+        && let reached @ (Reach::Linked(_) | Reach::Later(_)) = knock(&lock.socket, hello, first)?
+    {
+        return Ok(reached);
     }
+    if guard::is_held(&file) {
+        return Ok(Reach::Later("it holds its lock and listens nowhere"));
+    }
+    Ok(Reach::Nobody)
 }
 
 fn knock(socket: &Path, hello: &Hello, first: &[u8]) -> Result<Reach> {

@@ -3,7 +3,7 @@
 //! Asked by `connect` and `start`. What must stay true: nothing that another user could have put there is followed, and
 //! nothing is made in a folder of another user.
 
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -88,9 +88,9 @@ fn nothing_there(error: &std::io::Error) -> bool {
 /// The most bytes of a lock file that are read: its socket path is at most 108 bytes.
 const LOCK_FILE: u64 = 4096;
 
-/// What the lock file of a state folder says; none when there is none, when it is not ours, or when it is of an earlier
-/// boot.
-pub(crate) fn lock_file(path: &Path, uid: u32) -> Option<LockFile> {
+/// What the lock file of a state folder says, and the file; none when there is none, when it is not ours, or when it is
+/// of an earlier boot.
+pub(crate) fn lock_file(path: &Path, uid: u32) -> Option<(LockFile, File)> {
     let file = std::fs::OpenOptions::new()
         .read(true)
         .custom_flags(nofollow())
@@ -101,14 +101,14 @@ pub(crate) fn lock_file(path: &Path, uid: u32) -> Option<LockFile> {
         return None;
     }
     let mut text = Vec::new();
-    file.take(LOCK_FILE).read_to_end(&mut text).ok()?;
+    (&file).take(LOCK_FILE).read_to_end(&mut text).ok()?;
     let lock = LockFile::from_text(&text);
     let known = lock.socket.is_absolute() && lock.boot == boot_id();
-    known.then_some(lock)
+    known.then_some((lock, file))
 }
 
 /// Whether another process holds the lock on a file. Asked with a shared lock, which two askers can have at once.
-pub(crate) fn is_held(file: &std::fs::File) -> bool {
+pub(crate) fn is_held(file: &File) -> bool {
     matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock))
 }
 
@@ -160,7 +160,7 @@ pub(crate) fn own_state(state_dir: &Path, uid: u32) -> Result<()> {
 ///
 /// # Errors
 /// `unavailable` when it cannot be made.
-pub(crate) fn starters(state_dir: &Path) -> Result<std::fs::File> {
+pub(crate) fn starters(state_dir: &Path) -> Result<File> {
     let cannot = |error: std::io::Error| {
         Error::unavailable(format!(
             "the daemon cannot keep its state in `{}`",
@@ -226,13 +226,14 @@ mod tests {
             version: "1".into(),
         };
         std::fs::write(&path, lock.to_text()).expect("written");
-        assert_eq!(lock_file(&path, uid()), Some(lock.clone()));
-        assert_eq!(lock_file(&path, uid() + 1), None);
+        let said = |path: &Path, uid| lock_file(path, uid).map(|(lock, _)| lock);
+        assert_eq!(said(&path, uid()), Some(lock.clone()));
+        assert_eq!(said(&path, uid() + 1), None);
         symlink(&path, base.path().join("link")).expect("linked");
-        assert_eq!(lock_file(&base.path().join("link"), uid()), None);
+        assert_eq!(said(&base.path().join("link"), uid()), None);
         lock.boot = "another".into();
         std::fs::write(&path, lock.to_text()).expect("written");
-        assert_eq!(lock_file(&path, uid()), None);
+        assert_eq!(said(&path, uid()), None);
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(crate) const TICK: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the daemon has beyond a deadline to say itself that it has passed.
-const GRACE: Duration = Duration::from_secs(2);
+const GRACE: Duration = Duration::from_secs(1);
 
 /// What one read takes at the most.
 const READ: usize = 64 << 10;

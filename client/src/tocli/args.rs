@@ -6,6 +6,7 @@
 pub(crate) mod config;
 pub(crate) mod daemon;
 pub(crate) mod detect;
+pub(crate) mod fast;
 pub(crate) mod index;
 pub(crate) mod migrate;
 pub(crate) mod role;

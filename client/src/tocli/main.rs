@@ -39,7 +39,7 @@ use voice::Voice;
 
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
-    let cli = match Cli::try_parse_from(&words) {
+    let cli = match args::fast::plain(&words).map_or_else(|| Cli::try_parse_from(&words), Ok) {
         Ok(cli) => cli,
         Err(error) => return wrong::words(&error, &words),
     };
@@ -82,7 +82,8 @@ fn options(global: &Global) -> Result<Options, End> {
         } else {
             Start::IfNeeded
         },
-        program: global.tod.clone(),
+        // The daemon is started from another directory.
+        program: global.tod.as_deref().map(std::path::absolute).transpose()?,
         ..Options::from_env()?
     })
 }

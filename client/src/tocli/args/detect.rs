@@ -19,6 +19,10 @@ pub(crate) struct Words {
 }
 
 impl Words {
+    pub(crate) fn at(path: Option<PathBuf>) -> Self {
+        Self { path, explicit: None }
+    }
+
     pub(crate) fn question(&self, caller: &Caller) -> Result<Question> {
         let from = match (&self.path, &self.explicit) {
             (_, Some(path)) => From::Explicit(absolute(path, caller)?),

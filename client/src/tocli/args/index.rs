@@ -57,6 +57,11 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
+    pub(crate) fn at(at: Where) -> Self {
+        let sync = Synced { no_sync: false };
+        Self { at, sync }
+    }
+
     pub(crate) fn question(&self, caller: &Caller) -> Result<Question> {
         Ok(Question::patient(Request::Index(index::Request::Clock {
             at: self.at.from(caller)?,

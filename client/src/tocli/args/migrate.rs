@@ -7,7 +7,7 @@ use super::Question;
 
 /// `migrate`.
 #[derive(Args, Debug)]
-#[command(arg_required_else_help = true, args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Words {
     /// Rehearse all steps of this release on a copy
     #[arg(long)]
@@ -19,7 +19,7 @@ pub(crate) struct Words {
 /// The verbs.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Which steps have been applied
+    /// Which steps have been applied [default]
     Status,
     /// Rehearse all steps of this release on a copy: the same as `--check`
     Check,
@@ -47,8 +47,8 @@ mod tests {
         assert_eq!(asked("migrate --check").as_ref(), Ok(&check));
         assert_eq!(asked("migrate check"), Ok(check));
         let status = Question::soon(Request::Migrate(migrate::Request::Status));
-        assert_eq!(asked("migrate status"), Ok(status));
-        assert!(wrong("migrate"));
+        assert_eq!(asked("migrate status").as_ref(), Ok(&status));
+        assert_eq!(asked("migrate"), Ok(status));
         assert!(wrong("migrate --check status"));
     }
 }
