@@ -38,7 +38,6 @@ pub(super) struct Shared(Arc<RwLock<View>>);
 
 impl Shared {
     /// To look at.
-    #[must_use]
     pub(super) fn read(&self) -> RwLockReadGuard<'_, View> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -212,7 +211,8 @@ impl<D: Disk> Engine<D> {
                     return;
                 };
                 // Either can decide about paths that are tracked: the index must be at hand.
-                self.again.index |= name == b".gitignore" || (name == b".git" && id != Tree::ROOT);
+                self.again.index |= name == b".gitignore" || name == b".git";
+                self.again.repo |= name == b".git" && id == Tree::ROOT;
                 let said = self.inner.dirty.entry(id).or_default().entry(name).or_default();
                 said.is_dir |= is_dir;
                 said.came |= matches!(hint, Hint::Created | Hint::MovedTo(_));

@@ -16,6 +16,9 @@ pub(super) struct Settings {
     pub(super) worktree_config: bool,
 }
 
+/// Given the path and the condition of an included file, as written.
+pub(super) type Include<'a> = dyn FnMut(&[u8], Option<&[u8]>, &mut Settings) + 'a;
+
 /// One `section.key = value` with the section's subsection.
 struct Entry {
     section: Vec<u8>,
@@ -28,7 +31,7 @@ struct Entry {
 impl Settings {
     /// Lays a file's text over what is known. `include` is given the path and the condition of each included file, as
     /// written, and returns its text when the condition holds and it can be read.
-    pub(super) fn read(&mut self, text: &[u8], include: &mut dyn FnMut(&[u8], Option<&[u8]>, &mut Self)) {
+    pub(super) fn read(&mut self, text: &[u8], include: &mut Include<'_>) {
         let mut reader = Reader {
             text,
             at: 0,

@@ -127,12 +127,6 @@ impl Entries {
         self.ends.len()
     }
 
-    /// Whether nothing is tracked.
-    #[must_use]
-    pub(super) fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
-
     /// A path by its number.
     #[must_use]
     pub(super) fn get(&self, number: usize) -> &[u8] {

@@ -104,6 +104,10 @@ impl Journal {
         if self.log.len() > bound * 2 {
             self.trim(tree, bound);
         }
+        tree.tidy_names(self.log.iter_mut().filter_map(|record| match &mut record.what {
+            What::Moved(_, name) => Some(name),
+            _ => None,
+        }));
         Some(self.tick)
     }
 
@@ -313,7 +317,7 @@ impl Fold<'_> {
             }
         }
         for path in std::mem::take(&mut self.ghosts) {
-            if !now.contains_key(&path) && !sources.contains(&path) && self.was_ghost(&path) {
+            if !now.contains_key(&path) && !sources.contains(&path) && self.shown_at(&path).is_none() {
                 now.insert(path.clone(), deleted(path));
             }
         }
@@ -321,15 +325,15 @@ impl Fold<'_> {
     }
 
     fn is_same(&self, old: Id, path: &[u8]) -> bool {
-        let new = self.tree.find(path.strip_suffix(b"/").unwrap_or(path));
+        let new = self.shown_at(path);
         new.is_some_and(|new| !self.tree.differs(new, self.tree.kind(old), &self.tree.meta(old)))
     }
 
-    /// A path that is there now, untouched, had no ghost: its node was away and came back.
-    fn was_ghost(&self, path: &[u8]) -> bool {
-        self.tree
-            .find(path)
-            .is_none_or(|id| self.tree.kind(id) == Kind::Dir)
+    /// What is shown at a path now.
+    fn shown_at(&self, path: &[u8]) -> Option<Id> {
+        let id = self.tree.find(path.strip_suffix(b"/").unwrap_or(path))?;
+        let kind = self.tree.kind(id);
+        (kind != Kind::Dir && (kind == Kind::Nested) == path.ends_with(b"/")).then_some(id)
     }
 }
 

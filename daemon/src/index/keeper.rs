@@ -24,6 +24,8 @@ use crate::watch::{Event, Hub, Mailbox, TreeKey};
 
 /// Events that may wait; more are as good as an overflow.
 const WAITING: usize = 1 << 20;
+/// How often a barrier looks again at what moves while it is looked at.
+const TURNS: usize = 16;
 /// Changes in one part of a batch.
 const PART: usize = 4096;
 
@@ -256,7 +258,7 @@ impl Tree {
                     Since::Time(_) => clock.clone(),
                 };
                 deliver(
-                    &[post.clone()],
+                    std::slice::from_ref(&post),
                     Batch {
                         clock,
                         changes,
@@ -312,17 +314,42 @@ impl Tree {
                 engine.look_outside();
             }
             if engine.is_dirty() {
-                let before = self.shared.read().journal.tick();
-                if let Some(tick) = engine.settle() {
-                    self.publish(before, tick);
-                }
-                self.show_state(&engine);
+                self.settle(&mut engine);
                 last = Instant::now();
+            }
+            if !barriers.is_empty() {
+                self.settle_rest(&mut engine);
             }
             for barrier in barriers {
                 // Who asked may have gone.
                 let _gone = barrier.send(());
             }
+        }
+    }
+
+    fn settle(&self, engine: &mut Engine<LocalDisk>) {
+        let before = self.shared.read().journal.tick();
+        if let Some(tick) = engine.settle() {
+            self.publish(before, tick);
+        }
+        self.show_state(engine);
+    }
+
+    /// What could not be looked at because its directory has moved meanwhile: the event that tells where is there by
+    /// now, or the directory is gone.
+    fn settle_rest(&self, engine: &mut Engine<LocalDisk>) {
+        for turn in 0..TURNS {
+            if !engine.is_dirty() {
+                return;
+            }
+            self.hub.drain();
+            std::mem::take(&mut self.mails.lock().events)
+                .into_iter()
+                .for_each(|event| engine.note(event));
+            if turn > 0 {
+                engine.insist();
+            }
+            self.settle(engine);
         }
     }
 

@@ -68,6 +68,7 @@ impl Names {
         self.garbage > CHUNK && self.garbage * 2 > self.used
     }
 
+    #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         self.chunks.len() * CHUNK
     }

@@ -5,6 +5,7 @@
 //! whose directory is not at its place (it moved again meanwhile) stays dirty for the event that tells where it is.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 use super::crawl::{self, Found, Job, Verdict};
@@ -143,6 +144,17 @@ impl<D: Disk> Engine<D> {
         self.inner = inner;
     }
 
+    /// For what stays dirty although no event waits: looks at the directories themselves by their names. What is not
+    /// there any more dies, and is found again by the event that tells where it went.
+    pub(super) fn insist(&mut self) {
+        let view = self.shared.read();
+        for id in self.inner.dirty.keys().copied().collect::<Vec<_>>() {
+            if id != Tree::ROOT && view.tree.is_attached(id) {
+                self.inner.mark(&view.tree, id);
+            }
+        }
+    }
+
     fn can_go_on(&self) -> bool {
         let view = self.shared.read();
         self.inner
@@ -195,7 +207,9 @@ impl<D: Disk> Engine<D> {
                 }
             };
             let Some(mut desk) = desk else {
-                deferred.insert(id, names);
+                if !self.is_unreadable(id) {
+                    deferred.insert(id, names);
+                }
                 continue;
             };
             progressed = true;
@@ -231,6 +245,13 @@ impl<D: Disk> Engine<D> {
             rules,
             excluded,
         })
+    }
+
+    /// A directory that is there and may not be opened has no content: its names are looked at when its mode changes.
+    fn is_unreadable(&self, id: Id) -> bool {
+        let path = self.shared.read().tree.path(id);
+        let error = self.disk.open_at(&self.root, &path).err();
+        error.is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
     }
 
     fn reload_matcher(&mut self, desk: &Desk<D>) -> bool {
@@ -290,9 +311,7 @@ impl<D: Disk> Engine<D> {
             return;
         }
         if name == b".git" {
-            if desk.id == Tree::ROOT {
-                self.again.repo = true;
-            } else {
+            if desk.id != Tree::ROOT {
                 jobs.extend(self.job_of(desk.id));
             }
             return;

@@ -36,12 +36,6 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// Whether `files` shows it.
-    #[must_use]
-    pub(super) fn is_shown(self) -> bool {
-        self != Self::Dir
-    }
-
     /// The node kind of a plain entry.
     #[must_use]
     pub(super) fn plain(kind: FileKind) -> Self {
@@ -132,7 +126,7 @@ impl Tree {
     }
 
     /// Bytes held for nodes, names and look-up.
-    #[must_use]
+    #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         self.blocks.len() * BLOCK * size_of::<Node>() + self.names.bytes() + self.buckets.len() * 4
     }
@@ -151,7 +145,7 @@ impl Tree {
             return id;
         }
         let id = Id(self.len);
-        if self.len as usize % BLOCK == 0 {
+        if (self.len as usize).is_multiple_of(BLOCK) {
             self.blocks.push(Vec::with_capacity(BLOCK));
         }
         if let Some(block) = self.blocks.last_mut() {
@@ -367,7 +361,24 @@ impl Tree {
         debug_assert!(self.node(id).detached);
         let name = self.node(id).name();
         self.names.release(name);
+        // Without a name it is passed over when the names are written anew.
+        self.node_mut(id).len = 0;
         self.free.push(id);
+    }
+
+    /// Writes the names anew when more than half of their bytes is of no more use. `others` are the names that
+    /// something beside the nodes holds.
+    pub(super) fn tidy_names<'a>(&mut self, others: impl Iterator<Item = &'a mut Name>) {
+        if !self.names.is_wasteful() {
+            return;
+        }
+        let old = std::mem::take(&mut self.names);
+        for node in self.blocks.iter_mut().flatten().filter(|node| node.len > 0) {
+            node.name = self.names.add(old.get(node.name())).at;
+        }
+        for name in others {
+            *name = self.names.add(old.get(*name));
+        }
     }
 
     pub(super) fn release_name(&mut self, name: Name) {

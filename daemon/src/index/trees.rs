@@ -21,13 +21,15 @@ use crate::watch::{Hub, TreeKey};
 /// More threads than this do not make a crawl faster.
 const THREADS: usize = 8;
 
+type Kept = BTreeMap<PathBuf, (Arc<Tree>, JoinHandle<()>)>;
+
 /// All trees of the daemon.
 #[derive(Debug)]
 pub struct Trees {
     settings: Settings,
     hub: Arc<Hub>,
     keys: AtomicU64,
-    trees: Mutex<BTreeMap<PathBuf, (Arc<Tree>, JoinHandle<()>)>>,
+    trees: Mutex<Kept>,
     reader: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -54,7 +56,7 @@ impl Trees {
         }))
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<PathBuf, (Arc<Tree>, JoinHandle<()>)>> {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
         self.trees.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

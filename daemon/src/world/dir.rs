@@ -220,8 +220,8 @@ fn meta(stat: &rustix::fs::Stat) -> Meta {
         kind: file_kind(FileType::from_raw_mode(stat.st_mode)),
         mode: stat.st_mode as u16,
         size: stat.st_size as u64,
-        mtime: nanos(stat.st_mtime, stat.st_mtime_nsec as u64),
-        ctime: nanos(stat.st_ctime, stat.st_ctime_nsec as u64),
+        mtime: nanos(stat.st_mtime, stat.st_mtime_nsec),
+        ctime: nanos(stat.st_ctime, stat.st_ctime_nsec),
         ino: stat.st_ino,
         dev: stat.st_dev,
     }

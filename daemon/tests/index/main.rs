@@ -1,6 +1,14 @@
 //! The index against git itself, on real repositories in temporary folders: after every step the list of files equals
 //! git's, and `changes` names exactly what a journal kept by the test says.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::cast_possible_truncation,
+    clippy::print_stderr,
+    reason = "a test makes the files it looks at and runs git beside them"
+)]
+
 mod bed;
 mod random;
 
