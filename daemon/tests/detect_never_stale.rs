@@ -354,3 +354,27 @@ fn an_ancestor_moved_away_and_linked_from_its_old_place_is_seen() {
     symlink("y", work.join("x")).unwrap();
     assert_eq!(find().root, work.join("y/p").into());
 }
+
+#[test]
+fn a_directory_removed_under_somebody_who_stands_in_it_is_seen() {
+    let dir = tempfile::tempdir().unwrap();
+    let work = dir.path().canonicalize().unwrap();
+    fs::create_dir(work.join("s")).unwrap();
+    let world = OsWorld::new();
+    // The way up ends at once: what is above is only passed through.
+    let vars = vec![("GIT_CEILING_DIRECTORIES".to_owned(), work.as_path().into())];
+    let caller = Caller {
+        cwd: work.join("s").into(),
+        vars,
+        ..Caller::default()
+    };
+    let detector = Detector::new();
+    let find = || detector.find(&world, &caller, &From::Caller, &Settings::default());
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !(find().unwrap().cached && find().unwrap().cached) {
+        assert!(Instant::now() < deadline);
+    }
+    let _stands = fs::File::open(work.join("s")).unwrap();
+    fs::remove_dir(work.join("s")).unwrap();
+    assert_eq!(find().unwrap_err().kind, proto::Kind::NotFound);
+}
