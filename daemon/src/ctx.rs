@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proto::Caller;
 use proto::error::Result;
@@ -15,7 +16,8 @@ use crate::detect::{self, Detector};
 use crate::dispatch::Locks;
 use crate::index::{self, Trees};
 use crate::life::Life;
-use crate::workspace::config::Config;
+use crate::workspace::Entered;
+use crate::workspace::config::{Config, Settings};
 use crate::world::{OsWorld, World, process};
 
 /// The daemon's belongings.
@@ -34,6 +36,8 @@ pub struct Ctx {
     pub detector: Detector,
     /// All settings.
     pub config: Config,
+    /// Which workspace each tree in use belongs to.
+    pub entered: Entered,
     /// The watched trees.
     pub trees: Arc<Trees>,
 }
@@ -57,13 +61,12 @@ impl Ctx {
                 false => tracing::info!("{note}"),
             }
         }
-        let trees = Trees::new(index::Settings {
-            home: places.home.clone(),
-            ..index::Settings::default()
-        })?;
+        let config = Config::new(&places);
+        let trees = Trees::new(watching(&config.settings(&*world, None, &[]), &places))?;
         Ok(Self {
             world,
-            config: Config::new(&places),
+            config,
+            entered: Entered::default(),
             places,
             life,
             db: opened.db,
@@ -113,6 +116,17 @@ impl Ctx {
     pub fn close(&self) -> Result<()> {
         self.trees.stop();
         self.db.close()
+    }
+}
+
+/// What the watcher is told of the user's settings when the daemon begins.
+fn watching(settings: &Settings, places: &Places) -> index::Settings {
+    index::Settings {
+        settle: Duration::from_millis(settings.settle_ms()),
+        max_watches: Some(settings.max_watches()),
+        extra_ignores: settings.extra_ignores(),
+        home: places.home.clone(),
+        ..index::Settings::default()
     }
 }
 

@@ -145,6 +145,12 @@ impl<'a> Memory<'a> {
         &self.ctx.places
     }
 
+    /// Which workspace each tree in use belongs to.
+    #[must_use]
+    pub fn entered(&self) -> &'a workspace::Entered {
+        &self.ctx.entered
+    }
+
     /// The watched trees.
     #[must_use]
     pub fn trees(&self) -> &'a index::Trees {

@@ -15,6 +15,7 @@ use super::Tree;
 use crate::ctx::Ctx;
 use crate::dispatch::{self, Ask};
 use crate::server::Sink;
+use crate::workspace;
 
 /// How long a query waits for its cookie before it answers `unsynced` (SPEC 6).
 const SYNC_LIMIT: Duration = Duration::from_secs(1);
@@ -116,7 +117,14 @@ fn weak(ctx: &Ctx, found: &Detection) -> bool {
 
 /// The first use of a tree: its workspace goes on record, and its crawl begins.
 async fn open(ctx: &Arc<Ctx>, ask: &Ask, found: Detection) -> Result<Arc<Tree>> {
-    dispatch::on_pool(ctx, ask, move |desk| desk.ctx.trees.ensure(found.root.as_path())).await
+    dispatch::on_pool(ctx, ask, move |desk| {
+        // A full disk keeps nobody from reading: without its record the tree is served all the same.
+        if let Err(error) = workspace::activate(desk, &found) {
+            tracing::warn!(%error, root = %found.root.display(), "a workspace could not be entered");
+        }
+        desk.ctx.trees.ensure(found.root.as_path())
+    })
+    .await
 }
 
 async fn files(tree: &Arc<Tree>, glob: Option<String>, unsynced: bool, sink: &Sink) -> Result<Answer> {

@@ -2,6 +2,7 @@
 
 use proto::daemon::{Database, Status, Watches, Workspace};
 use proto::hello::{HIGHEST, VERSION};
+use proto::index::TreeStatus;
 
 use crate::dispatch::Memory;
 use crate::world::process;
@@ -33,14 +34,30 @@ pub(super) fn status(memory: Memory<'_>) -> Status {
             writable: true,
             note: None,
         },
-        workspaces: trees
-            .into_iter()
-            .map(|tree| Workspace {
-                id: String::new(),
-                root: tree.root.clone(),
-                trees: vec![tree],
-            })
-            .collect(),
+        workspaces: by_workspace(memory, trees),
         warnings: life.warnings(),
     }
+}
+
+/// Trees of one workspace stand together; a tree that is not on record stands alone, without an id.
+fn by_workspace(memory: Memory<'_>, trees: Vec<TreeStatus>) -> Vec<Workspace> {
+    let mut found: Vec<Workspace> = Vec::new();
+    for tree in trees {
+        let (id, root) = match memory.entered().of(tree.root.as_path()) {
+            Some((id, root)) => (id, root.into()),
+            None => (String::new(), tree.root.clone()),
+        };
+        match found
+            .iter_mut()
+            .find(|workspace| !id.is_empty() && workspace.id == id)
+        {
+            Some(workspace) => workspace.trees.push(tree),
+            None => found.push(Workspace {
+                id,
+                root,
+                trees: vec![tree],
+            }),
+        }
+    }
+    found
 }

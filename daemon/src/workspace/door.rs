@@ -162,6 +162,7 @@ fn change_row(
             let mut row = live(house, &id)?;
             change(&mut row)?;
             row.put(batch)?;
+            house.entered.drop_all_of(&id);
             shown(house, &row, Vec::new())
         }),
     )
@@ -275,7 +276,7 @@ fn relocate(house: &House<'_>, which: &Which, to: &RawPath, confirmed: bool) -> 
         Box::new(|batch: &mut Batch| {
             let mut row = live(house, &id)?;
             if !confirmed && !row.identity.is(&now) {
-                return Err(Error::refused(format!(
+                return Err(Error::conflict(format!(
                     "`{}` is another directory than the one on record for `{id}`",
                     root.display()
                 ))
@@ -290,6 +291,7 @@ fn relocate(house: &House<'_>, which: &Which, to: &RawPath, confirmed: bool) -> 
             row.identity = now;
             row.last_access = house.world.now();
             row.put(batch)?;
+            house.entered.drop_all_of(&id);
             shown(house, &row, Vec::new())
         }),
     )

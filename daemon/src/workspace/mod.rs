@@ -8,6 +8,7 @@
 
 pub mod config;
 mod door;
+mod entered;
 pub mod folder;
 mod isolation;
 mod registry;
@@ -21,9 +22,10 @@ mod totals;
 pub mod tree;
 pub mod yaml;
 
-use proto::detect::From;
+use proto::detect::{Detection, From};
 use proto::{Answer, Error, Request, error::Result};
 
+pub use self::entered::Entered;
 pub use self::folder::Folder;
 pub use self::registry::{Change, House, REGISTRY, WorkspaceScope};
 use crate::dispatch::Desk;
@@ -53,6 +55,16 @@ pub fn only_looks(request: &Request) -> bool {
     )
 }
 
+/// The workspace of a detected project, entered in the registry at its first use: for a room that only works with it
+/// and changes nothing under the caller's request.
+///
+/// # Errors
+/// When the database or the root cannot be read, or the first entry cannot be kept.
+pub fn activate(desk: &Desk<'_>, found: &Detection) -> Result<WorkspaceScope> {
+    let refuse = |_: &str, _: Change<'_>| Err(Error::bug("a change was made without a request"));
+    housed(desk, &refuse, |house| house.activate_found(found))
+}
+
 /// Hands the registry and all it stands on to a room that works for a workspace.
 ///
 /// # Errors
@@ -62,6 +74,15 @@ pub fn in_house<T>(
     request: &Request,
     work: impl FnOnce(&House<'_>) -> Result<T>,
 ) -> Result<T> {
+    let change = |scope: &str, change: Change<'_>| desk.change(scope, request, change);
+    housed(desk, &change, work)
+}
+
+fn housed<T>(
+    desk: &Desk<'_>,
+    change: &dyn Fn(&str, Change<'_>) -> Result<Answer>,
+    work: impl FnOnce(&House<'_>) -> Result<T>,
+) -> Result<T> {
     let ctx = desk.ctx;
     let entering = ctx.locks.of(REGISTRY);
     work(&House {
@@ -69,9 +90,10 @@ pub fn in_house<T>(
         places: &ctx.places,
         db: &ctx.db,
         config: &ctx.config,
+        entered: &ctx.entered,
         caller: &desk.ask.caller,
         find: &|from: &From| desk.locate(from),
         entering: &entering,
-        change: &|scope: &str, change: Change<'_>| desk.change(scope, request, change),
+        change,
     })
 }

@@ -11,6 +11,7 @@ use proto::detect::{Detection, From};
 use proto::places::Places;
 use proto::{Answer, Caller, Error, RawPath, error::Result};
 
+use super::Entered;
 use super::config::{Config, Project, Settings, Storage};
 use super::folder::Folder;
 use super::rules::{self, Identity, Seen, Verdict};
@@ -31,6 +32,8 @@ pub struct House<'a> {
     pub config: &'a Config,
     /// Who asks.
     pub caller: &'a Caller,
+    /// Which workspace each tree in use belongs to.
+    pub entered: &'a Entered,
     /// Finds a project.
     pub find: &'a dyn Fn(&From) -> Result<Detection>,
     /// Held while workspaces are entered; the lock of [`REGISTRY`].
@@ -150,6 +153,7 @@ impl House<'_> {
     /// When the database or the root cannot be read.
     pub fn activate_found(&self, detection: &Detection) -> Result<WorkspaceScope> {
         if let Some(scope) = self.at_hand(detection)? {
+            self.entered.note(&scope);
             return Ok(scope);
         }
         let entering = self.entering.lock().unwrap_or_else(PoisonError::into_inner);
@@ -158,6 +162,7 @@ impl House<'_> {
         let staged = self.db.stage(batch)?;
         drop(entering);
         staged.durable()?;
+        self.entered.note(&scope);
         Ok(scope)
     }
 

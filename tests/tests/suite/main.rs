@@ -9,6 +9,7 @@
     reason = "in a test a panic is the verdict, also in the functions that tests share"
 )]
 
+mod config;
 mod detect;
 mod hostile;
 mod hung;
@@ -16,9 +17,11 @@ mod index;
 mod life;
 mod packaging;
 mod places;
+mod role;
 mod stale;
 mod start;
 mod store;
 mod systemd;
 mod tidy;
 mod wire;
+mod workspace;

@@ -277,14 +277,14 @@ pub const KEYS: &[Spec] = &[
         "performance.cache_ttl_minutes",
         Kind::Number(0, 525_600),
         "5",
-        Trust::User,
+        Trust::LowerOnly,
         "How long an unused answer stays in memory; it bounds memory alone, an answer is never stale",
     ),
     spec(
         "performance.max_cached_workspaces",
         Kind::Number(1, 10_000),
         "50",
-        Trust::User,
+        Trust::LowerOnly,
         "The most workspaces held in memory",
     ),
     spec(
