@@ -5,11 +5,15 @@ use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tests::deadline;
 
 /// The word by which this program is told to be the echo.
 pub const WORD: &str = "--echo";
+
+/// Each echo has a socket of its own.
+static STARTED: AtomicUsize = AtomicUsize::new(0);
 
 /// One round: sends the bytes, reads an answer of that many.
 pub fn round(stream: &mut UnixStream, asked: &[u8], answer: &mut [u8]) {
@@ -27,7 +31,8 @@ pub struct Echo {
 impl Echo {
     /// Starts one that answers `asked` bytes with `answered` bytes, at a socket in `folder`.
     pub fn start(folder: &Path, asked: usize, answered: usize) -> Self {
-        let socket = folder.join(format!("echo-{asked}-{answered}.sock"));
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let socket = folder.join(format!("echo-{number}.sock"));
         let child = Command::new(std::env::current_exe().expect("this program"))
             .arg(WORD)
             .arg(&socket)
