@@ -5,7 +5,7 @@
 #
 # To add a step: write a function `tour_<word>` and put its word into TOUR.
 set -euo pipefail
-TOUR='detect files changes watch workspace config role daemon stop'
+TOUR='detect files changes watch workspace config role reboot daemon stop'
 
 repo=$(cd "$(dirname "$0")/.." && git rev-parse --show-toplevel)
 bin=$(cd "${BIN:?the folder of tod and tocli}" && pwd)
@@ -50,7 +50,7 @@ run() { # FOLDER COMMAND…
   shift
   printf '%s$ %s\n' "${folder/#$scratch\//}" "$*"
   out=$(cd "$folder" && "$@") || { printf '%s\n' "$out"; echo "that command failed"; exit 1; }
-  printf '%s\n' "$out" | head -n "${lines:-8}" | sed 's/^/    /'
+  [ -z "$out" ] || printf '%s\n' "$out" | head -n "${lines:-8}" | sed 's/^/    /'
 }
 
 # Runs a command that must hold, quietly.
@@ -66,7 +66,9 @@ is() { [ "$1" = "$2" ] || { printf '    expected: %s\n    found:    %s\n' "$2" "
 has() { case $1 in *"$2"*) ;; *) printf '    not found: %s\n' "$2"; return 1 ;; esac; }
 
 # The first value of a field in $out, which is JSON: text or number.
-field() { printf '%s' "$out" | tr '\n' ' ' | grep -o "\"$1\": *\"\{0,1\}[^\",}]*" | head -n 1 | sed 's/.*: *"\{0,1\}//'; }
+field() {
+  printf '%s' "$out" | tr '\n' ' ' | grep -o "\"$1\": *\"\{0,1\}[^\",}]*" | head -n 1 | sed 's/^"[^"]*": *"\{0,1\}//'
+}
 
 # The files git would show: listed, on disk, and no directories.
 files_by_git() {
@@ -113,21 +115,38 @@ tour_changes() {
   holds 'the files are still those of git' is "$(cd "$clone" && tocli files)" "$(files_by_git "$clone")"
 }
 
-tour_watch() {
-  say 'tell me as it happens'
+# Starts a subscriber in the background and edits until it has been told once.
+subscribe() {
   printf 'clone$ tocli watch --json &\n'
   (cd "$clone" && exec tocli watch --json) >"$scratch/watched" &
   watcher=$!
+  told_of watched.txt
+}
+
+# Edits a file of the clone until the subscriber has been told of it, within ten seconds.
+told_of() { # FILE
   local round
   for round in $(seq 100); do
-    echo "$round" >"$clone/watched.txt"
+    echo "$round" >"$clone/$1"
     sleep 0.1
-    grep -q 'watched\.txt' "$scratch/watched" && break
+    ! grep -q "\"$1\"" "$scratch/watched" || return 0
   done
-  head -n 2 "$scratch/watched" | cut -c 1-160 | sed 's/^/    /'
-  holds 'the subscriber was told' grep -q 'watched\.txt' "$scratch/watched"
-  kill "$watcher" && wait "$watcher" 2>/dev/null || true
+  echo "    the subscriber was not told of $1"
+  return 1
+}
+
+unsubscribe() {
+  kill "$watcher"
+  wait "$watcher" 2>/dev/null || true
   watcher=
+}
+
+tour_watch() {
+  say 'tell me as it happens'
+  subscribe
+  head -n 2 "$scratch/watched" | cut -c 1-160 | sed 's/^/    /'
+  holds 'the subscriber was told' told_of another.txt
+  unsubscribe
 }
 
 tour_workspace() {
@@ -145,18 +164,38 @@ tour_workspace() {
 
 tour_config() {
   say 'settings, and who set them'
-  run "$clone" tocli config get performance.cache_ttl_minutes
-  holds 'the built-in value' is "$out" 5
-  run "$clone" tocli config set performance.cache_ttl_minutes 7
+  run "$clone" tocli config get workspace.artifact_retention_days
+  holds 'the built-in value' is "$out" 30
+  run "$clone" tocli config set workspace.artifact_retention_days 7
   lines=4 run "$clone" tocli config list --origin
-  run "$clone" tocli config get performance.cache_ttl_minutes
+  run "$clone" tocli config get workspace.artifact_retention_days
   holds 'the new value' is "$out" 7
+  printf 'clone$ tocli config set agents.max_count 5000\n'
+  local code=0
+  (cd "$clone" && tocli config set agents.max_count 5000) 2>&1 | sed 's/^/    /' || true
+  (cd "$clone" && tocli config set agents.max_count 5000) >/dev/null 2>&1 || code=$?
+  holds 'a project cannot widen what may happen: refused' is "$code" 4
 }
 
 tour_role() {
   say 'roles of workers'
   run "$clone" tocli role list
   holds 'the built-in ones are there' has "$out" architect
+}
+
+tour_reboot() {
+  say 'a new binary takes over, and no client notices'
+  run "$clone" tocli daemon status --json
+  local pid
+  pid=$(field pid)
+  subscribe
+  run "$clone" tocli daemon reboot
+  run "$clone" tocli daemon status --json
+  holds 'it is the same process' is "$(field pid)" "$pid"
+  holds 'and the next generation' is "$(field generation)" 1
+  holds 'the subscriber goes on' told_of after-the-reboot.txt
+  holds 'it is still the same connection' kill -0 "$watcher"
+  unsubscribe
 }
 
 tour_daemon() {

@@ -1,4 +1,4 @@
-//! Settings.
+//! Settings as a table or JSON, with the layer and the file that set each where that is asked.
 
 use std::io;
 

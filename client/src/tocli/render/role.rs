@@ -1,4 +1,4 @@
-//! Roles.
+//! Roles as a table or JSON, and one role with its whole text.
 
 use std::io;
 

@@ -1,6 +1,6 @@
 //! Every request of the protocol has a word of `tocli`, a test and a wire sample.
 
-use super::{Source, accept, refuses};
+use super::{Source, accept, refuses, sources};
 
 /// The requests of the protocol: room and variant, from the `Request` enum of each file in `proto/src/`.
 fn requests(sources: &[Source]) -> Vec<(String, String)> {
@@ -39,19 +39,26 @@ fn word(variant: &str) -> String {
     word
 }
 
-/// The words after `tocli` that make a request. The verbs of `index` stand alone, and `detect` has no verb.
+/// The words after `tocli` that make a request. The verbs of `index` stand alone, `detect` has no verb, and what a reboot
+/// is asked beside doing it are flags.
 fn command(room: &str, variant: &str) -> Vec<String> {
-    match room {
-        "detect" => vec!["detect".to_owned()],
-        "index" => vec![word(variant)],
-        _ => vec![room.to_owned(), word(variant)],
-    }
+    let words: &[&str] = match (room, variant) {
+        ("detect", _) => &["detect"],
+        ("daemon", "Rehearse") => &["reboot", "check"],
+        ("daemon", "Reboots") => &["reboot", "history"],
+        ("daemon", "LastReboot") => &["reboot", "status"],
+        ("index", _) => return vec![word(variant)],
+        _ => return vec![room.to_owned(), word(variant)],
+    };
+    words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 fn says(text: &str, words: &[String]) -> bool {
     text.lines().any(|line| {
         let mut parts = line.split(|c: char| !c.is_alphanumeric() && c != '-' && c != '_');
-        words.iter().all(|word| parts.any(|part| part == word))
+        words
+            .iter()
+            .all(|word| parts.any(|part| part.trim_start_matches('-') == word))
     })
 }
 
@@ -89,6 +96,11 @@ fn requests_are_complete(sources: &[Source]) -> Vec<String> {
         }
     }
     complaints
+}
+
+#[test]
+fn every_request_has_a_word_a_test_and_a_sample() {
+    accept(&requests_are_complete(&sources()));
 }
 
 #[test]
