@@ -2,7 +2,7 @@
 //!
 //! Asked by `daemon status`, `migrate`, maintenance and the daemon's own end.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use migrations::export;
@@ -23,6 +23,21 @@ impl Db {
             let _writers_wait = lock(&self.inner.commit);
             schema::export_to(engine, path, now)
         })
+    }
+
+    /// Takes a regular backup and removes the oldest ones over `keep`. The ladder restores the newest when the database
+    /// is damaged, so what was written since is what may be lost then.
+    ///
+    /// # Errors
+    /// As [`Db::export`].
+    pub fn back_up(&self, now: i64, keep: usize) -> Result<PathBuf> {
+        let places = &self.inner.places;
+        let path = places.backup_of(now);
+        self.export(&path, now)?;
+        places
+            .prune_backups(keep.max(1))
+            .map_err(|error| Trouble::from_io(&error).into_error())?;
+        Ok(path)
     }
 
     /// The schema, and what every step of this build has to say.

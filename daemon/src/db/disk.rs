@@ -25,6 +25,8 @@ use std::time::Duration;
 
 /// Bytes kept for a full disk (4 MiB: eight of sled's segments).
 pub(super) const BALLAST: u64 = 4 << 20;
+/// How the names of regular backups begin.
+const BACKUP: &str = "regular-";
 const MARK_MAGIC: [u8; 8] = *b"tod-mark";
 
 /// What the store asks of the disk beyond sled: replaced in tests by one that fails or counts.
@@ -48,7 +50,8 @@ pub struct RealDisk;
 
 impl Disk for RealDisk {
     fn sync(&self, file: &File) -> io::Result<()> {
-        file.sync_all()
+        // Data, size and extents; only times are left out, and nothing here depends on them.
+        file.sync_data()
     }
 
     fn free(&self, folder: &Path) -> io::Result<u64> {
@@ -80,6 +83,11 @@ impl Places {
     /// sled's one large file.
     pub(super) fn log(&self) -> PathBuf {
         self.db.join("db")
+    }
+
+    /// Its size in bytes, 0 when it is not there.
+    pub(super) fn log_size(&self) -> u64 {
+        fs::metadata(self.log()).map_or(0, |meta| meta.len())
     }
 
     /// Makes the folders, private to the user.
@@ -251,14 +259,36 @@ impl Places {
         sync_folder(&self.db)
     }
 
-    /// Moves sled's folder as it is to `aside`, and `fresh` (when given) into its place.
+    /// Moves sled's folder as it is to `aside`, and `fresh` (or an empty folder) into its place, in one step where the
+    /// file system can: whoever starts after a crash finds one of the two.
     pub(super) fn replace(&self, aside: &Path, fresh: Option<&Path>) -> io::Result<()> {
-        fs::rename(&self.db, aside)?;
         match fresh {
-            Some(fresh) => fs::rename(fresh, &self.db)?,
-            None => DirBuilder::new().mode(0o700).create(&self.db)?,
+            Some(fresh) => fs::rename(fresh, aside)?,
+            None => DirBuilder::new().mode(0o700).create(aside)?,
         }
-        sync_folder(&self.db)
+        if exchange(&self.db, aside).is_err() {
+            let between = self.unused("db.between");
+            fs::rename(&self.db, &between)?;
+            fs::rename(aside, &self.db)?;
+            fs::rename(&between, aside)?;
+        }
+        sync_folder(&self.state)
+    }
+
+    /// Removes the oldest of the regular backups until `keep` are left. Their names are their dates.
+    pub(super) fn prune_backups(&self, keep: usize) -> io::Result<()> {
+        let mut regular: Vec<String> = names_in(&self.backups)?;
+        regular.retain(|name| name.starts_with(BACKUP) && name.ends_with(".todexp"));
+        let surplus = regular.len().saturating_sub(keep);
+        regular
+            .iter()
+            .take(surplus)
+            .try_for_each(|name| fs::remove_file(self.backups.join(name)))
+    }
+
+    /// Where the regular backup of `now` goes: names sort by age.
+    pub(super) fn backup_of(&self, now: i64) -> PathBuf {
+        self.backups.join(format!("{BACKUP}{now:020}.todexp"))
     }
 
     /// Exports in the backups folder. Their order is not their age: that stands in each.
@@ -321,6 +351,19 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&draft, path)?;
     path.parent().map_or(Ok(()), sync_folder)
+}
+
+/// Exchanges two folders in one step.
+#[cfg(target_os = "linux")]
+fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
+}
+
+/// Exchanges two folders in one step.
+#[cfg(not(target_os = "linux"))]
+fn exchange(_: &Path, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// A private folder that is gone when this is.

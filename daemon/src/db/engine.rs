@@ -87,11 +87,6 @@ impl Engine {
         disk::write_mark(&self.mark, sequence).map_err(|error| Trouble::from_io(&error))
     }
 
-    /// Bytes of the log.
-    pub(super) fn log_size(&self) -> std::io::Result<u64> {
-        self.log.metadata().map(|meta| meta.len())
-    }
-
     /// Drops sled, which flushes and may panic when the disk refuses, and waits until its lock is free.
     pub(super) fn close(self, places: &Places) -> Result<(), Trouble> {
         let Self { sled, log, mark, .. } = self;

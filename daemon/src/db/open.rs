@@ -59,6 +59,7 @@ impl Recovery {
 /// Climbs from where the folder is to an open database.
 pub(super) fn open(places: &Places, options: &Options) -> Result<(Engine, Recovery), Trouble> {
     let io = |error: std::io::Error| Trouble::from_io(&error);
+    let options = &patient(places, options);
     let existed = places.has_database().map_err(io)?;
     let clean = places.is_clean().map_err(io)?;
     places.remove_clean().map_err(io)?;
@@ -85,6 +86,18 @@ pub(super) fn open(places: &Places, options: &Options) -> Result<(Engine, Recove
     }
     ladder.restore()
 }
+
+/// The same options with a limit that leaves a large log the time to be read, on a slow disk too.
+fn patient(places: &Places, options: &Options) -> Options {
+    let extra = Duration::from_secs(places.log_size() / SLOW_DISK);
+    Options {
+        limit: options.limit.saturating_add(extra),
+        ..options.clone()
+    }
+}
+
+/// Bytes a second that any disk can read (16 MiB).
+const SLOW_DISK: u64 = 16 << 20;
 
 /// A larger log (64 MiB) that was cleanly closed is not read through before it is served: `Db::check` does that later.
 const VERIFIED_HERE: u64 = 64 << 20;
@@ -141,7 +154,7 @@ impl Ladder<'_> {
         }
         let verified = match examine {
             Examine::Outside => self.options.probe.is_some(),
-            Examine::Here => engine.log_size().map_err(|error| Trouble::from_io(&error))? > VERIFIED_HERE,
+            Examine::Here => self.places.log_size() > VERIFIED_HERE,
         };
         if !verified && let Err(trouble) = engine.verify() {
             engine.close(self.places)?;

@@ -371,3 +371,37 @@ fn a_lock_that_lingers_is_waited_for() {
         opening.join().unwrap();
     });
 }
+
+#[test]
+fn regular_backups_are_few_and_the_newest_is_what_a_lost_database_comes_back_from() {
+    let state = tempfile::tempdir().unwrap();
+    let db = open(state.path()).db;
+    let kept = state.path().join("backups/before-schema-2-1.todexp");
+    db.export(&kept, 1).unwrap();
+    for n in 1..=5 {
+        put(&db, A, b"k", &[n]).unwrap();
+        db.back_up(NOW + i64::from(n), 3).unwrap();
+    }
+    let backups = std::fs::read_dir(state.path().join("backups")).unwrap();
+    assert_eq!(
+        backups.count(),
+        4,
+        "three regular ones and the one that a migration took"
+    );
+    assert_eq!(
+        db.newest_backup().unwrap(),
+        Some(db.inner.places.backup_of(NOW + 5))
+    );
+    db.close().unwrap();
+    std::fs::remove_dir_all(state.path().join("db")).unwrap();
+    let opened = open(state.path());
+    let export = opened.db.inner.places.backup_of(NOW + 5);
+    assert_eq!(
+        opened.recovery.source,
+        Source::Restored {
+            export,
+            taken_at: NOW + 5
+        }
+    );
+    assert_eq!(opened.db.get(A, b"k").unwrap(), Some(vec![5]));
+}
