@@ -3,7 +3,7 @@
 //! Held in `Ctx`. What must stay true: counters are counted where the thing happens; nothing here blocks.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -101,6 +101,7 @@ pub struct Life {
     wishes: Mutex<VecDeque<Wish>>,
     wished: Notify,
     warnings: Mutex<Vec<String>>,
+    ending: AtomicBool,
     under_way: Mutex<Option<&'static str>>,
     last_reboot: Mutex<Option<Reboot>>,
 }
@@ -120,6 +121,7 @@ impl Life {
             wishes: Mutex::default(),
             wished: Notify::new(),
             warnings: Mutex::default(),
+            ending: AtomicBool::new(false),
             under_way: Mutex::default(),
             last_reboot: Mutex::default(),
         }
@@ -209,6 +211,17 @@ impl Life {
         tracing::info!(wish = wish.word(), by, "asked");
         hold(&self.wishes).push_back(wish);
         self.wished.notify_one();
+    }
+
+    /// From here on nothing long is begun or waited for.
+    pub fn end(&self) {
+        self.ending.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the daemon is coming to its end.
+    #[must_use]
+    pub fn ending(&self) -> bool {
+        self.ending.load(Ordering::Relaxed)
     }
 
     /// Waits for what somebody tells.

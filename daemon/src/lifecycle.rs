@@ -198,6 +198,7 @@ async fn serve(mut turn: Turn, ctx: Arc<Ctx>, listener: Listener, mut bound: Bou
             notify(&[NotifyState::Stopping]);
             // Whoever connects from here on must find no socket rather than one that nobody serves.
             bound.remove();
+            ctx.life.end();
             phase.send_replace(Phase::Draining);
             if tokio::time::timeout(DRAIN_LIMIT, ctx.life.connections.until_zero())
                 .await

@@ -35,6 +35,7 @@ Environment: TOD_SOCKET, TOD_STATE_DIR, TOD_LOG, TOD_IDLE_EXIT, HOME, XDG_RUNTIM
 const IDLE_EXIT: u64 = 900;
 
 fn main() -> ExitCode {
+    process::call_itself(c"tod");
     let words: Vec<String> = std::env::args_os()
         .skip(1)
         .map(|word| word.to_string_lossy().into_owned())
@@ -61,8 +62,8 @@ fn run(words: &[String]) -> Result<()> {
     let text = |name: &str| std::env::var(name).ok();
     match words {
         [first, scratch] if first == "rehearse" => return rehearse(Path::new(scratch)),
-        [first, limit] if first == "guard" => {
-            let charge = Charge::read(limit, &text)
+        [first, limit, watched] if first == "guard" => {
+            let charge = Charge::read((limit, watched), &text)
                 .ok_or_else(|| Error::usage("`tod guard` is started by `tod` alone"))?;
             return guard(&charge);
         }

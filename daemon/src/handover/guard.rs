@@ -30,7 +30,11 @@ const WATCH: &str = "TOD_GUARD_WATCH";
 pub(super) fn start(old: &Image, inherited: &Inherited, watch: &OwnedFd, limit: Duration) -> io::Result<u32> {
     let guardian = old
         .command()
-        .args(["guard", &limit.as_millis().to_string()])
+        .args([
+            "guard",
+            &limit.as_millis().to_string(),
+            &std::process::id().to_string(),
+        ])
         .env(VARIABLE, inherited.numbers())
         .env(WATCH, watch.as_raw_fd().to_string())
         .stdin(Stdio::null())
@@ -46,6 +50,8 @@ pub struct Charge {
     pub numbers: Vec<RawFd>,
     /// The reading end of the commit pipe.
     pub watch: RawFd,
+    /// The process that becomes the next image.
+    pub watched: u32,
     /// How long the next image may take.
     pub limit: Duration,
 }
@@ -53,10 +59,11 @@ pub struct Charge {
 impl Charge {
     /// Reads it from the words and variables of `tod guard`.
     #[must_use]
-    pub fn read(limit: &str, var: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
+    pub fn read((limit, watched): (&str, &str), var: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
         Some(Self {
             numbers: numbers(&var(VARIABLE)?)?,
             watch: var(WATCH)?.parse().ok()?,
+            watched: watched.parse().ok()?,
             limit: Duration::from_millis(limit.parse().ok()?),
         })
     }
@@ -87,8 +94,7 @@ enum Seen {
 /// When the old image could not be started.
 pub fn guard(charge: &Charge) -> Result<()> {
     let broken = |error: io::Error| Error::bug("a guardian could not begin").why(error);
-    let watched = getppid().ok_or_else(|| Error::bug("a guardian has nobody to watch"))?;
-    let watched = pidfd_open(watched, PidfdFlags::empty()).map_err(|error| broken(error.into()))?;
+    let watched = parent(charge.watched).map_err(broken)?;
     let inherited = Inherited::adopt(&charge.numbers)?;
     let watch = fd::adopt(&[charge.watch]).map_err(broken)?;
     let Some(watch) = watch.into_iter().next() else {
@@ -96,19 +102,34 @@ pub fn guard(charge: &Charge) -> Result<()> {
     };
     // With a writing end of its own it would never see the last of the others go.
     let inherited = inherited.without_commit().map_err(broken)?;
-    let why = match look(&watch, &watched, Instant::now() + charge.limit).map_err(broken)? {
+    let why = match look(&watch, watched.as_ref(), Instant::now() + charge.limit).map_err(broken)? {
         Seen::Word => return Ok(()),
         Seen::Gone => Error::unavailable("the new image ended before it served"),
         Seen::Late => Error::unavailable("the new image did not serve in time")
             .why(format!("the limit was {} ms", charge.limit.as_millis())),
     };
-    end(&watched).map_err(broken)?;
+    if let Some(watched) = &watched {
+        end(watched).map_err(broken)?;
+    }
     let state = inherited.read_state()?;
     state.put_backup_back()?;
     Err(super::give_back(&inherited, &state, &why))
 }
 
-fn look(watch: &OwnedFd, watched: &OwnedFd, until: Instant) -> io::Result<Seen> {
+/// The process to watch; none when it has ended already, and then its number may be anybody's: a child whose parent has
+/// ended is given to another one.
+fn parent(expected: u32) -> io::Result<Option<OwnedFd>> {
+    let ours = || getppid().filter(|parent| u32::try_from(parent.as_raw_nonzero().get()) == Ok(expected));
+    let Some(parent) = ours() else { return Ok(None) };
+    let descriptor = pidfd_open(parent, PidfdFlags::empty())?;
+    // Still the parent: so the descriptor is not of a later process with the same number.
+    Ok(ours().map(|_| descriptor))
+}
+
+fn look(watch: &OwnedFd, watched: Option<&OwnedFd>, until: Instant) -> io::Result<Seen> {
+    let Some(watched) = watched else {
+        return Ok(Seen::Gone);
+    };
     loop {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {

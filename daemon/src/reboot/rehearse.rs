@@ -30,7 +30,7 @@ pub(super) fn try_out(ctx: &Ctx, image: &Image, limit: Duration) -> Result<Rehea
     let state = sample(ctx).to_bytes()?;
     let mut command = image.command();
     command.arg("rehearse").arg(scratch.path());
-    let printed = crate::world::image::run(command, &state, limit)?;
+    let printed = crate::world::image::run(command, &state, (limit, &|| ctx.life.ending()))?;
     let now = Now {
         schema: ctx.life.schema,
         protocol: HIGHEST,

@@ -103,11 +103,19 @@ pub fn started_from() -> Result<PathBuf> {
 /// The most that is read of what a program prints.
 const PRINTED: u64 = 64 << 10;
 
-/// Runs a command to its end within a limit, with `input` as its standard input; what it printed.
+/// How often a program that runs is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Runs a command to its end within a limit, with `input` as its standard input; what it printed. It is ended when the
+/// limit has passed or `unwanted` says so.
 ///
 /// # Errors
 /// `refused` when it cannot be run, fails, or takes too long (it is ended then).
-pub fn run(mut command: Command, input: &[u8], limit: Duration) -> Result<String> {
+pub fn run(
+    mut command: Command,
+    input: &[u8],
+    (limit, unwanted): (Duration, &dyn Fn() -> bool),
+) -> Result<String> {
     let failed = |why: String| {
         Error::refused("the new binary did not pass its rehearsal")
             .why(why)
@@ -123,9 +131,16 @@ pub fn run(mut command: Command, input: &[u8], limit: Duration) -> Result<String
     let printed = collect(child.stdout.take());
     let complained = collect(child.stderr.take());
     let deadline = Instant::now() + limit;
-    let printed = printed.recv_timeout(deadline.saturating_duration_since(Instant::now()));
-    let status = ended_by(&mut child, deadline);
-    let (Ok(printed), Some(status)) = (printed, status) else {
+    let goes_on = || Instant::now() < deadline && !unwanted();
+    let (mut said, mut status) = (None, None);
+    while (said.is_none() || status.is_none()) && goes_on() {
+        said = said.or_else(|| printed.recv_timeout(LOOK).ok());
+        status = match status {
+            None => child.try_wait().map_err(|error| failed(error.to_string()))?,
+            known => known,
+        };
+    }
+    let (Some(printed), Some(status)) = (said, status) else {
         // It may have ended by itself meanwhile.
         drop(child.kill());
         drop(child.wait());
@@ -167,17 +182,6 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<String> {
         drop(sender.send(String::from_utf8_lossy(&bytes).into_owned()));
     });
     receiver
-}
-
-/// Waits for a child whose output has ended; none when it does not end in time.
-fn ended_by(child: &mut std::process::Child, deadline: Instant) -> Option<std::process::ExitStatus> {
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return Some(status),
-            Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(2)),
-            _ => return None,
-        }
-    }
 }
 
 /// A folder that is gone when this is.

@@ -50,6 +50,13 @@ pub fn home_of(uid: u32) -> Option<PathBuf> {
     Some(PathBuf::from(home)).filter(|home| home.is_absolute())
 }
 
+/// Has the system call this process by its name in lists, also when it was started by descriptor.
+pub fn call_itself(name: &std::ffi::CStr) {
+    if let Err(error) = rustix::thread::set_name(name) {
+        tracing::debug!(%error, "the process keeps its name");
+    }
+}
+
 /// Waits for a child that is ending, so that it leaves no entry behind. At once when it is no child of this process.
 pub fn reap(child: u32) {
     let child = i32::try_from(child).ok().and_then(rustix::process::Pid::from_raw);

@@ -17,6 +17,7 @@ mod index;
 mod life;
 mod packaging;
 mod places;
+mod reboot;
 mod role;
 mod stale;
 mod start;
