@@ -95,6 +95,9 @@ fn find(memory: Memory<'_>, from: From) -> Route {
 
 fn remembered(Memory { ctx, ask }: Memory<'_>, from: &From) -> Result<Option<Detection>> {
     let ask = || {
+        if !ctx.config.at_hand(&*ctx.world) {
+            return Ok(None);
+        }
         let found = ctx
             .detector
             .remembered(&*ctx.world, &ask.caller, from, &ctx.detection(&ask.caller));

@@ -4,6 +4,8 @@
 //! changes with its names, a file with its bytes and mode, a moved thing with its place), or tests of what depends on
 //! stamps would prove nothing.
 
+mod beneath;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -201,23 +203,6 @@ impl FakeWorld {
     #[must_use]
     pub fn hanging(&self) -> usize {
         self.inner().waiting
-    }
-
-    /// The fake is stricter than the real world: beneath a root it follows no link at all.
-    fn no_links(&self, root: &Path, relative: &Path) -> io::Result<()> {
-        let plain = |part: std::path::Component<'_>| matches!(part, std::path::Component::Normal(_));
-        if !relative.components().all(plain) {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        let inner = self.inner();
-        for above in root.join(relative).ancestors().take_while(|at| *at != root) {
-            let kind = inner.nodes.get(above).map(|node| node.stat.kind);
-            if kind == Some(FileKind::Link) {
-                let what = format!("`{}` is a symbolic link", above.display());
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
-            }
-        }
-        Ok(())
     }
 
     fn enter(&self, path: &Path) -> io::Result<MutexGuard<'_, Inner>> {
@@ -452,33 +437,7 @@ impl World for FakeWorld {
     }
 
     fn set_aside(&self, root: &Path, relative: &Path, new_name: &Path) -> io::Result<()> {
-        let path = root.join(relative);
-        let mut inner = self.enter(&path)?;
-        let to = path.with_file_name(new_name);
-        if inner.nodes.contains_key(&to) {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        inner.node(&path)?;
-        let moved: Vec<PathBuf> = inner
-            .nodes
-            .keys()
-            .filter(|at| at.starts_with(&path))
-            .cloned()
-            .collect();
-        for from in moved {
-            if let (Some(node), Ok(rest)) = (inner.nodes.remove(&from), from.strip_prefix(&path)) {
-                let place = if rest.as_os_str().is_empty() {
-                    to.clone()
-                } else {
-                    to.join(rest)
-                };
-                inner.nodes.insert(place, node);
-            }
-        }
-        if let Some(parent) = to.parent() {
-            inner.touch(parent);
-        }
-        Ok(())
+        self.renamed(&root.join(relative), new_name)
     }
 
     fn write(&self, root: &Path, relative: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -146,6 +146,15 @@ impl Config {
         found
     }
 
+    /// Whether the user's file can be looked at without waiting: it lies on local file systems, as far as is known.
+    #[must_use]
+    pub fn at_hand(&self, world: &dyn World) -> bool {
+        let Some(own) = &self.own else { return true };
+        let mounts = world.mounts();
+        let local = |path: &Path| mounts.remote_on_the_way(path).is_none();
+        local(own) && self.files.found_at(own).is_none_or(|found| local(&found))
+    }
+
     /// A number that is another one whenever the user's own file may mean something else. It is checked against the
     /// disk by this call.
     #[must_use]
@@ -235,6 +244,20 @@ mod tests {
         let of_caller = [("TO_DETECTION_PREFER_GIT_ROOT".to_owned(), RawPath::from("true"))];
         assert!(config.detection(&world, &of_caller).prefer_git_root);
         assert_eq!(config.detection(&world, &[]), of_user);
+    }
+
+    #[test]
+    fn a_users_file_on_another_machine_is_not_at_hand() {
+        let (world, config) = (FakeWorld::new(), Config::new(&places()));
+        assert!(config.at_hand(&world));
+        world
+            .mount("/net", "nfs4")
+            .file("/net/mine.yaml", "watch: {settle_ms: 3}");
+        world.link("/c/config.yaml", "/net/mine.yaml");
+        assert_eq!(config.detection(&world, &[]).generation, 1);
+        assert!(!config.at_hand(&world));
+        world.delete("/c/config.yaml").mount("/c", "nfs4");
+        assert!(!config.at_hand(&world));
     }
 
     #[test]
