@@ -27,6 +27,18 @@ fn claims(word: &str, folders: &[&str]) -> bool {
     plain && word.contains('/') && folders.contains(&first)
 }
 
+/// Whether a file has the function that a document names with it: `daemon/src/dispatch/mod.rs::route`.
+fn has(sources: &[Source], path: &str, function: &str) -> bool {
+    let head = format!("fn {function}");
+    let found = sources.iter().find(|source| source.path == path);
+    found.is_some_and(|source| {
+        source
+            .text
+            .match_indices(&head)
+            .any(|(at, _)| source.text[at + head.len()..].starts_with(['(', '<']))
+    })
+}
+
 fn named_paths_exist(sources: &[Source]) -> Vec<String> {
     let folders: Vec<&str> = sources
         .iter()
@@ -43,7 +55,10 @@ fn named_paths_exist(sources: &[Source]) -> Vec<String> {
     for source in sources.iter().filter(|source| source.path.ends_with(".md")) {
         for (line, word) in named_paths(&source.text) {
             let path = word.split(['#', ':']).next().unwrap_or_default();
-            if claims(path, &folders) && !exists(path) {
+            let function = word.split_once("::").map(|(_, name)| name);
+            if claims(path, &folders)
+                && !(exists(path) && function.is_none_or(|name| has(sources, path, name)))
+            {
                 complaints.push(format!("{}:{line}: `{word}` does not exist", source.path));
             }
         }
@@ -59,15 +74,16 @@ fn every_path_named_in_a_document_exists() {
 #[test]
 fn a_planted_path_that_does_not_exist_is_refused() {
     let good = [
-        Source::new("daemon/src/lib.rs", ""),
+        Source::new("daemon/src/lib.rs", "pub fn run() {}"),
         Source::new(
             "README.md",
-            "`daemon/src/lib.rs`, `daemon/src/`, `src/x`, `daemon/src/<room>/`, [a](daemon/src/lib.rs#L1)",
+            "`daemon/src/lib.rs`, `daemon/src/`, `src/x`, `daemon/src/lib.rs::run`, `daemon/src/<room>/`, [a](daemon/src/lib.rs#L1)",
         ),
     ];
     let planted = [
         Source::new("A.md", "see `daemon/src/gone.rs`"),
         Source::new("B.md", "see [this](daemon/gone.md)"),
+        Source::new("D.md", "see `daemon/src/lib.rs::ru`"),
         Source::new("C.md", "see `daemon/src/gone.rs:12`"),
     ];
     refuses(named_paths_exist, &good, &planted);

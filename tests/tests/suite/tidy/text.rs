@@ -16,7 +16,7 @@ fn is_rust(source: &&Source) -> bool {
 fn heads(sources: &[Source]) -> Vec<String> {
     let has_head = |text: &str| {
         let words: String = text.lines().take_while(|line| line.starts_with("//!")).collect();
-        words.len() > "//! A line that says something.".len()
+        words.len() > "//! A few words each".len()
     };
     sources
         .iter()
