@@ -13,6 +13,7 @@
 
 use std::ffi::OsString;
 use std::io::Read as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -28,6 +29,12 @@ const UNIT: &str = "tod.socket";
 
 /// The most bytes of the daemon's complaint that are read.
 const COMPLAINT: usize = 16 << 10;
+
+/// The signal of `kill -9` and of a system that is out of memory.
+const KILL: i32 = rustix::process::Signal::KILL.as_raw();
+
+/// How many daemons that were killed are followed by another one.
+const MOST_KILLED: u32 = 5;
 
 type Attempt<'a> = &'a mut dyn FnMut() -> Result<Reach>;
 
@@ -69,6 +76,7 @@ pub(crate) fn start(options: &Options, until: Instant, reach: Attempt<'_>) -> Re
 }
 
 fn start_ourselves(options: &Options, until: Instant, reach: Attempt<'_>) -> Result<(Link, Option<Child>)> {
+    let mut killed = 0;
     loop {
         let mut child = spawn(&program(options)?)?;
         let complaint = complaint(&mut child, until);
@@ -84,6 +92,11 @@ fn start_ourselves(options: &Options, until: Instant, reach: Attempt<'_>) -> Res
             }
             std::thread::sleep(PAUSE);
         };
+        // Ended by somebody else and not by a fault of its own: the next one may live.
+        if ended.signal() == Some(KILL) && killed < MOST_KILLED {
+            killed += 1;
+            continue;
+        }
         let error = told(&complaint, ended);
         // Somebody else holds the lock: a daemon that is about to serve, or one that is about to end.
         if error.kind != Kind::Conflict || Instant::now() >= until {

@@ -58,6 +58,16 @@ impl Peer {
         peer
     }
 
+    /// Whether a daemon serves here: its header comes, however long it takes to start; false when it goes away instead.
+    #[must_use]
+    pub fn is_served(socket: &Path) -> bool {
+        let Some(mut peer) = Self::try_connect(socket) else {
+            return false;
+        };
+        peer.send_if_taken(&Hello::of_this_build(Control::Talk).to_bytes());
+        peer.stream.read_exact(&mut [0; hello::LENGTH]).is_ok()
+    }
+
     /// Sends a header and reads the answer.
     ///
     /// # Panics

@@ -61,28 +61,25 @@ fn write(path: &Path, text: &str) {
 #[test]
 fn each_layer_goes_before_the_ones_below_it_and_every_edit_is_in_the_next_answer() {
     let scene = Scene::new();
-    let key = "performance.cache_ttl_minutes";
-    assert_eq!(scene.get(key), (json!(5), "built_in".to_owned()));
-    write(&scene.user_file(), "performance:\n  cache_ttl_minutes: 6\n");
+    let key = "watch.poll_seconds";
+    assert_eq!(scene.get(key), (json!(10), "built_in".to_owned()));
+    write(&scene.user_file(), "watch:\n  poll_seconds: 6\n");
     assert_eq!(scene.get(key), (json!(6), "user".to_owned()));
     write(
         &scene.repo.join("pyproject.toml"),
-        "[tool.task-orchestrator.performance]\ncache_ttl_minutes = 4\n",
+        "[tool.task-orchestrator.watch]\npoll_seconds = 4\n",
     );
     assert_eq!(scene.get(key), (json!(4), "project".to_owned()));
-    write(&scene.workspace_file(), "performance:\n  cache_ttl_minutes: 3\n");
+    write(&scene.workspace_file(), "watch:\n  poll_seconds: 3\n");
     assert_eq!(scene.get(key), (json!(3), "workspace".to_owned()));
-    let vars = [("TO_PERFORMANCE_CACHE_TTL_MINUTES", "2")];
+    let vars = [("TO_WATCH_POLL_SECONDS", "2")];
     assert_eq!(scene.get_with(key, &vars), (json!(2), "environment".to_owned()));
     fs::remove_file(scene.workspace_file()).expect("removed");
     assert_eq!(scene.get(key), (json!(4), "project".to_owned()));
     fs::remove_file(scene.repo.join("pyproject.toml")).expect("removed");
     assert_eq!(scene.get(key), (json!(6), "user".to_owned()));
-    for number in 7..27 {
-        write(
-            &scene.user_file(),
-            &format!("performance:\n  cache_ttl_minutes: {number}\n"),
-        );
+    for number in 17..37 {
+        write(&scene.user_file(), &format!("watch:\n  poll_seconds: {number}\n"));
         assert_eq!(scene.get(key), (json!(number), "user".to_owned()));
     }
 }

@@ -10,11 +10,14 @@
 )]
 
 mod config;
+mod damage;
 mod detect;
 mod hostile;
 mod hung;
 mod index;
+mod kill;
 mod life;
+mod manners;
 mod packaging;
 mod places;
 mod reboot;
