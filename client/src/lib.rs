@@ -17,11 +17,11 @@ mod stop;
 
 use std::path::PathBuf;
 use std::process::Child;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proto::hello::{Control, Hello, Welcome};
 use proto::places::Places;
-use proto::{Answer, Error, Item, error::Result};
+use proto::{Answer, Error, Item, Request, error::Result};
 
 pub use ask::Ask;
 pub use caller::{absolute, here};
@@ -58,6 +58,9 @@ pub struct Options {
 /// Long enough for a daemon that drains (10 s at the most) to end and for the next one to begin.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// A connection that held this long is not the sign of a daemon that cannot serve.
+const WHILE: Duration = Duration::from_secs(10);
+
 impl Options {
     /// The places that this process's environment names.
     ///
@@ -89,12 +92,28 @@ pub trait Listener {
     fn progress(&mut self, _what: &str, _done: u64, _total: Option<u64>) {}
 
     /// Nothing has come for a while; called about every [`TICK`], with the time since the question.
-    fn waiting(&mut self, _so_far: Duration) {}
-
-    /// The connection broke after parts of the answer had come. Whether to begin again from nothing.
-    fn begin_again(&mut self) -> bool {
-        false
+    ///
+    /// # Errors
+    /// As [`Listener::item`].
+    fn waiting(&mut self, _so_far: Duration) -> Result<()> {
+        Ok(())
     }
+
+    /// The connection broke after parts of the answer had come: what to ask over the next one.
+    fn broken(&mut self) -> GoOn {
+        GoOn::GiveUp
+    }
+}
+
+/// What to do about an answer that broke off in the middle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GoOn {
+    /// The call fails.
+    GiveUp,
+    /// The listener has forgotten the parts: the same request again.
+    Repeat,
+    /// The listener keeps the parts: this request asks for the rest.
+    With(Box<Request>),
 }
 
 /// How often [`Listener::waiting`] is called.
@@ -148,7 +167,7 @@ impl Client {
     /// As [`Client::connect`].
     pub fn find(options: Options) -> Result<Option<Self>> {
         let hello = Hello::of_this_build(Control::Talk);
-        let until = std::time::Instant::now() + options.patience;
+        let until = Instant::now() + options.patience;
         let link = connect::patiently(until, &mut || connect::reach(&options, &hello, &[]))?;
         Ok(link.map(|link| Self {
             link: Some(link),
@@ -172,26 +191,41 @@ impl Client {
 
     /// Asks, hears the parts of the answer, and waits for its end.
     ///
-    /// When the connection breaks, a request that carries a request id or only reads is sent once more over a new one.
+    /// When the connection breaks, a request that carries a request id or only reads is sent once more over a new one. A
+    /// connection that had served for a while does not count as a failed attempt.
     ///
     /// # Errors
     /// The daemon's, the listener's, or what kept us from having the answer.
     pub fn call_streaming(&mut self, ask: &Ask, listener: &mut dyn Listener) -> Result<Answer> {
         let id = self.last_id + 1;
         self.last_id = id;
-        let bytes = ask.frame(id)?;
-        let first = self.exchange(&bytes, (id, ask.deadline), listener);
-        let (why, heard) = match first {
-            Ok(answer) => return answer,
-            Err(broken) => broken,
-        };
         let repeatable = ask.request_id.is_some() || only_reads(&ask.request);
-        if !repeatable || (heard && !listener.begin_again()) {
-            return Err(broken_off(&why));
-        }
-        match self.exchange(&bytes, (id, ask.deadline), listener) {
-            Ok(answer) => answer,
-            Err((why, _)) => Err(broken_off(&why)),
+        let mut bytes = ask.frame(id)?;
+        let mut left = 1_u32;
+        loop {
+            let asked = Instant::now();
+            let (why, heard) = match self.exchange(&bytes, (id, ask.deadline), listener) {
+                Ok(answer) => return answer,
+                Err(broken) => broken,
+            };
+            if asked.elapsed() > WHILE {
+                left = 1;
+            }
+            if !repeatable || left == 0 {
+                return Err(broken_off(&why));
+            }
+            left -= 1;
+            match if heard { listener.broken() } else { GoOn::Repeat } {
+                GoOn::GiveUp => return Err(broken_off(&why)),
+                GoOn::Repeat => {}
+                GoOn::With(request) => {
+                    let rest = Ask {
+                        request: *request,
+                        ..ask.clone()
+                    };
+                    bytes = rest.frame(id)?;
+                }
+            }
         }
     }
 

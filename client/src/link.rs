@@ -132,7 +132,10 @@ impl Link {
                     if deadline.is_some_and(|deadline| passed > deadline + GRACE) {
                         return End::GivenUp(late(passed));
                     }
-                    listener.waiting(passed);
+                    if let Err(error) = listener.waiting(passed) {
+                        self.give_up(id);
+                        return End::GivenUp(error);
+                    }
                     continue;
                 }
                 Err(Wrong::Broken(why)) => return End::Broken { why, heard },

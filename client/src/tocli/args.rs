@@ -31,8 +31,9 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Data goes to standard output, all else to standard error. On a terminal tables are aligned; into a pipe a row is a line
+Data goes to standard output, all else to standard error. On a terminal tables are aligned; into a pipe a row is a line \
 with tabs between its fields and no heading, and names that hold control characters are quoted as git quotes them.
+
 Exit codes: 0 done, 2 wrong usage, 3 not found, 4 refused, 5 conflict, 6 daemon not reachable, 7 sandbox, 70 bug.";
 
 /// What every command takes.

@@ -78,6 +78,19 @@ impl Out {
         self.form
     }
 
+    /// Whether nobody reads standard output any more, which would be found out at the next write only.
+    pub(crate) fn reader_gone(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let stdout = io::stdout();
+        let mut asked = [PollFd::new(&stdout, PollFlags::empty())];
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        poll(&mut asked, Some(&now)).is_ok_and(|count| count > 0)
+            && asked[0].revents().contains(PollFlags::ERR)
+    }
+
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.to.flush()
     }
@@ -126,6 +139,18 @@ impl Out {
     /// could take for a command.
     pub(crate) fn name(&self, name: &RawPath) -> Vec<u8> {
         quoted(name.as_bytes(), self.form == Form::Terminal)
+    }
+
+    /// A text for a cell: all of it for a pipe, its beginning where a table is for eyes.
+    pub(crate) fn prose(&self, text: &str, columns: usize) -> Vec<u8> {
+        let whole = cell(text);
+        if self.form != Form::Terminal || shown(&whole) <= columns {
+            return whole;
+        }
+        let text = String::from_utf8_lossy(&whole);
+        let mut cut: String = text.chars().take(columns.saturating_sub(1)).collect();
+        cut.push('…');
+        cut.into_bytes()
     }
 
     fn strong(&self, text: &str) -> String {
@@ -360,6 +385,14 @@ pub(crate) mod tests {
         let table = |out: &mut Out| out.table(["NAME", "N"], &rows);
         assert_eq!(written(Form::Terminal, table), "NAME  N\na     1\nlong  2\n");
         assert_eq!(written(Form::Pipe, table), "a\t1\nlong\t2\n");
+    }
+
+    #[test]
+    fn long_texts_are_cut_for_eyes_only() {
+        let long = "x".repeat(50);
+        let show = |out: &mut Out| out.cell_line(&out.prose(&long, 10));
+        assert_eq!(written(Form::Terminal, show), "xxxxxxxxx…\n");
+        assert_eq!(written(Form::Pipe, show), format!("{long}\n"));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::io;
 use std::time::Duration;
 
-use client::{Ask, Client, Listener};
+use client::{Ask, Client, GoOn, Listener};
 use proto::index::Change;
 use proto::{Answer, Caller, Error, Item, Kind, RawPath, error::Result};
 
@@ -56,7 +56,7 @@ impl Listener for Hearing<'_> {
             item => {
                 if let Err(error) = self.show(&item) {
                     self.broken = Some(error);
-                    return Err(Error::new(Kind::Cancelled, "standard output was closed"));
+                    return Err(closed());
                 }
             }
         }
@@ -67,15 +67,25 @@ impl Listener for Hearing<'_> {
         self.progress.count(what, done, total);
     }
 
-    fn waiting(&mut self, _so_far: Duration) {
+    fn waiting(&mut self, _so_far: Duration) -> Result<()> {
         self.progress.tick();
+        if self.out.reader_gone() {
+            self.broken = Some(io::ErrorKind::BrokenPipe.into());
+            return Err(closed());
+        }
+        Ok(())
     }
 
-    fn begin_again(&mut self) -> bool {
+    fn broken(&mut self) -> GoOn {
         self.files.clear();
         self.changes.clear();
-        !self.shown
+        if self.shown { GoOn::GiveUp } else { GoOn::Repeat }
     }
+}
+
+/// Tells the daemon that nobody listens any more; the user, who closed it, is told nothing.
+pub(crate) fn closed() -> Error {
+    Error::new(Kind::Cancelled, "standard output was closed")
 }
 
 /// Asks and shows.

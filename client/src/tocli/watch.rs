@@ -1,29 +1,39 @@
 //! `tocli watch`: batches as they come, for as long as somebody reads them.
 //!
-//! What must stay true: a daemon that ends and comes back loses nothing: the subscription goes on from the last clock
-//! shown.
+//! What must stay true: a daemon that crashes and comes back loses nothing: the subscription has a clock from its first
+//! moment and goes on from the last one shown. A daemon that was stopped is not started again by a watcher.
 
 use std::io;
 use std::time::Duration;
 
-use client::{Client, Listener};
+use client::{Client, GoOn, Listener};
 use proto::index::{self, Since};
-use proto::{Caller, Error, Item, Kind, Request, error::Result};
+use proto::{Answer, Caller, Error, Item, Request, error::Result};
 
 use crate::args::Question;
 use crate::end::End;
 use crate::out::Out;
 use crate::progress::Progress;
 use crate::render::index::batch;
-use crate::talk;
+use crate::talk::{self, closed};
 use crate::voice::Voice;
 
 struct Batches<'a> {
     out: &'a mut Out,
     voice: &'a Voice,
     progress: Progress,
-    clock: Option<String>,
+    /// The subscription as it must be asked for to go on.
+    rest: Request,
     broken: Option<io::Error>,
+}
+
+impl Batches<'_> {
+    /// Nothing before this clock is wanted any more.
+    fn reached(&mut self, clock: String) {
+        if let Request::Index(index::Request::Watch { since, .. }) = &mut self.rest {
+            *since = Some(Since::Clock(clock));
+        }
+    }
 }
 
 impl Listener for Batches<'_> {
@@ -35,9 +45,9 @@ impl Listener for Batches<'_> {
         let shown = batch(self.out, self.voice, &item).and_then(|()| self.out.flush());
         if let Err(error) = shown {
             self.broken = Some(error);
-            return Err(Error::new(Kind::Cancelled, "standard output was closed"));
+            return Err(closed());
         }
-        self.clock = Some(item.clock);
+        self.reached(item.clock);
         Ok(())
     }
 
@@ -45,64 +55,66 @@ impl Listener for Batches<'_> {
         self.progress.count(what, done, total);
     }
 
-    fn waiting(&mut self, _so_far: Duration) {
-        if self.broken.is_none() && reader_gone() {
-            // Found out at the next write only otherwise, which may be hours away.
-            std::process::exit(0);
+    fn waiting(&mut self, _so_far: Duration) -> Result<()> {
+        self.progress.clear();
+        if self.out.reader_gone() {
+            self.broken = Some(io::ErrorKind::BrokenPipe.into());
+            return Err(closed());
         }
+        Ok(())
     }
-}
 
-/// Whether nobody reads standard output any more.
-fn reader_gone() -> bool {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let stdout = io::stdout();
-    let mut asked = [PollFd::new(&stdout, PollFlags::empty())];
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    poll(&mut asked, Some(&now)).is_ok_and(|count| count > 0)
-        && asked[0].revents().intersects(PollFlags::ERR | PollFlags::NVAL)
+    fn broken(&mut self) -> GoOn {
+        GoOn::With(Box::new(self.rest.clone()))
+    }
 }
 
 /// Shows batches until the reader or the user has had enough.
 pub(crate) fn watch(
     client: &mut Client,
-    (mut question, caller): (Question, Caller),
+    (question, caller): (Question, Caller),
     (out, voice): (&mut Out, &Voice),
 ) -> std::result::Result<(), End> {
     let mut batches = Batches {
         out,
         voice,
         progress: Progress::new(voice),
-        clock: None,
+        rest: question.request,
         broken: None,
     };
-    loop {
-        let asked = Question {
-            request: question.request.clone(),
-            deadline: None,
-        };
-        let ended = client.call_streaming(&talk::ask(asked, caller.clone()), &mut batches);
-        batches.progress.clear();
-        if let Some(error) = batches.broken.take() {
-            return Err(End::Output(error));
-        }
-        let error = match ended {
-            Ok(_) => Error::unavailable("the daemon ended the subscription").next("watch again"),
-            Err(error) => error,
-        };
-        // Only a connection that had worked is taken up again, and from where it broke.
-        match (error.kind, batches.clock.take()) {
-            (Kind::Unavailable, Some(clock)) => go_on(&mut question.request, clock),
-            _ => return Err(End::Failed(error)),
-        }
+    if let Request::Index(index::Request::Watch { at, since: None }) = &batches.rest {
+        let at = at.clone();
+        let clock = clock(client, (at, caller.clone()), &mut batches)?;
+        batches.reached(clock);
     }
+    let asked = Question::patient(batches.rest.clone());
+    let ended = client.call_streaming(&talk::ask(asked, caller), &mut batches);
+    batches.progress.clear();
+    if let Some(error) = batches.broken.take() {
+        return Err(End::Output(error));
+    }
+    Err(End::Failed(match ended {
+        Ok(_) => Error::unavailable("the daemon ended the subscription").next("watch again"),
+        Err(error) => error,
+    }))
 }
 
-fn go_on(request: &mut Request, clock: String) {
-    if let Request::Index(index::Request::Watch { since, .. }) = request {
-        *since = Some(Since::Clock(clock));
+/// The clock to begin with.
+fn clock(
+    client: &mut Client,
+    (at, caller): (proto::detect::From, Caller),
+    batches: &mut Batches<'_>,
+) -> std::result::Result<String, End> {
+    let sync = index::Sync::default();
+    let question = Question::patient(Request::Index(index::Request::Clock { at, sync }));
+    match client.call_streaming(&talk::ask(question, caller), batches) {
+        Ok(Answer::Index(index::Answer::Clock { clock, .. })) => Ok(clock),
+        Ok(_) => Err(End::Failed(Error::bug(
+            "the daemon answered something else than the clock",
+        ))),
+        Err(error) => Err(match batches.broken.take() {
+            Some(error) => End::Output(error),
+            None => End::Failed(error),
+        }),
     }
 }

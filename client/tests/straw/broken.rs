@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use client::{Client, Listener};
+use client::{Client, GoOn, Listener};
 use proto::{Error, Item, Kind, RawPath, ServerFrame, error::Result, frame};
 
 use crate::peer::{
@@ -32,9 +32,9 @@ impl Listener for Files {
         }
     }
 
-    fn begin_again(&mut self) -> bool {
+    fn broken(&mut self) -> GoOn {
         self.names.clear();
-        self.again
+        if self.again { GoOn::Repeat } else { GoOn::GiveUp }
     }
 }
 
@@ -154,6 +154,48 @@ fn parts_that_were_heard_are_asked_for_again_only_when_they_can_be_forgotten() {
         assert_eq!(heard.names, names);
         daemon.join().expect("played");
     }
+}
+
+/// Keeps what it has heard and asks for the rest by another request.
+struct Rest(Vec<RawPath>);
+
+impl Listener for Rest {
+    fn item(&mut self, item: Item) -> Result<()> {
+        if let Item::Files(names) = item {
+            self.0.extend(names);
+        }
+        Ok(())
+    }
+
+    fn broken(&mut self) -> GoOn {
+        GoOn::With(Box::new(reading().request))
+    }
+}
+
+#[test]
+fn a_subscription_goes_on_with_the_request_for_the_rest() {
+    let ground = Ground::new();
+    let daemon = ground.serve(vec![
+        part(|stream| {
+            greet(stream);
+            let (id, _) = hear_ask(stream);
+            say(stream, &files(id, &["a"]));
+        }),
+        part(|stream| {
+            greet(stream);
+            let proto::ClientFrame::Ask { id, request, .. } = hear(stream) else {
+                panic!("not a request")
+            };
+            assert_eq!(request, reading().request);
+            say(stream, &files(id, &["b"]));
+            say(stream, &last_of_files(id));
+        }),
+    ]);
+    let mut heard = Rest(Vec::new());
+    let answer = Client::new(ground.options.clone()).call_streaming(&streaming(), &mut heard);
+    assert!(answer.is_ok(), "{answer:?}");
+    assert_eq!(heard.0, ["a".into(), "b".into()]);
+    daemon.join().expect("played");
 }
 
 #[test]

@@ -65,6 +65,11 @@ fn shown(setting: &Setting) -> Vec<u8> {
     }
 }
 
+/// The value in a column of a table.
+fn brief(out: &Out, setting: &Setting) -> Vec<u8> {
+    out.prose(&String::from_utf8_lossy(&shown(setting)), 40)
+}
+
 fn origin(out: &Out, setting: &Setting) -> Vec<u8> {
     let mut text = word(&setting.layer).into_bytes();
     if let Some(file) = &setting.file {
@@ -125,7 +130,7 @@ fn list(out: &mut Out, settings: &[Setting], wishes: Wishes) -> io::Result<()> {
     if wishes.origin {
         let rows: Vec<[Vec<u8>; 3]> = settings
             .iter()
-            .map(|setting| [cell(&setting.key), shown(setting), origin(out, setting)])
+            .map(|setting| [cell(&setting.key), brief(out, setting), origin(out, setting)])
             .collect();
         return out.table(["KEY", "VALUE", "ORIGIN"], &rows);
     }

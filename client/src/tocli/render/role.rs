@@ -63,7 +63,7 @@ pub(super) fn answer(out: &mut Out, voice: &Voice, answer: &Answer) -> io::Resul
                 return out.json(&List { roles, warnings });
             }
             warnings.iter().for_each(|warning| voice.warn(warning));
-            let rows: Vec<[Vec<u8>; 3]> = roles.iter().map(row).collect();
+            let rows: Vec<[Vec<u8>; 3]> = roles.iter().map(|role| row(out, role)).collect();
             out.table(["NAME", "FROM", "WHO"], &rows)
         }
         Answer::Role(role) if out.form() == Form::Json => out.json(&View::of(role)),
@@ -76,9 +76,13 @@ pub(super) fn answer(out: &mut Out, voice: &Voice, answer: &Answer) -> io::Resul
     }
 }
 
-fn row(role: &Role) -> [Vec<u8>; 3] {
+fn row(out: &Out, role: &Role) -> [Vec<u8>; 3] {
     let first = role.role_definition.trim().lines().next().unwrap_or_default();
-    [cell(&role.name), word(&role.layer).into_bytes(), cell(first)]
+    [
+        cell(&role.name),
+        word(&role.layer).into_bytes(),
+        out.prose(first, 60),
+    ]
 }
 
 fn one(out: &mut Out, role: &Role) -> io::Result<()> {
