@@ -196,7 +196,7 @@ mod tests {
         let digest = Digest::of(b"never put");
         assert_eq!(objects.get(&digest).unwrap_err().kind, proto::Kind::NotFound);
         let digest = objects.put(b"some bytes").unwrap();
-        fs::write(objects.path(&digest), b"same length"[..10].to_vec()).unwrap();
+        fs::write(objects.path(&digest), &b"same length"[..10]).unwrap();
         let error = objects.get(&digest).unwrap_err();
         assert!(error.what.contains("damaged"), "{error}");
         fs::write(objects.path(&digest), b"cut").unwrap();

@@ -1,5 +1,10 @@
 //! The export: its bytes, and what becomes of one that is not whole.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "in a test a panic is the verdict, also in the functions that tests share"
+)]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -1,5 +1,10 @@
 //! The steps and their runner: frozen, in order, all or none.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "in a test a panic is the verdict, also in the functions that tests share"
+)]
+
 use migrations::layout::{self, Tally};
 use migrations::{Draft, Error, STEPS, Step, export, migrate, pending, recorded, rehearse, validate};
 

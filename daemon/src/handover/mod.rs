@@ -105,9 +105,13 @@ impl Inherited {
     /// # Errors
     /// When nothing can be put in its place.
     fn without_commit(self) -> std::io::Result<Self> {
-        let nowhere = std::fs::File::options().write(true).open("/dev/null")?;
+        let nowhere = rustix::fs::open(
+            "/dev/null",
+            rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC,
+            rustix::fs::Mode::empty(),
+        )?;
         Ok(Self {
-            commit: nowhere.into(),
+            commit: nowhere,
             ..self
         })
     }

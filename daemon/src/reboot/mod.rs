@@ -49,7 +49,7 @@ pub fn route(memory: Memory<'_>, request: Request) -> Route {
             })
         }),
         Request::LastReboot => Route::answered(|| last(memory.life().last_reboot())),
-        Request::Reboots => look(|desk| reboots(desk)),
+        Request::Reboots => look(reboots),
         Request::Rehearse { binary, limit_ms } => stream(move |ctx, _, _| async move {
             let rehearsed = try_out(&ctx, binary, limit(limit_ms)).await?.1;
             Ok(proto::Answer::Daemon(Answer::Rehearsed(rehearsed)))

@@ -253,9 +253,7 @@ fn problem(file: &mut File) -> Option<&'static str> {
     if mode & 0o111 == 0 || (mine && mode & 0o100 == 0) {
         return Some("it is not executable");
     }
-    let Some(own) = File::open(OWN).ok().and_then(|mut own| machine(&mut own)) else {
-        return None;
-    };
+    let own = File::open(OWN).ok().and_then(|mut own| machine(&mut own))?;
     match machine(file) {
         None => Some("it is not a program"),
         Some(head) if head[4..6] != own[4..6] || head[18..20] != own[18..20] => {

@@ -74,7 +74,6 @@ impl Lock {
 
     /// The descriptor, to be handed on: the lock stays held for as long as any duplicate of it is open, and the file
     /// keeps its text.
-    #[must_use]
     pub fn hand_on(self) -> io::Result<OwnedFd> {
         let mut lock = self;
         lock.ends = End::HandedOn;
