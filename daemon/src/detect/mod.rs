@@ -12,6 +12,8 @@ mod cases;
 mod git;
 mod look;
 mod markers;
+#[cfg(test)]
+mod remembered;
 mod resolve;
 mod rules;
 mod stuck;

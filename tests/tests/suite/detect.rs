@@ -1,5 +1,7 @@
 //! Detection through the built programs, with git as the judge where git has an opinion.
 
+mod oracle;
+
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};

@@ -3,6 +3,8 @@
 //! Each step is a change and the answer that must follow. A second client asks all the time, so that changes fall between
 //! the daemon's reads and its answers. `TOD_FULL=1` runs a thousand rounds.
 
+mod in_process;
+
 use std::fs::{self, File, FileTimes};
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,13 +1,6 @@
 //! After a change has returned, the very next answer reflects it: a thousand changes in a row over one detector, with
 //! another thread asking it the same all the while.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "in a test a panic is the verdict"
-)]
-#![allow(clippy::disallowed_methods, reason = "a test makes the changes itself")]
-
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};

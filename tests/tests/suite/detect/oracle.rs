@@ -1,13 +1,5 @@
 //! Detection against git itself: whatever `git rev-parse --show-toplevel` says of a directory is what we say.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "in a test a panic is the verdict"
-)]
-#![allow(clippy::disallowed_methods, reason = "a test sets the scene itself")]
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -116,7 +108,7 @@ fn vcs(found: &Detection) -> &proto::detect::Vcs {
 }
 
 #[test]
-fn plain_and_nested_repositories() {
+fn plain_and_nested_repositories_are_where_git_says() {
     let yard = Yard::new();
     yard.repository("p");
     yard.dir("p/a/b");
@@ -140,7 +132,7 @@ fn plain_and_nested_repositories() {
 }
 
 #[test]
-fn a_repository_kept_elsewhere_and_one_with_sha256_and_reftable() {
+fn a_repository_kept_elsewhere_or_of_another_format_is_taken_as_git_takes_it() {
     let yard = Yard::new();
     yard.dir("p/a");
     yard.git("p", &["init", "-q", "--separate-git-dir", "../kept"]);
@@ -223,7 +215,7 @@ fn submodules_name_their_superproject_and_nest() {
 }
 
 #[test]
-fn bare_repositories_with_worktrees_beside_and_inside() {
+fn bare_repositories_have_worktrees_beside_and_inside() {
     let yard = Yard::new();
     yard.repository("seed");
     yard.git("", &["clone", "-q", "--bare", "seed", "yard/.bare"]);
@@ -251,7 +243,7 @@ fn bare_repositories_with_worktrees_beside_and_inside() {
 }
 
 #[test]
-fn a_work_tree_named_by_the_configuration() {
+fn a_work_tree_is_where_the_configuration_names_it() {
     let yard = Yard::new();
     yard.repository("p");
     yard.dir("p/a");
@@ -268,7 +260,7 @@ fn a_work_tree_named_by_the_configuration() {
 }
 
 #[test]
-fn worktrees_with_a_configuration_of_their_own() {
+fn worktrees_may_have_a_configuration_of_their_own() {
     let yard = Yard::new();
     yard.repository("p");
     yard.git("p", &["worktree", "add", "-q", "../linked"]);
@@ -298,7 +290,7 @@ fn worktrees_with_a_configuration_of_their_own() {
 }
 
 #[test]
-fn what_git_does_not_take_for_a_repository() {
+fn what_git_does_not_take_for_a_repository_is_passed_over() {
     type Case = (&'static str, fn(&Path));
     let yard = Yard::new();
     yard.repository("p");
@@ -370,7 +362,7 @@ fn remove(path: &Path) {
 }
 
 #[test]
-fn ceilings_as_git_reads_them() {
+fn ceilings_are_read_as_git_reads_them() {
     let yard = Yard::new();
     yard.repository("p");
     yard.dir("p/a/b");

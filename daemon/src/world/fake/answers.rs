@@ -1,0 +1,155 @@
+//! The fake's side of [`World`]: every call is counted, may fail, and may hang.
+//!
+//! Asked through the trait by whatever is under test. What must stay true: the errors are of the kinds that the real
+//! world gives.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{FakeWorld, STEP};
+use crate::world::{Entry, FileKind, MountTable, Nanos, Stat, World};
+
+impl World for FakeWorld {
+    fn now(&self) -> Nanos {
+        self.inner().now
+    }
+
+    fn coarse_now(&self) -> Nanos {
+        self.inner().now
+    }
+
+    fn granularity(&self) -> Nanos {
+        STEP
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_nanos(self.inner().now.unsigned_abs())
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        let mut inner = self.inner();
+        for byte in bytes {
+            inner.chance = inner.chance.wrapping_add(1);
+            *byte = inner.chance;
+        }
+    }
+
+    fn uid(&self) -> u32 {
+        0
+    }
+
+    fn mounts(&self) -> Arc<MountTable> {
+        Arc::clone(&self.inner().table)
+    }
+
+    fn events(&self) -> Option<Box<dyn crate::world::events::Events>> {
+        None
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Stat> {
+        Ok(self.enter(path)?.node(path)?.stat)
+    }
+
+    fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
+        let inner = self.enter(path)?;
+        let node = inner.node(path)?;
+        if node.stat.kind == FileKind::Link {
+            Ok(node.target.clone())
+        } else {
+            Err(io::ErrorKind::InvalidInput.into())
+        }
+    }
+
+    fn list(&self, path: &Path, limit: usize) -> io::Result<Vec<Entry>> {
+        let inner = self.enter(path)?;
+        let stat = inner.node(path)?.stat;
+        match stat.kind {
+            FileKind::Dir if stat.mode & 0o400 == 0 => return Err(io::ErrorKind::PermissionDenied.into()),
+            FileKind::Dir => {}
+            _ => return Err(io::ErrorKind::NotADirectory.into()),
+        }
+        let children = inner.nodes.iter().filter(|(at, _)| at.parent() == Some(path));
+        let entries: Vec<Entry> = children
+            .filter_map(|(at, node)| {
+                Some(Entry {
+                    name: at.file_name()?.to_os_string(),
+                    kind: Some(node.stat.kind),
+                })
+            })
+            .collect();
+        if entries.len() > limit {
+            Err(io::ErrorKind::FileTooLarge.into())
+        } else {
+            Ok(entries)
+        }
+    }
+
+    fn read(&self, path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+        let inner = self.enter(path)?;
+        let node = inner.node(path)?;
+        match node.stat.kind {
+            FileKind::File if node.bytes.len() > limit => Err(io::ErrorKind::FileTooLarge.into()),
+            FileKind::File => Ok(node.bytes.clone()),
+            _ => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+
+    fn may_write(&self, path: &Path) -> bool {
+        let inner = self.inner();
+        inner
+            .nodes
+            .get(path)
+            .is_some_and(|node| node.stat.mode & 0o200 != 0)
+    }
+
+    fn born(&self, path: &Path) -> io::Result<Option<Nanos>> {
+        // Numbers of inodes are never given twice here, so they tell when a thing was made.
+        let ino = self.enter(path)?.node(path)?.stat.ino;
+        Ok(Some(Nanos::try_from(ino).unwrap_or_default()))
+    }
+
+    fn stat_beneath(&self, root: &Path, relative: &Path) -> io::Result<Stat> {
+        self.no_links(root, relative)?;
+        self.stat(&root.join(relative))
+    }
+
+    fn list_beneath(&self, root: &Path, relative: &Path, limit: usize) -> io::Result<Vec<Entry>> {
+        self.no_links(root, relative)?;
+        self.list(&root.join(relative), limit)
+    }
+
+    fn read_beneath(&self, root: &Path, relative: &Path, limit: usize) -> io::Result<Vec<u8>> {
+        self.no_links(root, relative)?;
+        self.read(&root.join(relative), limit)
+    }
+
+    fn make_dir(&self, root: &Path, relative: &Path) -> io::Result<()> {
+        let path = root.join(relative);
+        drop(self.enter(&path)?);
+        self.no_links(root, relative)?;
+        self.dir(&path);
+        Ok(())
+    }
+
+    fn set_aside(&self, root: &Path, relative: &Path, new_name: &Path) -> io::Result<()> {
+        self.renamed(&root.join(relative), new_name)
+    }
+
+    fn write(&self, root: &Path, relative: &Path, bytes: &[u8]) -> io::Result<()> {
+        let path = root.join(relative);
+        drop(self.enter(&path)?);
+        self.no_links(root, relative)?;
+        self.file(&path, bytes);
+        Ok(())
+    }
+
+    fn remove(&self, root: &Path, relative: &Path) -> io::Result<()> {
+        let path = root.join(relative);
+        let mut inner = self.enter(&path)?;
+        inner.node(&path)?;
+        inner.take(&path);
+        Ok(())
+    }
+}
