@@ -117,4 +117,9 @@ impl Dice {
             .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound.max(1)
     }
+
+    /// A small number below `bound`.
+    pub fn count(&mut self, bound: u32) -> usize {
+        usize::try_from(self.below(bound.into())).expect("it is small")
+    }
 }

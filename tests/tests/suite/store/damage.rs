@@ -112,6 +112,9 @@ fn outcome(state: &Path, (export, case): (Export, &str)) -> Source {
     opened.recovery.source
 }
 
+/// Something done to sled's folder.
+type Damage = fn(&Path);
+
 /// Changes a file so that its size and time do not tell.
 fn unnoticed(path: &Path, change: impl FnOnce(&File)) {
     let file = OpenOptions::new()
@@ -239,7 +242,7 @@ fn an_altered_snapshot_costs_nothing() {
 #[test]
 fn a_database_whose_files_are_gone_or_garbage_comes_back_from_its_export() {
     let template = prepare(Left::Closed, Export::Good);
-    let damages: [(&str, fn(&Path)); 5] = [
+    let damages: [(&str, Damage); 5] = [
         ("no folder", |db| fs::remove_dir_all(db).expect("it goes")),
         ("empty folder", |db| {
             fs::remove_dir_all(db).expect("it goes");

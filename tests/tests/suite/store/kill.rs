@@ -14,11 +14,7 @@ fn a_thousand_acknowledged_writes_survive_kills_at_random_moments() {
         let before = total;
         let mut writer = Writer::start(state.path(), 4, 0);
         // Some are killed while they open.
-        let enough = if rounds % 4 == 3 {
-            0
-        } else {
-            50 + dice.below(150) as usize
-        };
+        let enough = if rounds % 4 == 3 { 0 } else { 50 + dice.count(150) };
         writer.wait_for(enough);
         let acknowledged = writer.kill();
         let opened = open(state.path(), &writer_program()).expect("it opens");

@@ -49,18 +49,18 @@ impl Mount {
         let file = fs::File::create(&image).and_then(|file| file.set_len(256 << 20));
         file.map_err(|error| error.to_string())?;
         run("mkfs.ext4", &["-q", "-F", text(&image)])?;
-        Self::mount(folder, |image, at| run("mount", &["-o", "loop", image, at]))
+        Self::new(folder, |image, at| run("mount", &["-o", "loop", image, at]))
     }
 
     fn tmpfs(size: &str) -> Result<Self, String> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let options = format!("size={size}");
-        Self::mount(folder, |_, at| {
+        Self::new(folder, |_, at| {
             run("mount", &["-t", "tmpfs", "-o", &options, "none", at])
         })
     }
 
-    fn mount(
+    fn new(
         folder: tempfile::TempDir,
         mount: impl Fn(&str, &str) -> Result<(), String>,
     ) -> Result<Self, String> {
@@ -105,11 +105,7 @@ fn twenty_power_cuts_lose_nothing_that_was_acknowledged() {
         }
         let pause = if round % 2 == 0 { 0 } else { 2_000 };
         let mut writer = Writer::start(&mount.state(), 3, pause);
-        let enough = if round % 5 == 4 {
-            0
-        } else {
-            20 + dice.below(400) as usize
-        };
+        let enough = if round % 5 == 4 { 0 } else { 20 + dice.count(400) };
         writer.wait_for(enough);
         run("python3", &[text(&tool), text(&mount.at)]).expect("the power can be cut");
         let acknowledged = writer.kill();
