@@ -186,3 +186,33 @@ pub fn cannot_write(path: &Path, error: &io::Error) -> Error {
         _ => Error::unavailable(what).why(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proto::Kind;
+
+    #[test]
+    fn a_failed_write_says_who_must_act() {
+        for (kind, told, word) in [
+            (io::ErrorKind::InvalidInput, Kind::Refused, "in its place"),
+            (
+                io::ErrorKind::PermissionDenied,
+                Kind::Refused,
+                "workspace.storage user",
+            ),
+            (
+                io::ErrorKind::ReadOnlyFilesystem,
+                Kind::Refused,
+                "workspace.storage user",
+            ),
+            (io::ErrorKind::StorageFull, Kind::Unavailable, "make room"),
+            (io::ErrorKind::QuotaExceeded, Kind::Unavailable, "make room"),
+        ] {
+            let error = cannot_write(Path::new("/p/x"), &kind.into());
+            assert_eq!(error.kind, told, "{kind:?}");
+            assert!(error.what.contains("`/p/x`"), "{error}");
+            assert!(error.next.is_some_and(|next| next.contains(word)), "{kind:?}");
+        }
+    }
+}

@@ -69,7 +69,7 @@ fn nothing_is_written_through_a_folder_that_is_a_link() {
 }
 
 #[test]
-fn a_root_where_nothing_may_be_written_is_told_and_can_be_used_from_the_state_folder() {
+fn with_storage_in_the_state_folder_the_project_is_never_written_to() {
     let bed = Bed::fake();
     bed.world.dir("/w/p");
     bed.set("p", Layer::User, "workspace.storage", "user").unwrap();
