@@ -14,6 +14,7 @@ mod repeat;
 mod sandbox;
 mod start;
 mod stop;
+mod systemd;
 
 use std::path::PathBuf;
 use std::process::Child;

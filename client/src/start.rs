@@ -16,16 +16,13 @@ use std::io::Read as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use proto::{Error, Kind, error::Result};
 
 use crate::connect::{self, PAUSE, Reach};
 use crate::link::Link;
-use crate::{Options, guard, sandbox};
-
-/// The unit of `packaging/systemd` that starts the daemon with the first connection.
-const UNIT: &str = "tod.socket";
+use crate::{Options, guard, sandbox, systemd};
 
 /// The most bytes of the daemon's complaint that are read.
 const COMPLAINT: usize = 16 << 10;
@@ -42,7 +39,7 @@ type Attempt<'a> = &'a mut dyn FnMut() -> Result<Reach>;
 pub(crate) fn start(options: &Options, until: Instant, reach: Attempt<'_>) -> Result<(Link, Option<Child>)> {
     guard::own_state(&options.places.state_dir, guard::uid())?;
     if let Some(why) = sandbox::confinement() {
-        let asked = ask_service_manager(options);
+        let asked = systemd::start(options);
         return match asked
             .then(|| connect::patiently(until, reach))
             .transpose()?
@@ -67,7 +64,7 @@ pub(crate) fn start(options: &Options, until: Instant, reach: Attempt<'_>) -> Re
     if let Some(link) = connect::patiently(until, reach)? {
         return Ok((link, None));
     }
-    if ask_service_manager(options)
+    if systemd::start(options)
         && let Some(link) = connect::patiently(until, reach)?
     {
         return Ok((link, None));
@@ -255,56 +252,6 @@ fn told(complaint: &str, ended: ExitStatus) -> Error {
         what: format!("the daemon could not start: {what}"),
         why: line("  why: "),
         next: line("  next: "),
-    }
-}
-
-/// Has the user's service manager start the daemon where it is one of its units and these are its places; whether it
-/// did.
-fn ask_service_manager(options: &Options) -> bool {
-    let named = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let Some(runtime) = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from) else {
-        return false;
-    };
-    let default = !named("TOD_SOCKET") && !named("TOD_STATE_DIR") && options.program.is_none();
-    if !default || !runtime.join("systemd/private").exists() || !unit_installed(options) {
-        return false;
-    }
-    let status = Command::new("systemctl")
-        .args(["--user", "--quiet", "start", UNIT])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .and_then(|mut child| wait(&mut child, Duration::from_secs(5)));
-    status.is_ok_and(|status| status.success())
-}
-
-/// The folders of user units that `systemd.unit(5)` lists and an installation uses.
-fn unit_installed(options: &Options) -> bool {
-    let of_user = options.places.config_dir.as_deref().and_then(Path::parent);
-    let of_user = of_user.map(|config| config.join("systemd/user"));
-    let of_system = [
-        "/etc/systemd/user",
-        "/usr/local/lib/systemd/user",
-        "/usr/lib/systemd/user",
-    ];
-    of_user
-        .into_iter()
-        .chain(of_system.iter().map(PathBuf::from))
-        .any(|folder| folder.join(UNIT).is_file())
-}
-
-fn wait(child: &mut Child, limit: Duration) -> std::io::Result<ExitStatus> {
-    let until = Instant::now() + limit;
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(status);
-        }
-        if Instant::now() >= until {
-            child.kill()?;
-            return child.wait();
-        }
-        std::thread::sleep(PAUSE);
     }
 }
 

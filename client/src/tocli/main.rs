@@ -12,6 +12,7 @@ mod args;
 mod end;
 mod out;
 mod progress;
+mod quote;
 mod render;
 mod talk;
 mod time;

@@ -29,7 +29,7 @@ impl Progress {
     /// So many of what is counted.
     pub(crate) fn count(&mut self, what: &str, done: u64, total: Option<u64>) {
         let Some(bar) = self.bar() else { return };
-        bar.set_message(crate::out::inert(what).into_owned());
+        bar.set_message(crate::quote::inert(what).into_owned());
         match total {
             Some(total) => {
                 bar.set_length(total);

@@ -7,7 +7,8 @@ use std::io::{self, IsTerminal as _, Write as _};
 use proto::Error;
 use serde::Serialize;
 
-use crate::out::{Colour, SCHEMA_VERSION, inert};
+use crate::out::{Colour, SCHEMA_VERSION};
+use crate::quote::inert;
 
 /// How much is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

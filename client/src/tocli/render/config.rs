@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Wishes, word};
-use crate::out::{Form, Out, cell};
+use crate::out::{Form, Out};
+use crate::quote::cell;
 use crate::voice::Voice;
 
 /// A setting with its value as JSON, which the wire carries as text.

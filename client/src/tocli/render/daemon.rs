@@ -7,7 +7,8 @@ use proto::index::TreeStatus;
 use serde::Serialize;
 
 use super::{bytes, word};
-use crate::out::{Form, Out, cell};
+use crate::out::{Form, Out};
+use crate::quote::cell;
 use crate::voice::Voice;
 
 #[derive(Serialize)]

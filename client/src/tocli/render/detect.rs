@@ -5,7 +5,8 @@ use std::io;
 use proto::detect::{Detection, Marker};
 
 use super::word;
-use crate::out::{Form, Out, cell};
+use crate::out::{Form, Out};
+use crate::quote::cell;
 use crate::voice::Voice;
 
 pub(super) fn answer(out: &mut Out, voice: &Voice, found: &Detection) -> io::Result<()> {

@@ -7,7 +7,8 @@ use proto::migrate::{Answer, Step};
 use serde::Serialize;
 
 use super::time;
-use crate::out::{Form, Out, cell};
+use crate::out::{Form, Out};
+use crate::quote::cell;
 
 #[derive(Serialize)]
 struct Status<'a> {

@@ -9,7 +9,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::word;
-use crate::out::{Form, Out, cell};
+use crate::out::{Form, Out};
+use crate::quote::cell;
 use crate::voice::Voice;
 
 #[derive(Serialize)]

@@ -7,7 +7,8 @@ use proto::workspace::{Answer, Finding, Totals, Workspace};
 use serde::Serialize;
 
 use super::{bytes, time, word};
-use crate::out::{Form, Out, SCHEMA_VERSION, cell};
+use crate::out::{Form, Out, SCHEMA_VERSION};
+use crate::quote::cell;
 use crate::voice::Voice;
 
 #[derive(Serialize)]

@@ -12,7 +12,8 @@ use serde::Serialize;
 
 use crate::args::{Candidates, Cli, Question, Shell};
 use crate::end::End;
-use crate::out::{Form, Out, cell};
+use crate::out::{Form, Out};
+use crate::quote::cell;
 use crate::talk;
 
 #[derive(Serialize)]

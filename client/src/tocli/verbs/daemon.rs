@@ -5,7 +5,7 @@
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-use client::{Client, Options, Start};
+use client::{Client, Options};
 use proto::{Caller, Error, Request, daemon};
 use serde::Serialize;
 
@@ -112,13 +112,7 @@ fn start(options: Options, out: &mut Out, voice: &Voice) -> Result<(), End> {
         voice.note(&format!("the daemon ({pid}) was running"));
         return say(out, pid, false);
     }
-    let client = Client::connect(Options {
-        start: match options.start {
-            Start::Never => Start::Never,
-            Start::IfNeeded => Start::IfNeeded,
-        },
-        ..options
-    })?;
+    let client = Client::connect(options)?;
     let pid = client.welcome().map(|welcome| welcome.pid).unwrap_or_default();
     voice.note(&format!("the daemon ({pid}) is running"));
     say(out, pid, true)

@@ -13,7 +13,8 @@ use proto::Error;
 use serde::Serialize;
 
 use crate::end::End;
-use crate::out::{Form, Out, inert};
+use crate::out::{Form, Out};
+use crate::quote::inert;
 
 /// The newest file; older ones are `tod.log.1` and so on.
 const NAME: &str = "tod.log";
