@@ -33,6 +33,7 @@ pub fn only_reads(request: &Request) -> bool {
             | index::Request::Changes { .. }
             | index::Request::Watch { .. } => true,
         },
+        Request::Task(call) => !call.what.changes(),
         // A daemon that was started for the second asking must not be stopped by it.
         Request::Daemon(request) => matches!(
             request,

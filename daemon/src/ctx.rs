@@ -16,6 +16,7 @@ use crate::detect::{self, Detector};
 use crate::dispatch::Locks;
 use crate::index::{self, Trees};
 use crate::life::Life;
+use crate::task::Shelf;
 use crate::workspace::Entered;
 use crate::workspace::config::{Config, Settings};
 use crate::world::{OsWorld, World, process};
@@ -40,6 +41,8 @@ pub struct Ctx {
     pub entered: Entered,
     /// The watched trees.
     pub trees: Arc<Trees>,
+    /// The boards of tasks.
+    pub boards: Shelf,
 }
 
 impl Ctx {
@@ -73,6 +76,7 @@ impl Ctx {
             locks: Locks::default(),
             detector: Detector::new(),
             trees,
+            boards: Shelf::new(|process| process::started(process.pid) == Some(process.start)),
         })
     }
 
@@ -88,10 +92,10 @@ impl Ctx {
         tracing::info!("the configuration is read again");
     }
 
-    /// Whether nobody is connected and no tree is awake.
+    /// Whether nobody is connected, and no task is held: a lease is counted in the time in which the daemon runs.
     #[must_use]
     pub fn unused(&self) -> bool {
-        self.life.connections.now() == 0 && self.life.requests.now() == 0
+        self.life.connections.now() == 0 && self.life.requests.now() == 0 && self.boards.held() == 0
     }
 
     /// Copies the database into the folder of backups; where.

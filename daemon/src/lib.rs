@@ -18,9 +18,12 @@ pub mod workspace;
 
 pub mod index;
 
+pub mod task;
+
 pub mod reboot;
 
 // Around them.
+pub mod audit;
 pub mod ctx;
 pub mod db;
 pub mod dispatch;

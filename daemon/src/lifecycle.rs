@@ -34,6 +34,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::ctx::Ctx;
+use crate::dispatch;
 use crate::handover::state::State;
 use crate::handover::{self, Packed};
 use crate::life::{Plan, Wish};
@@ -174,6 +175,8 @@ async fn serve(mut turn: Turn, ctx: Arc<Ctx>, listener: Listener, mut bound: Bou
                 }
             },
             _ = look_after.tick() => {
+                let ticked = Arc::clone(&ctx);
+                drop(tokio::task::spawn_blocking(move || dispatch::tick(&ticked)));
                 if let Some((again, at)) = bind_again(&ctx, &bound, &mut turn.lock) {
                     accepting.abort();
                     listener = Arc::new(again);

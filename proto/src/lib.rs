@@ -18,6 +18,7 @@ pub mod migrate;
 pub mod path;
 pub mod places;
 pub mod role;
+pub mod task;
 pub mod workspace;
 
 pub use caller::Caller;

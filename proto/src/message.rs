@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Caller, Error, config, daemon, detect, index, migrate, role, workspace};
+use crate::{Caller, Error, config, daemon, detect, index, migrate, role, task, workspace};
 
 /// What a client sends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +93,8 @@ pub enum Request {
     Migrate(migrate::Request),
     /// The daemon itself.
     Daemon(daemon::Request),
+    /// Tasks.
+    Task(Box<task::Call>),
 }
 
 /// The last frame of each request.
@@ -112,4 +114,6 @@ pub enum Answer {
     Migrate(migrate::Answer),
     /// To [`Request::Daemon`].
     Daemon(daemon::Answer),
+    /// To [`Request::Task`].
+    Task(task::Answer),
 }

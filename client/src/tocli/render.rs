@@ -39,6 +39,7 @@ pub(crate) fn answer(out: &mut Out, voice: &Voice, answer: &Answer, wishes: Wish
         Answer::Index(answer) => index::answer(out, voice, answer),
         Answer::Migrate(answer) => migrate::answer(out, answer),
         Answer::Daemon(answer) => daemon::answer(out, voice, (answer, wishes.most)),
+        Answer::Task(answer) => out.json(answer),
     }
 }
 

@@ -53,9 +53,25 @@ impl Desk<'_> {
         request: &Request,
         change: impl FnOnce(&mut Batch) -> Result<Answer>,
     ) -> Result<Answer> {
-        let lock = self.ctx.locks.of(scope);
-        let held = hold(&lock);
-        let once = self.once(scope, request)?;
+        self.change_in(&[scope], request, change)
+    }
+
+    /// As [`Desk::change`], in several scopes at once. The request id is one of the first.
+    ///
+    /// # Errors
+    /// As [`Desk::change`].
+    pub fn change_in(
+        &self,
+        scopes: &[&str],
+        request: &Request,
+        change: impl FnOnce(&mut Batch) -> Result<Answer>,
+    ) -> Result<Answer> {
+        let mut sorted = scopes.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let locks: Vec<_> = sorted.iter().map(|scope| self.ctx.locks.of(scope)).collect();
+        let held: Vec<_> = locks.iter().map(|lock| hold(lock)).collect();
+        let once = self.once(scopes.first().copied().unwrap_or_default(), request)?;
         if let Some(once) = &once
             && let Some(answer) = self.replayed(once)?
         {

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use crate::ctx::Ctx;
 use crate::server::Sink;
-use crate::{index, reboot, workspace};
+use crate::{index, reboot, task, workspace};
 pub use desk::{Desk, Locks, hold};
 pub use run::{compute, on_pool, run};
 
@@ -81,7 +81,16 @@ pub fn route(ctx: &Ctx, ask: &Ask, request: Request) -> Route {
                 false => write(move |desk| workspace::answer(desk, &request)),
             }
         }
+        Request::Task(call) => match call.what.changes() {
+            true => write(move |desk| task::answer(desk, *call)),
+            false => look(move |desk| task::answer(desk, *call)),
+        },
     }
+}
+
+/// What the daemon does on its own, once a second, on the blocking pool.
+pub fn tick(ctx: &Ctx) {
+    task::tick(ctx);
 }
 
 /// From the cache where that cannot hang, else on the blocking pool.

@@ -111,6 +111,14 @@ fn one(house: &House<'_>, which: &Which) -> Result<(Row, WorkspaceScope)> {
     }
 }
 
+/// The workspace that is meant, for a room that works for it.
+///
+/// # Errors
+/// `not found` for a workspace that is none; what detection and the database say.
+pub fn scope(house: &House<'_>, which: &Which) -> Result<WorkspaceScope> {
+    one(house, which).map(|(_, scope)| scope)
+}
+
 /// The workspace called so, by id or by name.
 fn named(house: &House<'_>, word: &str) -> Result<Row> {
     if rules::is_id(word) {

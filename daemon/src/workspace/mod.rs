@@ -25,6 +25,7 @@ pub mod yaml;
 use proto::detect::{Detection, From};
 use proto::{Answer, Error, Request, error::Result};
 
+pub use self::door::scope;
 pub use self::entered::Entered;
 pub use self::folder::Folder;
 pub use self::registry::{Change, House, REGISTRY, WorkspaceScope};

@@ -229,6 +229,17 @@ impl House<'_> {
         Ok(row)
     }
 
+    /// As [`House::claim`], once: for records, which need the folder to be there and not to be looked after.
+    ///
+    /// # Errors
+    /// As [`House::claim`].
+    pub fn claim_once(&self, batch: &mut Batch, scope: &WorkspaceScope) -> Result<()> {
+        match store::is_used(self.db, &scope.id)? {
+            true => Ok(()),
+            false => self.claim(batch, scope).map(drop),
+        }
+    }
+
     fn look(&self, detection: &Detection) -> Result<Sight> {
         let tree = detection.root.to_path_buf();
         let mut warnings = Vec::new();

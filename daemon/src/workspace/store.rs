@@ -17,8 +17,14 @@ use crate::db::{Batch, Db, Record, Space};
 pub const SPACE: Space = Space::new("workspace");
 
 /// Spaces of later rooms whose keys begin with the workspace's id and a `/`, and what their records are called.
-pub const BY_WORKSPACE: [(Space, &str); 3] = [
+pub const BY_WORKSPACE: [(Space, &str); 9] = [
     (Space::new("task"), "tasks"),
+    (Space::new("task_text"), "texts of tasks"),
+    (Space::new("task_past"), "changes of tasks"),
+    (Space::new("task_past_text"), "old texts of tasks"),
+    (Space::new("task_note"), "notes on tasks"),
+    (Space::new("task_head"), "counters of tasks"),
+    (Space::new("audit"), "audit events"),
     (Space::new("artifact"), "artifacts"),
     (Space::new("decision"), "decisions"),
 ];
@@ -135,6 +141,14 @@ pub fn used(db: &Db) -> Result<BTreeSet<String>> {
     db.scan(SPACE, b"used/")
         .map(|pair| pair.map(|(key, _)| id(&key)))
         .collect()
+}
+
+/// Whether something was ever written to a workspace.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn is_used(db: &Db, id: &str) -> Result<bool> {
+    Ok(db.get(SPACE, &used_key(id))?.is_some())
 }
 
 /// Notes that something is written to a workspace.

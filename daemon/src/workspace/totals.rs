@@ -27,6 +27,9 @@ const DEEPEST: usize = 16;
 pub(super) fn count(world: &dyn World, db: &Db, id: &str, folder: &Folder) -> Result<Totals> {
     let mut totals = Totals::default();
     for (space, what) in store::BY_WORKSPACE {
+        if !["tasks", "artifacts", "decisions"].contains(&what) {
+            continue;
+        }
         let count = store::count(db, space, id)?;
         match what {
             "artifacts" => totals.artifacts = count,

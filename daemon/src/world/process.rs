@@ -92,9 +92,29 @@ pub fn raise_descriptor_limit() {
     }
 }
 
+/// When a process started, in clock ticks since boot; none when there is no such process.
+#[must_use]
+pub fn started(pid: u32) -> Option<u64> {
+    /// Fields after the program's name, which ends with the last bracket: `starttime` is the 20th of them.
+    const STARTTIME: usize = 19;
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = text.rsplit_once(')')?;
+    let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
+    // A zombie works on nothing any more.
+    let gone = matches!(fields.first(), Some(&("Z" | "X")));
+    fields.get(STARTTIME).filter(|_| !gone)?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_has_a_start_and_one_that_is_gone_has_none() {
+        let own = started(std::process::id()).expect("this one runs");
+        assert!(started(1).is_none_or(|first| first <= own));
+        assert_eq!(started(u32::MAX), None);
+    }
 
     #[test]
     fn resident_memory_is_measured() {

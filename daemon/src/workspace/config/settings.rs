@@ -124,6 +124,18 @@ impl Settings {
         texts.map(str::to_owned).collect()
     }
 
+    /// How long a claim holds without a sign of life, in minutes.
+    #[must_use]
+    pub fn lease_minutes(&self) -> u64 {
+        self.number("tasks.lease_minutes")
+    }
+
+    /// After so many expired claims a task waits for a person.
+    #[must_use]
+    pub fn max_attempts(&self) -> u64 {
+        self.number("tasks.max_attempts")
+    }
+
     /// The project's type, where somebody has said it.
     #[must_use]
     pub fn project_type(&self) -> Option<String> {

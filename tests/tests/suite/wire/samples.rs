@@ -2,6 +2,7 @@
 
 mod answers;
 mod requests;
+mod task;
 
 use proto::message::{ClientFrame, Item, Request, ServerFrame};
 use proto::{Caller, Error, Kind, detect, frame, index};
@@ -86,6 +87,11 @@ pub fn samples() -> Vec<Sample> {
             .into_iter()
             .map(|(name, request)| ask(name, Request::Daemon(request))),
     );
+    all.extend(
+        task::task_requests()
+            .into_iter()
+            .map(|(name, call)| ask(&name, Request::Task(Box::new(call)))),
+    );
     all.push(client("ask/with-request-id", whole_ask()));
     all.push(client("cancel", ClientFrame::Cancel { id: 300 }));
     all.extend(
@@ -93,6 +99,13 @@ pub fn samples() -> Vec<Sample> {
             .into_iter()
             .map(|(name, answer)| server(name, ServerFrame::Done { id: 7, answer })),
     );
+    all.extend(task::task_answers().into_iter().map(|(name, answer)| {
+        let answer = proto::Answer::Task(answer);
+        server(
+            &format!("task::Answer/{name}"),
+            ServerFrame::Done { id: 7, answer },
+        )
+    }));
     all.extend(
         items()
             .into_iter()

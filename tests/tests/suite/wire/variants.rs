@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use proto::{Kind, config, daemon, detect, index, message, migrate, role, workspace};
+use proto::{Kind, config, daemon, detect, index, message, migrate, role, task, workspace};
 
 use super::samples::Message;
 
@@ -34,10 +34,10 @@ variants! {
     server_frames, server_frame: message::ServerFrame { Done, Failed, Item, Progress }
     items, item: message::Item { Files, Changes, Batch }
     requests, request: message::Request {
-        Detect, Workspace, Config, Role, Index, Migrate, Daemon
+        Detect, Workspace, Config, Role, Index, Migrate, Daemon, Task
     }
     answers, answer: message::Answer {
-        Detect, Workspace, Config, Role, Index, Migrate, Daemon
+        Detect, Workspace, Config, Role, Index, Migrate, Daemon, Task
     }
     kinds, kind: Kind {
         Usage, NotFound, Refused, Conflict, Unavailable, TooLarge, Bug, Sandbox, Cancelled
@@ -65,6 +65,22 @@ variants! {
     }
     daemon_answers, daemon_answer: daemon::Answer { Status, Reloaded, Stopping, Rebooted, Rehearsed, Reboots }
     outcomes, outcome: daemon::Outcome { Done, Refused, RolledBack, Guarded }
+    statuses, status: task::Status {
+        Pending, Active, NeedsRevision, Blocked, Completed, Failed, Cancelled, Archived
+    }
+    next_actions, next_action: task::NextAction { Continue, NeedsRevision, Blocked, Complete }
+    forces, force: task::Force { No, Yes }
+    verbs, verb: task::Verb {
+        Update, Start, Release, Complete, Block, Fail, Cancel, Reopen, Delete, Purge, Undo
+    }
+    task_requests, task_request: task::Request {
+        Add, Plan, Import, List, Show, Tree, Change, Note, Move, History, Stats, Synthesize, Execute, Next,
+        Templates, Template, Apply
+    }
+    task_answers, task_answer: task::Answer {
+        Task, Planned, Imported, Tasks, Detail, Tree, Noted, Purged, Moved, History, Stats, Synthesis, Prompt,
+        Next, Templates, Template
+    }
     whiches, which: workspace::Which { At, Named }
     seeds, seed: workspace::Seed { Empty, Template, Existing }
     workspace_requests, workspace_request: workspace::Request {
@@ -116,6 +132,26 @@ fn of_request(value: &message::Request, seen: &mut BTreeSet<String>) {
         message::Request::Daemon(inner) => {
             seen.insert(daemon_request(inner));
         }
+        message::Request::Task(call) => of_task_request(&call.what, seen),
+    }
+}
+
+fn of_task_request(value: &task::Request, seen: &mut BTreeSet<String>) {
+    seen.insert(task_request(value));
+    let task::Request::Change { verb: of, .. } = value else {
+        return;
+    };
+    seen.insert(verb(of));
+    match of {
+        task::Verb::Start(by) | task::Verb::Fail { force: by, .. } => drop(seen.insert(force(by))),
+        task::Verb::Complete {
+            next_action: next,
+            force: by,
+            ..
+        } => {
+            seen.extend([next_action(next), force(by)]);
+        }
+        _ => {}
     }
 }
 
@@ -189,6 +225,12 @@ fn of_answer(value: &message::Answer, seen: &mut BTreeSet<String>) {
             }
             if let daemon::Answer::Reboots { history, .. } = inner {
                 seen.extend(history.iter().map(|reboot| outcome(&reboot.outcome)));
+            }
+        }
+        message::Answer::Task(inner) => {
+            seen.insert(task_answer(inner));
+            if let task::Answer::Tasks { tasks, .. } = inner {
+                seen.extend(tasks.iter().map(|task| status(&task.status)));
             }
         }
     }

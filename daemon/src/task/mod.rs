@@ -1,0 +1,140 @@
+//! `task` and `next`: units of work per workspace, who holds them, what is ready.
+//!
+//! Asked by `dispatch`. Later rooms ask for the board of a workspace and for [`Shelf::heard`]. **Invariants**: two actors
+//! never hold one task; what was acknowledged is in the records; the board is derived from the records; no
+//! request of one workspace reads a record of another.
+
+pub mod board;
+pub mod card;
+pub mod change;
+pub mod document;
+pub mod edit;
+pub mod graph;
+pub mod import;
+pub mod lease;
+pub mod moves;
+pub mod plan;
+pub mod prompt;
+pub mod query;
+pub mod read;
+pub mod rehome;
+pub mod rules;
+pub mod shelf;
+pub mod shown;
+pub mod step;
+pub mod store;
+pub mod template;
+#[cfg(test)]
+mod tests;
+pub mod view;
+pub mod who;
+pub mod write;
+
+use std::time::Duration;
+
+use proto::RawPath;
+use proto::error::{Error, Result};
+use proto::role::Role;
+use proto::task::{Call, Request};
+
+use crate::ctx::Ctx;
+use crate::db::Batch;
+use crate::dispatch::Desk;
+use crate::workspace::{self, WorkspaceScope, role};
+pub use shelf::{Shelf, Terms};
+
+/// The workspace that a request speaks of, and what counts there.
+pub struct Place<'a> {
+    /// `ws_<12 hex>`.
+    pub workspace: &'a str,
+    /// Where a task is moved to.
+    pub to: Option<&'a str>,
+    /// The caller's checkout, when the workspace has several.
+    pub tree: Option<&'a RawPath>,
+    /// How long leases last.
+    pub terms: Terms,
+    /// Finds a role in force there.
+    pub roles: &'a dyn Fn(&str) -> Option<Role>,
+    /// Makes the workspace ready for its first record.
+    pub enter: &'a dyn Fn(&mut Batch) -> Result<()>,
+    /// What the caller should know of the workspace.
+    pub warnings: &'a [String],
+}
+
+impl Place<'_> {
+    /// The role of a specialist; the generic one for a specialist that no file describes.
+    #[must_use]
+    pub fn role(&self, specialist: &str) -> Option<Role> {
+        (self.roles)(specialist).or_else(|| (self.roles)(rules::GENERIC))
+    }
+}
+
+/// The door: finds the workspace, and what counts there.
+///
+/// # Errors
+/// What detection, the registry, the rules and the store say.
+pub fn answer(desk: &Desk<'_>, call: Call) -> Result<proto::Answer> {
+    let whole = proto::Request::Task(Box::new(call));
+    workspace::in_house(desk, &whole, |house| {
+        let call = of(&whole)?;
+        let scope = workspace::scope(house, &call.at)?;
+        let other = match &call.what {
+            Request::Move { to, .. } => Some(workspace::scope(house, to)?),
+            _ => None,
+        };
+        let settings = house.settings(&scope);
+        let tree = (scope.tree() != scope.root()).then(|| RawPath::from(scope.tree()));
+        let found = |name: &str| {
+            let own = house.places.config_dir.as_deref();
+            role::in_force(house.world, own, Some(scope.folder()))
+                .roles
+                .remove(name)
+        };
+        let place = Place {
+            workspace: scope.id(),
+            to: other.as_ref().map(WorkspaceScope::id),
+            tree: tree.as_ref(),
+            terms: Terms {
+                lease: Duration::from_secs(settings.lease_minutes().saturating_mul(60)),
+                max_attempts: u32::try_from(settings.max_attempts()).unwrap_or(u32::MAX),
+            },
+            roles: &found,
+            enter: &|batch: &mut Batch| house.claim_once(batch, &scope),
+            warnings: scope.warnings(),
+        };
+        answer_in(desk, &place, &whole)
+    })
+}
+
+fn of(whole: &proto::Request) -> Result<&Call> {
+    match whole {
+        proto::Request::Task(call) => Ok(call),
+        _ => Err(Error::bug("a request came to a room that it does not belong to")),
+    }
+}
+
+/// The same, for a workspace that has been found.
+///
+/// # Errors
+/// What the rules and the store say.
+pub fn answer_in(desk: &Desk<'_>, place: &Place<'_>, whole: &proto::Request) -> Result<proto::Answer> {
+    let call = of(whole)?;
+    if let (Request::Move { .. }, Some(to)) = (&call.what, place.to) {
+        return rehome::answer(desk, place, to, whole);
+    }
+    if call.what.changes() {
+        return write::answer(desk, place, (whole, &call.what));
+    }
+    read::answer(desk, place, &call.what).map(proto::Answer::Task)
+}
+
+/// Gives back what is held by leases that have ended, in every workspace in use. Once a second.
+pub fn tick(ctx: &Ctx) {
+    for (workspace, slot) in ctx.boards.slots() {
+        if let Err(error) = write::sweep(ctx, &workspace, &slot) {
+            tracing::warn!(%workspace, %error, "expired claims could not be given back");
+        }
+    }
+    // Also with no board in use: the clock counts only what it was read for.
+    ctx.boards.running(ctx.world.monotonic());
+}

@@ -1,0 +1,193 @@
+//! The boards of all workspaces in use, and the clock of their leases.
+//!
+//! One per daemon, in `Ctx`. What must stay true: only a writer that holds the workspace's lock changes a board, and
+//! only a board that has seen what the records have seen is decided upon: before each change the two are compared, and a
+//! board that is behind or ahead (a batch that was applied here and not there) is loaded anew.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use proto::error::{Error, Result};
+
+use super::board::Board;
+use super::lease::Clock;
+use super::store::Tasks;
+use super::who::Process;
+
+/// How long a lease lasts, and how many may expire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Of one lease.
+    pub lease: Duration,
+    /// After so many expired ones a task is blocked.
+    pub max_attempts: u32,
+}
+
+impl Default for Terms {
+    /// `tasks.lease_minutes` and `tasks.max_attempts` as they are built in.
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(15 * 60),
+            max_attempts: 3,
+        }
+    }
+}
+
+/// Says whether a process is still there.
+pub type Alive = fn(Process) -> bool;
+
+/// All boards.
+pub struct Shelf {
+    boards: Mutex<HashMap<String, Arc<Slot>>>,
+    clock: Mutex<Clock>,
+    alive: Alive,
+}
+
+/// The place of one board; empty until it is needed.
+#[derive(Debug, Default)]
+pub struct Slot {
+    board: RwLock<Option<Board>>,
+    doubtful: AtomicBool,
+    terms: Mutex<Terms>,
+}
+
+impl std::fmt::Debug for Shelf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shelf").finish_non_exhaustive()
+    }
+}
+
+impl Shelf {
+    /// No board yet. `alive` is asked before the lease of an actor that is named after a process expires.
+    #[must_use]
+    pub fn new(alive: Alive) -> Self {
+        Self {
+            boards: Mutex::default(),
+            clock: Mutex::default(),
+            alive,
+        }
+    }
+
+    /// Reads the lease clock.
+    pub fn running(&self, monotonic: Duration) -> Duration {
+        self.clock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .read(monotonic)
+    }
+
+    /// The lease clock as of its last reading.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a process is still there.
+    #[must_use]
+    pub fn alive(&self, process: Process) -> bool {
+        (self.alive)(process)
+    }
+
+    /// The place of a workspace's board.
+    #[must_use]
+    pub fn slot(&self, workspace: &str) -> Arc<Slot> {
+        let mut boards = self.boards.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(boards.entry(workspace.to_owned()).or_default())
+    }
+
+    /// All places with the ids of their workspaces.
+    #[must_use]
+    pub fn slots(&self) -> Vec<(String, Arc<Slot>)> {
+        let boards = self.boards.lock().unwrap_or_else(PoisonError::into_inner);
+        boards
+            .iter()
+            .map(|(id, slot)| (id.clone(), Arc::clone(slot)))
+            .collect()
+    }
+
+    /// Prolongs every lease of `actor`, in whatever workspace: any call of theirs is a sign of life.
+    pub fn heard(&self, actor: &str, monotonic: Duration) {
+        let running = self.running(monotonic);
+        for (_, slot) in self.slots() {
+            if slot.read().as_ref().is_some_and(|board| board.holds(actor)) {
+                let deadline = running + slot.terms().lease;
+                if let Some(board) = slot.write().as_mut() {
+                    board.renew(actor, deadline);
+                }
+            }
+        }
+    }
+
+    /// How many tasks are held, in all boards in memory.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.slots()
+            .iter()
+            .map(|(_, slot)| slot.read().as_ref().map_or(0, Board::held))
+            .sum()
+    }
+}
+
+impl Slot {
+    /// How long leases last here, as the last request had it.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        *self.terms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the terms of a request over.
+    pub fn set_terms(&self, terms: Terms) {
+        *self.terms.lock().unwrap_or_else(PoisonError::into_inner) = terms;
+    }
+
+    /// The board for reading, if it is loaded.
+    pub fn read(&self) -> RwLockReadGuard<'_, Option<Board>> {
+        self.board.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The board for changing, if it is loaded.
+    pub fn write(&self) -> RwLockWriteGuard<'_, Option<Board>> {
+        self.board.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says that the board may not be what the records say: it is loaded anew before it is used again.
+    pub fn doubt(&self) {
+        self.doubtful.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the board is loaded and not in doubt.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.doubtful.load(Ordering::SeqCst) && self.read().is_some()
+    }
+
+    /// Loads the board when it is not there or is not what the records say. Under the workspace's lock only, so that no
+    /// board is exchanged under the hands of a writer.
+    ///
+    /// # Errors
+    /// `Unavailable` when the records cannot be read.
+    pub fn load(&self, tasks: Tasks<'_>, deadline: Duration) -> Result<()> {
+        let changes = tasks.changes()?;
+        let doubtful = self.doubtful.load(Ordering::SeqCst);
+        if !doubtful && self.read().as_ref().is_some_and(|board| board.changes == changes) {
+            return Ok(());
+        }
+        let board = Board::load(tasks.cards()?, changes, deadline);
+        *self.write() = Some(board);
+        self.doubtful.store(false, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Asks something of the loaded board.
+    ///
+    /// # Errors
+    /// `Bug` when it is not loaded, and what `ask` says.
+    pub fn with<T>(&self, ask: impl FnOnce(&Board) -> Result<T>) -> Result<T> {
+        match self.read().as_ref() {
+            Some(board) => ask(board),
+            None => Err(Error::unavailable("the tasks are being loaded anew").next("repeat it")),
+        }
+    }
+}
