@@ -284,7 +284,7 @@ fn relocate(house: &House<'_>, which: &Which, to: &RawPath, confirmed: bool) -> 
         Box::new(|batch: &mut Batch| {
             let mut row = live(house, &id)?;
             if !confirmed && !row.identity.is(&now) {
-                return Err(Error::conflict(format!(
+                return Err(Error::refused(format!(
                     "`{}` is another directory than the one on record for `{id}`",
                     root.display()
                 ))

@@ -12,12 +12,12 @@ use super::role::kits::{self, KITS, Kit};
 /// The files of a template: name within the project's folder, and bytes.
 ///
 /// # Errors
-/// `usage` with the nearest name.
+/// `not found` with the nearest name.
 pub(super) fn files(name: &str) -> Result<Vec<(String, Vec<u8>)>> {
     let kit = kits::find(name).ok_or_else(|| {
         let names: Vec<&str> = KITS.iter().map(|kit| kit.name).collect();
         let hint = super::tree::hint(name, names.iter().copied());
-        Error::usage(format!(
+        Error::not_found(format!(
             "there is no template `{}`{hint}",
             super::tree::shortened(name)
         ))

@@ -255,7 +255,7 @@ fn init(house: &House<'_>, at: &From, project_type: Option<&str>) -> Result<prot
     })?;
     let kit = kits::find(wanted).ok_or_else(|| {
         let hint = hint(wanted, names.iter().copied());
-        Error::usage(format!("there are no roles for `{}`{hint}", shortened(wanted))).next(choose)
+        Error::not_found(format!("there are no roles for `{}`{hint}", shortened(wanted))).next(choose)
     })?;
     let scope = house.activate_found(&detection)?;
     let (name, text) = (file_of(kit), text_of(kit)?);

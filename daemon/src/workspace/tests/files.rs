@@ -47,7 +47,7 @@ fn a_workspace_begins_with_the_settings_and_roles_of_another_and_overwrites_noth
     assert_eq!(bed.get("b", "workspace.project_type").0, "\"python\"");
     assert_eq!(
         bed.create("c", Seed::Template("pyton".into())).unwrap_err().kind,
-        Kind::Usage
+        Kind::NotFound
     );
     assert_eq!(
         bed.create("b", Seed::Existing("c".into())).unwrap_err().kind,

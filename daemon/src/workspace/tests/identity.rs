@@ -211,7 +211,7 @@ fn records_pass_to_another_directory_only_when_confirmed() {
         })
     };
     let refused = to("b", false).unwrap_err();
-    assert_eq!(refused.kind, Kind::Conflict);
+    assert_eq!(refused.kind, Kind::Refused);
     assert!(refused.next.unwrap().contains("--confirm"));
     assert_eq!(to("b", true).unwrap().root.as_path(), Path::new("/w/b"));
     assert_eq!(bed.show("b").id, first.id);
