@@ -25,10 +25,11 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 use client::{Client, Options, Start};
-use proto::{Answer, Caller, Error, workspace};
+use proto::{Answer, Caller, Error, Kind, workspace};
 
 use args::{Cli, Command, Global, Question};
 use end::End;
@@ -76,16 +77,22 @@ fn colour(global: &Global) -> Colour {
     if unwanted { Colour::No } else { Colour::Yes }
 }
 
+/// Who does not want a daemon started does not want to wait for one that comes or goes either.
+const NO_START_PATIENCE: Duration = Duration::from_secs(3);
+
 fn options(global: &Global) -> Result<Options, End> {
-    Ok(Options {
-        start: if global.no_start {
-            Start::Never
-        } else {
-            Start::IfNeeded
-        },
+    let options = Options {
         // The daemon is started from another directory.
         program: global.tod.as_deref().map(std::path::absolute).transpose()?,
         ..Options::from_env()?
+    };
+    if !global.no_start {
+        return Ok(options);
+    }
+    Ok(Options {
+        start: Start::Never,
+        patience: NO_START_PATIENCE,
+        ..options
     })
 }
 
@@ -120,7 +127,18 @@ fn run(cli: Cli, out: &mut Out, voice: &Voice) -> Result<(), End> {
         Command::Migrate(words) => words.question(),
         _ => return itself(command, &global, caller, (out, voice)),
     };
-    let answer = ask(&global, (question, caller), (out, voice), manner)?;
+    let again = match &command {
+        Command::Changes(words) => words
+            .after_timeout(&caller)?
+            .map(|question| (question, caller.clone())),
+        _ => None,
+    };
+    let answer = match (ask(&global, (question, caller), (out, voice), manner), again) {
+        (Err(End::Failed(error)), Some(again)) if error.kind == Kind::Cancelled => {
+            ask(&global, again, (out, voice), manner)?
+        }
+        (answer, _) => answer?,
+    };
     match (&command, &answer) {
         (
             Command::Workspace(args::workspace::Words::ValidateIsolation { report }),

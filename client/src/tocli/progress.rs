@@ -58,8 +58,10 @@ impl Progress {
         if !self.shown || self.since.elapsed() < PATIENCE {
             return None;
         }
+        let since = self.since;
         Some(self.bar.get_or_insert_with(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            let bar = bar.with_elapsed(since.elapsed());
             bar.set_style(style("{elapsed} {spinner} {msg}"));
             bar.set_message("waiting for the daemon");
             bar

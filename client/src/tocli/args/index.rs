@@ -79,7 +79,7 @@ pub(crate) struct Changes {
     /// Wait until something changes
     #[arg(long)]
     wait: bool,
-    /// Wait no longer than this (`30s`, `5m`)
+    /// Wait no longer than this (`30s`, `5m`); when nothing has changed by then, that is the answer
     #[arg(long, value_name = "DURATION", requires = "wait", value_parser = time::duration)]
     timeout: Option<Duration>,
     #[command(flatten)]
@@ -90,16 +90,25 @@ pub(crate) struct Changes {
 
 impl Changes {
     pub(crate) fn question(&self, caller: &Caller) -> Result<Question> {
-        let request = Request::Index(index::Request::Changes {
-            at: self.at.from(caller)?,
-            since: self.since.clone(),
-            wait: self.wait,
-            sync: self.sync.sync(),
-        });
         Ok(Question {
-            request,
+            request: self.request(caller, self.wait)?,
             deadline: self.timeout,
         })
+    }
+
+    /// What to ask when the time to wait is over: the answer as it stands then.
+    pub(crate) fn after_timeout(&self, caller: &Caller) -> Result<Option<Question>> {
+        let request = self.request(caller, false)?;
+        Ok(self.timeout.map(|_| Question::soon(request)))
+    }
+
+    fn request(&self, caller: &Caller, wait: bool) -> Result<Request> {
+        Ok(Request::Index(index::Request::Changes {
+            at: self.at.from(caller)?,
+            since: self.since.clone(),
+            wait,
+            sync: self.sync.sync(),
+        }))
     }
 }
 
