@@ -97,6 +97,12 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 /// keeps clients away.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 
+/// Time between two ticks of the timer; the first comes when the daemon has served for a [`FIRST_TICK`].
+const TICK: Duration = Duration::from_secs(3600);
+
+/// Long enough that a daemon which is started for one question does nothing else.
+const FIRST_TICK: Duration = Duration::from_secs(60);
+
 /// Runs the daemon to its end.
 ///
 /// # Errors
@@ -158,6 +164,7 @@ async fn serve(mut turn: Turn, ctx: Arc<Ctx>, listener: Listener, mut bound: Bou
     turn.commit(&ctx);
     let watchdog = tokio::spawn(feed_watchdog());
     let idle = tokio::spawn(exit_when_idle(Arc::clone(&ctx), turn.idle_exit));
+    let ticking = tokio::spawn(hourly(Arc::clone(&ctx)));
     let mut look_after = tokio::time::interval(LOOK_AFTER);
     let plan = loop {
         tokio::select! {
@@ -186,7 +193,7 @@ async fn serve(mut turn: Turn, ctx: Arc<Ctx>, listener: Listener, mut bound: Bou
             }
         }
     };
-    for task in [idle, watchdog, accepting] {
+    for task in [idle, watchdog, ticking, accepting] {
         task.abort();
     }
     signals.close();
@@ -387,6 +394,16 @@ async fn feed_watchdog() {
     loop {
         beat.tick().await;
         notify(&[NotifyState::Watchdog]);
+    }
+}
+
+async fn hourly(ctx: Arc<Ctx>) {
+    let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + FIRST_TICK, TICK);
+    loop {
+        ticks.tick().await;
+        let ctx = Arc::clone(&ctx);
+        // A tick that fails has said so; one that panics is in the log.
+        drop(tokio::task::spawn_blocking(move || dispatch::hourly(&ctx)).await);
     }
 }
 

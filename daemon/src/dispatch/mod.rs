@@ -93,6 +93,13 @@ pub fn tick(ctx: &Ctx) {
     task::tick(ctx);
 }
 
+/// What it does on its own once an hour, on the blocking pool.
+pub fn hourly(ctx: &Ctx) {
+    if let Err(error) = reboot::care(ctx) {
+        tracing::warn!(%error, "the database was not backed up");
+    }
+}
+
 /// From the cache where that cannot hang, else on the blocking pool.
 fn find(memory: Memory<'_>, from: From) -> Route {
     match remembered(memory, &from) {
@@ -161,6 +168,18 @@ impl<'a> Memory<'a> {
     #[must_use]
     pub fn entered(&self) -> &'a workspace::Entered {
         &self.ctx.entered
+    }
+
+    /// Answers of detection, and the watches under them.
+    #[must_use]
+    pub fn detector(&self) -> &'a crate::detect::Detector {
+        &self.ctx.detector
+    }
+
+    /// The records.
+    #[must_use]
+    pub fn db(&self) -> &'a crate::db::Db {
+        &self.ctx.db
     }
 
     /// The watched trees.

@@ -4,6 +4,7 @@
 //! What must stay true: **Invariant**: a binary that has not rehearsed never gets anything but a copy; whoever asks for a
 //! reboot is answered by the image that serves afterwards, or by this one with the reason why not.
 
+mod care;
 mod rehearse;
 mod rules;
 pub mod schema;
@@ -25,6 +26,7 @@ use crate::life::{Plan, Wish};
 use crate::world::image::{Image, started_from};
 use crate::world::process;
 
+pub use care::care;
 pub use rehearse::rehearse;
 
 /// How long a rehearsal may take, and then requests in work to finish, and then the next image to serve, when the caller

@@ -1,9 +1,10 @@
-//! How the daemon stands, all of it from memory.
+//! How the daemon stands, without waiting for anything.
 
 use proto::daemon::{Database, Status, Watches, Workspace};
 use proto::hello::{HIGHEST, VERSION};
 use proto::index::TreeStatus;
 
+use crate::db::Health;
 use crate::dispatch::Memory;
 use crate::world::process;
 
@@ -25,17 +26,30 @@ pub(super) fn status(memory: Memory<'_>) -> Status {
         connections: life.connections.now(),
         requests: life.requests.now(),
         watches: Watches {
-            used: watches.used,
+            used: watches.used + memory.detector().watches() as u64,
             limit: watches.limit,
             backend: watches.backend.to_owned(),
         },
-        database: Database {
-            bytes: 0,
-            writable: true,
-            note: None,
-        },
+        database: database(memory),
         workspaces: by_workspace(memory, trees),
         warnings: life.warnings(),
+    }
+}
+
+/// The size comes from the state folder, which is never on a file system that could hang.
+fn database(memory: Memory<'_>) -> Database {
+    let db = memory.db();
+    let note = match db.health() {
+        Health::Good => None,
+        Health::ReadOnly(why) | Health::Down(why) => Some(why.to_string()),
+        Health::Closed => Some("it is closed".to_owned()),
+    };
+    let recovery = db.recovery();
+    let recovered = recovery.notes.first().filter(|_| recovery.is_loud()).cloned();
+    Database {
+        bytes: db.size().unwrap_or_default(),
+        writable: note.is_none(),
+        note: note.or(recovered),
     }
 }
 

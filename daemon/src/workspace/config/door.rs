@@ -58,7 +58,7 @@ pub fn answer(house: &House<'_>, request: Request) -> Result<proto::Answer> {
             let spec = spec(&key)?;
             let value = check::text(spec, &value).map_err(|fault| {
                 Error::usage(fault.what)
-                    .why(format!("it {}", lower(spec.about)))
+                    .why(format!("it stands for: {}", lower(spec.about)))
                     .next("give a value that fits")
             })?;
             let change = |text: &str| edit::set(text, spec.section(), spec.key(), &value).map(Some);
