@@ -275,9 +275,9 @@ fn bytes_that_are_no_header_are_told_so_and_the_connection_ends() {
 #[test]
 fn a_control_word_of_a_later_version_is_told_that_it_cannot_be_obeyed() {
     let mut stage = Stage::new();
-    for control in [Control::Reboot, Control::Other(77)] {
+    for word in [3, 77, u16::MAX] {
         let mut peer = Peer::connect(&stage.bed.socket());
-        let welcome = peer.greet(&Hello::of_this_build(control));
+        let welcome = peer.greet(&Hello::of_this_build(Control::Other(word)));
         assert_eq!(welcome.verdict, Verdict::CannotObey);
         assert!(peer.ends());
     }

@@ -84,3 +84,68 @@ fn a_project_beside_a_hung_folder_is_found() {
 fn real(path: &Path) -> std::path::PathBuf {
     std::fs::canonicalize(path).expect("there")
 }
+
+#[test]
+fn a_disk_without_room_refuses_writes_serves_reads_and_takes_writes_again_when_there_is_room() {
+    let bed = Bed::new();
+    std::fs::create_dir_all(bed.state()).expect("made");
+    tests::daemon::chmod(&bed.state(), 0o700);
+    let setup = "mount -t tmpfs -o size=80m,mode=700 none \"$HOME/.local/state/task-orchestrator\"";
+    let Some(mut command) = namespace::mounting(&bed, setup) else {
+        return;
+    };
+    let mut daemon = bed.start_by(command.arg(program("tod")).arg("run"));
+    let create = |name: &str| {
+        let folder = bed.project(name);
+        bed.run([
+            "workspace",
+            "create",
+            "--json",
+            "--explicit",
+            folder.to_str().expect("UTF-8"),
+        ])
+    };
+    let mut acknowledged = vec![create("before").ok().json()["id"].clone()];
+    // The daemon's own view of its state folder, which is mounted for it alone.
+    let state = format!("/proc/{}/root{}", daemon.pid(), bed.state().display());
+    let ballast = Path::new(&state).join("ballast");
+    let mut file = std::fs::File::create(&ballast).expect("made");
+    while std::io::Write::write_all(&mut file, &[0x5a; 4096]).is_ok() {}
+    drop(file);
+    let refused = (0..3000).find_map(|number| {
+        let said = create(&format!("full-{number}"));
+        match said.code {
+            0 => {
+                acknowledged.push(said.json()["id"].clone());
+                None
+            }
+            _ => Some(said),
+        }
+    });
+    let refused = refused.expect("a full disk is noticed");
+    assert_eq!(refused.code, 6, "{refused:?}");
+    assert!(
+        refused.err.contains("space") || refused.err.contains("room"),
+        "{}",
+        refused.err
+    );
+    // Reads go on, and the status says what is wrong.
+    let list = bed.run(["workspace", "list", "--json"]).ok().text();
+    for id in &acknowledged {
+        assert!(list.contains(id.as_str().expect("an id")), "{id} in {list}");
+    }
+    let status = bed.run(["daemon", "status", "--json"]).ok().json();
+    assert_eq!(status["database"]["writable"], false, "{status}");
+    // Room again: it heals without a restart.
+    std::fs::remove_file(&ballast).expect("removed");
+    let healed = tests::deadline::until("writes are taken again", || {
+        let said = create("after");
+        (said.code == 0).then(|| said.json()["id"].clone())
+    });
+    acknowledged.push(healed);
+    assert!(daemon.ended().is_none());
+    let list = bed.run(["workspace", "list", "--json"]).ok().text();
+    for id in &acknowledged {
+        assert!(list.contains(id.as_str().expect("an id")), "{id} in {list}");
+    }
+}
