@@ -5,6 +5,7 @@
 //! command must start in about a millisecond. What must stay true: a request is sent a second time only when that
 //! cannot change anything twice, and nothing on disk is touched unless the daemon has to be started.
 
+mod actor;
 mod ask;
 mod caller;
 mod connect;
@@ -24,6 +25,7 @@ use proto::hello::{Control, Hello, Welcome};
 use proto::places::Places;
 use proto::{Answer, Error, Item, Request, error::Result};
 
+pub use actor::actor;
 pub use ask::Ask;
 pub use caller::{absolute, here};
 pub use repeat::{only_reads, request_id};

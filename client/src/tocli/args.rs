@@ -10,6 +10,7 @@ pub(crate) mod fast;
 pub(crate) mod index;
 pub(crate) mod migrate;
 pub(crate) mod role;
+pub(crate) mod task;
 pub(crate) mod workspace;
 
 use std::path::{Path, PathBuf};
@@ -82,6 +83,11 @@ pub(crate) enum Command {
     /// The kinds of workers and their texts
     #[command(subcommand, alias = "roles")]
     Role(role::Words),
+    /// Units of work: who holds them, what is ready
+    #[command(subcommand, visible_alias = "t", alias = "tasks")]
+    Task(task::Words),
+    /// The best task that is ready
+    Next(task::NextWords),
     /// The daemon itself
     #[command(subcommand)]
     Daemon(daemon::Words),
@@ -137,6 +143,8 @@ pub(crate) struct Question {
     pub(crate) request: Request,
     /// How long the daemon may take; none for as long as it takes.
     pub(crate) deadline: Option<Duration>,
+    /// Under which it is done once; none for one of its own.
+    pub(crate) request_id: Option<String>,
 }
 
 /// What is asked from memory or from a few records is answered in milliseconds: after a minute something is wrong.
@@ -147,6 +155,7 @@ impl Question {
         Self {
             request,
             deadline: Some(SOON),
+            request_id: None,
         }
     }
 
@@ -154,6 +163,7 @@ impl Question {
         Self {
             request,
             deadline: None,
+            request_id: None,
         }
     }
 }
@@ -221,6 +231,8 @@ pub(crate) mod tests {
             Command::Config(words) => words.question(&caller),
             Command::Role(words) => words.question(&caller),
             Command::Migrate(words) => Ok(words.question()),
+            Command::Task(words) => words.question(&caller),
+            Command::Next(words) => words.question(&caller),
             other => panic!("`{line}` asks the daemon nothing: {other:?}"),
         }
     }

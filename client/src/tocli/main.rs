@@ -125,6 +125,20 @@ fn run(cli: Cli, out: &mut Out, voice: &Voice) -> Result<(), End> {
         }
         Command::Role(words) => words.question(&caller)?,
         Command::Migrate(words) => words.question(),
+        Command::Task(words) => {
+            let (question, actor) = (words.question(&caller)?, words.common().actor.as_deref());
+            return verbs::task::run(
+                options(&global)?,
+                (caller, actor),
+                question,
+                words.fields(),
+                (out, voice),
+            );
+        }
+        Command::Next(words) => {
+            let (question, actor) = (words.question(&caller)?, words.common.actor.as_deref());
+            return verbs::task::run(options(&global)?, (caller, actor), question, &[], (out, voice));
+        }
         _ => return itself(command, &global, caller, (out, voice)),
     };
     let again = match &command {

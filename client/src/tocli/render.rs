@@ -9,6 +9,7 @@ mod detect;
 pub(crate) mod index;
 mod migrate;
 mod role;
+pub(crate) mod task;
 pub(crate) mod workspace;
 
 use std::io;
@@ -39,7 +40,7 @@ pub(crate) fn answer(out: &mut Out, voice: &Voice, answer: &Answer, wishes: Wish
         Answer::Index(answer) => index::answer(out, voice, answer),
         Answer::Migrate(answer) => migrate::answer(out, answer),
         Answer::Daemon(answer) => daemon::answer(out, voice, (answer, wishes.most)),
-        Answer::Task(answer) => out.json(answer),
+        Answer::Task(answer) => task::answer(out, voice, answer, &[]),
     }
 }
 

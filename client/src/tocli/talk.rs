@@ -121,8 +121,10 @@ pub(crate) fn answer(
 
 /// What the wire carries for a question.
 pub(crate) fn ask(question: Question, caller: Caller) -> Ask {
+    let own = Ask::new(caller, question.request);
     Ask {
         deadline: question.deadline,
-        ..Ask::new(caller, question.request)
+        request_id: question.request_id.or_else(|| own.request_id.clone()),
+        ..own
     }
 }

@@ -4,3 +4,4 @@ pub(crate) mod complete;
 pub(crate) mod daemon;
 pub(crate) mod logs;
 pub(crate) mod pages;
+pub(crate) mod task;

@@ -93,6 +93,7 @@ impl Changes {
         Ok(Question {
             request: self.request(caller, self.wait)?,
             deadline: self.timeout,
+            request_id: None,
         })
     }
 
@@ -177,6 +178,7 @@ mod tests {
             Ok(Question {
                 request: Request::Index(changes),
                 deadline: Some(Duration::from_secs(30)),
+                request_id: None,
             })
         );
     }

@@ -141,8 +141,8 @@ pub(crate) fn names(options: Options, caller: Caller, what: Candidates, out: &mu
         Candidates::Keys => Request::Config(config::Request::List { at }),
     };
     let question = Question {
-        request,
         deadline: Some(SOON),
+        ..Question::soon(request)
     };
     let options = Options {
         start: Start::Never,

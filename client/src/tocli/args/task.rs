@@ -1,0 +1,565 @@
+//! The words of `tocli task` and `tocli next`.
+
+mod fields;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use proto::task::{Call, Force, MAX_PLAN, NextAction, Request, Verb};
+use proto::workspace::Which;
+use proto::{Caller, error::Result};
+
+use super::{Question, Where};
+use fields::{Changes, Narrow, New, text_of};
+
+/// What every verb takes.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Common {
+    #[command(flatten)]
+    at: Where,
+    /// The workspace, by id or name, instead of that of the working directory
+    #[arg(
+        long,
+        short = 'w',
+        value_name = "WORKSPACE",
+        conflicts_with = "path",
+        help_heading = "Where and who"
+    )]
+    workspace: Option<String>,
+    /// Your name [default: `$TO_ACTOR`, else the program that runs this]
+    #[arg(long, value_name = "NAME", help_heading = "Where and who")]
+    pub(crate) actor: Option<String>,
+    /// Do it once however often it is asked with this id, of 1 to 64 bytes
+    #[arg(long, value_name = "ID", help_heading = "Where and who")]
+    pub(crate) request_id: Option<String>,
+}
+
+impl Common {
+    fn at(&self, caller: &Caller) -> Result<Which> {
+        match &self.workspace {
+            Some(name) => Ok(Which::Named(name.clone())),
+            None => self.at.from(caller).map(Which::At),
+        }
+    }
+}
+
+/// One task.
+#[derive(Args, Debug)]
+pub(crate) struct One {
+    /// Its id
+    #[arg(value_name = "TASK")]
+    id: String,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// One task that is changed.
+#[derive(Args, Debug)]
+pub(crate) struct Changed {
+    /// Its id
+    #[arg(value_name = "TASK")]
+    id: String,
+    /// Only if it is still at this revision
+    #[arg(long, value_name = "N")]
+    if_revision: Option<u64>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Whether a refusal is overruled.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Forced {
+    /// Although it is not ready, or another holds it
+    #[arg(long)]
+    force: bool,
+}
+
+impl From<Forced> for Force {
+    fn from(forced: Forced) -> Self {
+        if forced.force { Self::Yes } else { Self::No }
+    }
+}
+
+/// What completing leads to.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum Next {
+    /// Done; the work goes on with others
+    Continue,
+    /// Not good yet: the task returns
+    #[value(alias = "needs-revision")]
+    NeedsRevision,
+    /// It cannot go on
+    Blocked,
+    /// Done
+    Complete,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Words {
+    /// Make a task
+    #[command(alias = "create", alias = "new")]
+    Add(Box<New>),
+    /// Make a whole tree of tasks in one transaction, from JSON or YAML
+    Plan {
+        /// The plan; `-` for standard input
+        #[arg(long, short = 'f', value_name = "FILE")]
+        file: PathBuf,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Make tasks from a tracker's issues, as JSON; known ones stay as they are
+    Import {
+        /// The issues; `-` for standard input
+        file: PathBuf,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Tasks in the order they were made, the open ones unless asked otherwise
+    #[command(visible_alias = "ls")]
+    List(Box<Narrow>),
+    /// One task with its texts, notes and claim
+    #[command(alias = "info", alias = "get")]
+    Show(One),
+    /// Tasks below each other
+    Tree {
+        /// The top [default: all trees with something open]
+        #[arg(value_name = "TASK")]
+        root: Option<String>,
+        /// Also what is closed
+        #[arg(long, short)]
+        all: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Change fields of a task
+    #[command(alias = "edit", alias = "set")]
+    Update(Box<Changes>),
+    /// Begin a task and hold it
+    #[command(alias = "claim")]
+    Start {
+        #[command(flatten)]
+        task: Changed,
+        #[command(flatten)]
+        force: Forced,
+    },
+    /// Give a claim back
+    #[command(alias = "unclaim")]
+    Release(Changed),
+    /// Leave a remark on a task
+    #[command(alias = "comment")]
+    Note {
+        /// The task's id
+        #[arg(value_name = "TASK")]
+        id: String,
+        /// What it says; `-` for standard input
+        text: String,
+        /// Whom it is for
+        #[arg(long, value_name = "ACTOR")]
+        to: Option<String>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// End a task with its result
+    #[command(alias = "done", alias = "finish", alias = "close")]
+    Complete {
+        #[command(flatten)]
+        task: Changed,
+        /// What was done; `-` for standard input
+        #[arg(long, short, default_value = "")]
+        summary: String,
+        /// What that leads to
+        #[arg(long, value_enum, default_value = "continue")]
+        next_action: Next,
+        #[command(flatten)]
+        force: Forced,
+    },
+    /// Say that a task cannot go on
+    Block {
+        #[command(flatten)]
+        task: Changed,
+        /// Why
+        #[arg(long, short)]
+        reason: String,
+    },
+    /// Say that a task is impossible
+    Fail {
+        #[command(flatten)]
+        task: Changed,
+        /// Why
+        #[arg(long, short, default_value = "")]
+        reason: String,
+        #[command(flatten)]
+        force: Forced,
+    },
+    /// Say that a task, with what is open below it, is not wanted any more
+    Cancel {
+        #[command(flatten)]
+        task: Changed,
+        /// Why
+        #[arg(long, short, default_value = "")]
+        reason: String,
+    },
+    /// Make a closed, blocked or deleted task pending again
+    #[command(alias = "restore", alias = "unblock")]
+    Reopen(Changed),
+    /// Take a task and all below it to another workspace
+    #[command(visible_alias = "mv")]
+    Move {
+        #[command(flatten)]
+        task: Changed,
+        /// Where: a workspace's id or name
+        #[arg(long, value_name = "WORKSPACE")]
+        to: String,
+    },
+    /// Put a task and all below it away; `reopen` and `undo` bring it back
+    #[command(alias = "rm", alias = "remove", alias = "archive")]
+    Delete {
+        #[command(flatten)]
+        task: Changed,
+        /// Remove for good what has been put away before
+        #[arg(long)]
+        purge: bool,
+    },
+    /// The changes of a task, the newest first
+    #[command(alias = "log")]
+    History {
+        #[command(flatten)]
+        task: One,
+        /// At most so many
+        #[arg(long, short = 'n', default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+    },
+    /// Take the last change of a task back
+    Undo(Changed),
+    /// How many tasks there are, by status and specialist
+    Stats {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// What below a task is really done, and what is not
+    #[command(alias = "report")]
+    Synthesize(One),
+    /// What a worker needs to do a task: its role, the task, the results of what it depends on
+    #[command(alias = "prompt")]
+    Execute {
+        #[command(flatten)]
+        task: One,
+        /// At most so many bytes
+        #[arg(long, default_value_t = 32 << 10, value_name = "BYTES")]
+        budget: u32,
+    },
+    /// Plans that come with the program
+    #[command(subcommand, alias = "templates")]
+    Template(Template),
+}
+
+/// The verbs of `task template`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Template {
+    /// All of them
+    #[command(visible_alias = "ls")]
+    List {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// The text of one, as `task plan` takes it
+    Show {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Make the tasks of one
+    Apply {
+        /// Its name
+        name: String,
+        /// What is being built, fixed or researched
+        title: String,
+        /// A value for a variable of the template
+        #[arg(long = "set", value_name = "NAME=VALUE", value_parser = fields::pair)]
+        values: Vec<(String, String)>,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+/// `tocli next`.
+#[derive(Args, Debug)]
+pub(crate) struct NextWords {
+    /// Hold the task in the same step
+    #[arg(long, short)]
+    claim: bool,
+    /// Only for this specialist; may be given several times
+    #[arg(long, short = 's', value_name = "NAME")]
+    specialist: Vec<String>,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+impl NextWords {
+    pub(crate) fn question(&self, caller: &Caller) -> Result<Question> {
+        let next = Request::Next {
+            specialists: self.specialist.clone(),
+            claim: self.claim,
+        };
+        asked(&self.common, caller, next)
+    }
+}
+
+fn asked(common: &Common, caller: &Caller, what: Request) -> Result<Question> {
+    let call = Call {
+        at: common.at(caller)?,
+        what,
+    };
+    let question = Question::soon(proto::Request::Task(Box::new(call)));
+    Ok(Question {
+        request_id: common.request_id.clone(),
+        ..question
+    })
+}
+
+impl Changed {
+    fn asks(&self, verb: Verb) -> (&Common, Request) {
+        let change = Request::Change {
+            id: self.id.clone(),
+            if_revision: self.if_revision,
+            verb,
+        };
+        (&self.common, change)
+    }
+}
+
+impl Words {
+    /// Who asks, as the words say it.
+    pub(crate) fn common(&self) -> &Common {
+        match self {
+            Self::Add(new) => &new.common,
+            Self::List(narrow) => &narrow.common,
+            Self::Update(changes) => &changes.task.common,
+            Self::Plan { common, .. }
+            | Self::Import { common, .. }
+            | Self::Tree { common, .. }
+            | Self::Note { common, .. }
+            | Self::Stats { common } => common,
+            Self::Show(task)
+            | Self::Synthesize(task)
+            | Self::History { task, .. }
+            | Self::Execute { task, .. } => &task.common,
+            Self::Start { task, .. }
+            | Self::Release(task)
+            | Self::Complete { task, .. }
+            | Self::Block { task, .. }
+            | Self::Fail { task, .. }
+            | Self::Cancel { task, .. }
+            | Self::Reopen(task)
+            | Self::Move { task, .. }
+            | Self::Delete { task, .. }
+            | Self::Undo(task) => &task.common,
+            Self::Template(
+                Template::List { common } | Template::Show { common, .. } | Template::Apply { common, .. },
+            ) => common,
+        }
+    }
+
+    /// The fields that a list is to show.
+    pub(crate) fn fields(&self) -> &[String] {
+        match self {
+            Self::List(narrow) => &narrow.fields,
+            _ => &[],
+        }
+    }
+
+    pub(crate) fn question(&self, caller: &Caller) -> Result<Question> {
+        asked(self.common(), caller, self.request()?)
+    }
+
+    fn request(&self) -> Result<Request> {
+        Ok(match self {
+            Self::Add(new) => Request::Add(Box::new(new.task()?)),
+            Self::Plan { file, .. } => Request::Plan {
+                text: text_of(file, MAX_PLAN)?,
+            },
+            Self::Import { file, .. } => Request::Import {
+                text: text_of(file, MAX_PLAN)?,
+            },
+            Self::List(narrow) => narrow.request(),
+            Self::Show(task) => Request::Show { id: task.id.clone() },
+            Self::Tree { root, all, .. } => Request::Tree {
+                root: root.clone(),
+                all: *all,
+            },
+            Self::Note { id, text, to, .. } => Request::Note {
+                id: id.clone(),
+                text: fields::given(text)?,
+                to: to.clone(),
+            },
+            Self::Move { task, to } => Request::Move {
+                id: task.id.clone(),
+                if_revision: task.if_revision,
+                to: Which::Named(to.clone()),
+            },
+            Self::History { task, limit } => Request::History {
+                id: task.id.clone(),
+                limit: *limit,
+            },
+            Self::Stats { .. } => Request::Stats,
+            Self::Synthesize(task) => Request::Synthesize { id: task.id.clone() },
+            Self::Execute { task, budget } => Request::Execute {
+                id: task.id.clone(),
+                budget: *budget,
+            },
+            Self::Template(Template::List { .. }) => Request::Templates,
+            Self::Template(Template::Show { name, .. }) => Request::Template { name: name.clone() },
+            Self::Template(Template::Apply {
+                name, title, values, ..
+            }) => Request::Apply {
+                name: name.clone(),
+                title: title.clone(),
+                values: values.clone(),
+            },
+            verb => return verb.change(),
+        })
+    }
+
+    /// The verbs that change one task: `task::Request::Change`.
+    fn change(&self) -> Result<Request> {
+        let (_, request) = match self {
+            Self::Update(changes) => changes.task.asks(Verb::Update(Box::new(changes.edit()?))),
+            Self::Start { task, force } => task.asks(Verb::Start((*force).into())),
+            Self::Release(task) => task.asks(Verb::Release),
+            Self::Complete {
+                task,
+                summary,
+                next_action,
+                force,
+            } => task.asks(Verb::Complete {
+                summary: fields::given(summary)?,
+                next_action: match next_action {
+                    Next::Continue => NextAction::Continue,
+                    Next::NeedsRevision => NextAction::NeedsRevision,
+                    Next::Blocked => NextAction::Blocked,
+                    Next::Complete => NextAction::Complete,
+                },
+                force: (*force).into(),
+            }),
+            Self::Block { task, reason } => task.asks(Verb::Block {
+                reason: reason.clone(),
+            }),
+            Self::Fail { task, reason, force } => task.asks(Verb::Fail {
+                reason: reason.clone(),
+                force: (*force).into(),
+            }),
+            Self::Cancel { task, reason } => task.asks(Verb::Cancel {
+                reason: reason.clone(),
+            }),
+            Self::Reopen(task) => task.asks(Verb::Reopen),
+            Self::Delete { task, purge: false } => task.asks(Verb::Delete),
+            Self::Delete { task, purge: true } => task.asks(Verb::Purge),
+            Self::Undo(task) => task.asks(Verb::Undo),
+            _ => return Err(proto::Error::bug("a verb that nobody turned into a request")),
+        };
+        Ok(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::tests::{asked, wrong};
+    use proto::detect::From;
+    use proto::task::{Edit, NewTask};
+
+    fn is(line: &str, what: Request) {
+        let call = Call {
+            at: Which::At(From::Caller),
+            what,
+        };
+        let question = Question::soon(proto::Request::Task(Box::new(call)));
+        assert_eq!(asked(line), Ok(question), "{line}");
+    }
+
+    fn change(verb: Verb) -> Request {
+        Request::Change {
+            id: "t".to_owned(),
+            if_revision: None,
+            verb,
+        }
+    }
+
+    #[test]
+    fn words_about_tasks_become_their_requests() {
+        let add = NewTask {
+            title: "T".to_owned(),
+            specialist: Some("coder".to_owned()),
+            after: vec!["a".to_owned(), "b".to_owned()],
+            ..NewTask::default()
+        };
+        is(
+            "task add T --specialist coder --after a --after b",
+            Request::Add(Box::new(add)),
+        );
+        is("task show t", Request::Show { id: "t".to_owned() });
+        is(
+            "task tree",
+            Request::Tree {
+                root: None,
+                all: false,
+            },
+        );
+        is("task undo t", change(Verb::Undo));
+        is("task start t --force", change(Verb::Start(Force::Yes)));
+        is("task delete t --purge", change(Verb::Purge));
+        is(
+            "next --claim --actor me",
+            Request::Next {
+                specialists: Vec::new(),
+                claim: true,
+            },
+        );
+        let complete = Verb::Complete {
+            summary: "s".to_owned(),
+            next_action: NextAction::NeedsRevision,
+            force: Force::No,
+        };
+        is(
+            "task complete t --summary s --next-action needs_revision",
+            change(complete),
+        );
+        let edit = Edit {
+            parent: Some(None),
+            add_labels: vec!["l".to_owned()],
+            ..Edit::default()
+        };
+        is(
+            "task update t --no-parent --add-label l",
+            change(Verb::Update(Box::new(edit))),
+        );
+    }
+
+    #[test]
+    fn a_workspace_and_a_request_id_are_taken_along() {
+        let question = asked("task show t -w ws_0 --request-id r1").expect("a question");
+        assert_eq!(question.request_id.as_deref(), Some("r1"));
+        let proto::Request::Task(call) = question.request else {
+            panic!("another room")
+        };
+        assert_eq!(call.at, Which::Named("ws_0".to_owned()));
+    }
+
+    #[test]
+    fn wrong_words_are_refused() {
+        for line in [
+            "task add",
+            "task list --status nothing",
+            "task update t --parent p --no-parent",
+            "task complete t --next-action never",
+            "task history t --limit 0",
+            "task template apply feature T --set x",
+            "task show t --path /x -w y",
+        ] {
+            assert!(wrong(line), "{line}");
+        }
+    }
+}
