@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn rubbish_is_refused() {
+    fn rubbish_is_refused_as_a_report() {
         for text in ["", "\n\n", "hello", "usage: tod", "tod rehearsal 2\ndone\n"] {
             assert!(judged(text).is_err(), "{text:?}");
         }

@@ -263,6 +263,25 @@ fn stop_wins_over_a_rehearsal() {
 }
 
 #[test]
+fn any_version_can_reboot_the_daemon_by_its_header_and_ask_how_it_went() {
+    let bed = Bed::new();
+    let daemon = bed.start();
+    let mut peer = bed.peer();
+    let last = || Request::Daemon(daemon::Request::LastReboot);
+    assert_eq!(peer.call(last()).expect_err("none yet").kind, Kind::NotFound);
+    let mut asking = Peer::connect(&bed.socket());
+    let hello = proto::hello::Hello::of_this_build(proto::hello::Control::Reboot);
+    assert_eq!(asking.greet(&hello).verdict, proto::hello::Verdict::Obeyed);
+    until("the next image serves", || report(&mut peer).generation == 1);
+    match peer.call(last()) {
+        Ok(Answer::Daemon(Told::Rebooted(reboot))) => {
+            assert_eq!((reboot.outcome, reboot.pid), (Outcome::Done, daemon.pid()));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn a_signal_reboots_too() {
     let bed = Bed::new();
     let daemon = bed.start();
