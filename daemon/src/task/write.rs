@@ -59,11 +59,14 @@ pub fn answer(
     let applied = Cell::new(false);
     let outcome = desk.change(place.workspace, whole, |batch| {
         slot.load(tasks, who.deadline())?;
-        (place.enter)(batch)?;
         if let Request::Note { id, text, to } = what {
-            return noted(&slot, tasks, batch, &who, (id, text, to.as_deref())).map(proto::Answer::Task);
+            let noted = noted(&slot, tasks, batch, &who, (id, text, to.as_deref()))?;
+            (place.enter)(batch)?;
+            return Ok(proto::Answer::Task(noted));
         }
         let decided = slot.with(|board| decide(desk, board, tasks, &who, place, what))?;
+        // What is refused leaves a project untouched.
+        (place.enter)(batch)?;
         record(&slot, tasks, batch, &who, decided, &applied)
             .map(|answer| proto::Answer::Task(warned(answer, place.warnings)))
     });

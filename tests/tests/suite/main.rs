@@ -26,6 +26,7 @@ mod stale;
 mod start;
 mod store;
 mod systemd;
+mod task;
 mod tidy;
 mod wire;
 mod workspace;

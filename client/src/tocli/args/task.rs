@@ -5,7 +5,7 @@ mod fields;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use proto::task::{Call, Force, MAX_PLAN, NextAction, Request, Verb};
+use proto::task::{self, Call, Force, MAX_PLAN, NextAction, Verb};
 use proto::workspace::Which;
 use proto::{Caller, error::Result};
 
@@ -300,7 +300,7 @@ pub(crate) struct NextWords {
 
 impl NextWords {
     pub(crate) fn question(&self, caller: &Caller) -> Result<Question> {
-        let next = Request::Next {
+        let next = task::Request::Next {
             specialists: self.specialist.clone(),
             claim: self.claim,
         };
@@ -308,7 +308,7 @@ impl NextWords {
     }
 }
 
-fn asked(common: &Common, caller: &Caller, what: Request) -> Result<Question> {
+fn asked(common: &Common, caller: &Caller, what: task::Request) -> Result<Question> {
     let call = Call {
         at: common.at(caller)?,
         what,
@@ -321,8 +321,8 @@ fn asked(common: &Common, caller: &Caller, what: Request) -> Result<Question> {
 }
 
 impl Changed {
-    fn asks(&self, verb: Verb) -> (&Common, Request) {
-        let change = Request::Change {
+    fn asks(&self, verb: Verb) -> (&Common, task::Request) {
+        let change = task::Request::Change {
             id: self.id.clone(),
             if_revision: self.if_revision,
             verb,
@@ -375,46 +375,46 @@ impl Words {
         asked(self.common(), caller, self.request()?)
     }
 
-    fn request(&self) -> Result<Request> {
+    fn request(&self) -> Result<task::Request> {
         Ok(match self {
-            Self::Add(new) => Request::Add(Box::new(new.task()?)),
-            Self::Plan { file, .. } => Request::Plan {
+            Self::Add(new) => task::Request::Add(Box::new(new.task()?)),
+            Self::Plan { file, .. } => task::Request::Plan {
                 text: text_of(file, MAX_PLAN)?,
             },
-            Self::Import { file, .. } => Request::Import {
+            Self::Import { file, .. } => task::Request::Import {
                 text: text_of(file, MAX_PLAN)?,
             },
             Self::List(narrow) => narrow.request(),
-            Self::Show(task) => Request::Show { id: task.id.clone() },
-            Self::Tree { root, all, .. } => Request::Tree {
+            Self::Show(task) => task::Request::Show { id: task.id.clone() },
+            Self::Tree { root, all, .. } => task::Request::Tree {
                 root: root.clone(),
                 all: *all,
             },
-            Self::Note { id, text, to, .. } => Request::Note {
+            Self::Note { id, text, to, .. } => task::Request::Note {
                 id: id.clone(),
                 text: fields::given(text)?,
                 to: to.clone(),
             },
-            Self::Move { task, to } => Request::Move {
+            Self::Move { task, to } => task::Request::Move {
                 id: task.id.clone(),
                 if_revision: task.if_revision,
                 to: Which::Named(to.clone()),
             },
-            Self::History { task, limit } => Request::History {
+            Self::History { task, limit } => task::Request::History {
                 id: task.id.clone(),
                 limit: *limit,
             },
-            Self::Stats { .. } => Request::Stats,
-            Self::Synthesize(task) => Request::Synthesize { id: task.id.clone() },
-            Self::Execute { task, budget } => Request::Execute {
+            Self::Stats { .. } => task::Request::Stats,
+            Self::Synthesize(task) => task::Request::Synthesize { id: task.id.clone() },
+            Self::Execute { task, budget } => task::Request::Execute {
                 id: task.id.clone(),
                 budget: *budget,
             },
-            Self::Template(Template::List { .. }) => Request::Templates,
-            Self::Template(Template::Show { name, .. }) => Request::Template { name: name.clone() },
+            Self::Template(Template::List { .. }) => task::Request::Templates,
+            Self::Template(Template::Show { name, .. }) => task::Request::Template { name: name.clone() },
             Self::Template(Template::Apply {
                 name, title, values, ..
-            }) => Request::Apply {
+            }) => task::Request::Apply {
                 name: name.clone(),
                 title: title.clone(),
                 values: values.clone(),
@@ -424,7 +424,7 @@ impl Words {
     }
 
     /// The verbs that change one task: `task::Request::Change`.
-    fn change(&self) -> Result<Request> {
+    fn change(&self) -> Result<task::Request> {
         let (_, request) = match self {
             Self::Update(changes) => changes.task.asks(Verb::Update(Box::new(changes.edit()?))),
             Self::Start { task, force } => task.asks(Verb::Start((*force).into())),
@@ -465,101 +465,4 @@ impl Words {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::args::tests::{asked, wrong};
-    use proto::detect::From;
-    use proto::task::{Edit, NewTask};
-
-    fn is(line: &str, what: Request) {
-        let call = Call {
-            at: Which::At(From::Caller),
-            what,
-        };
-        let question = Question::soon(proto::Request::Task(Box::new(call)));
-        assert_eq!(asked(line), Ok(question), "{line}");
-    }
-
-    fn change(verb: Verb) -> Request {
-        Request::Change {
-            id: "t".to_owned(),
-            if_revision: None,
-            verb,
-        }
-    }
-
-    #[test]
-    fn words_about_tasks_become_their_requests() {
-        let add = NewTask {
-            title: "T".to_owned(),
-            specialist: Some("coder".to_owned()),
-            after: vec!["a".to_owned(), "b".to_owned()],
-            ..NewTask::default()
-        };
-        is(
-            "task add T --specialist coder --after a --after b",
-            Request::Add(Box::new(add)),
-        );
-        is("task show t", Request::Show { id: "t".to_owned() });
-        is(
-            "task tree",
-            Request::Tree {
-                root: None,
-                all: false,
-            },
-        );
-        is("task undo t", change(Verb::Undo));
-        is("task start t --force", change(Verb::Start(Force::Yes)));
-        is("task delete t --purge", change(Verb::Purge));
-        is(
-            "next --claim --actor me",
-            Request::Next {
-                specialists: Vec::new(),
-                claim: true,
-            },
-        );
-        let complete = Verb::Complete {
-            summary: "s".to_owned(),
-            next_action: NextAction::NeedsRevision,
-            force: Force::No,
-        };
-        is(
-            "task complete t --summary s --next-action needs_revision",
-            change(complete),
-        );
-        let edit = Edit {
-            parent: Some(None),
-            add_labels: vec!["l".to_owned()],
-            ..Edit::default()
-        };
-        is(
-            "task update t --no-parent --add-label l",
-            change(Verb::Update(Box::new(edit))),
-        );
-    }
-
-    #[test]
-    fn a_workspace_and_a_request_id_are_taken_along() {
-        let question = asked("task show t -w ws_0 --request-id r1").expect("a question");
-        assert_eq!(question.request_id.as_deref(), Some("r1"));
-        let proto::Request::Task(call) = question.request else {
-            panic!("another room")
-        };
-        assert_eq!(call.at, Which::Named("ws_0".to_owned()));
-    }
-
-    #[test]
-    fn wrong_words_are_refused() {
-        for line in [
-            "task add",
-            "task list --status nothing",
-            "task update t --parent p --no-parent",
-            "task complete t --next-action never",
-            "task history t --limit 0",
-            "task template apply feature T --set x",
-            "task show t --path /x -w y",
-        ] {
-            assert!(wrong(line), "{line}");
-        }
-    }
-}
+mod tests;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use proto::index::Since;
 use proto::task::{
-    Complexity, Edit, Filter, Link, MAX_DESCRIPTION, MAX_TEXT, NewTask, Priority, Request, Status,
+    self, Complexity, Edit, Filter, Link, MAX_DESCRIPTION, MAX_TEXT, NewTask, Priority, Status,
 };
 use proto::{Error, error::Result};
 
@@ -282,8 +282,8 @@ pub(crate) struct Narrow {
 }
 
 impl Narrow {
-    pub(super) fn request(&self) -> Request {
-        Request::List {
+    pub(super) fn request(&self) -> task::Request {
+        task::Request::List {
             filter: Box::new(Filter {
                 status: self.status.clone(),
                 all: self.all,
