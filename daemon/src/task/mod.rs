@@ -13,6 +13,7 @@ pub mod graph;
 pub mod import;
 pub mod lease;
 pub mod moves;
+mod pen;
 pub mod plan;
 pub mod prompt;
 pub mod query;
@@ -131,7 +132,7 @@ pub fn answer_in(desk: &Desk<'_>, place: &Place<'_>, whole: &proto::Request) -> 
 /// Gives back what is held by leases that have ended, in every workspace in use. Once a second.
 pub fn tick(ctx: &Ctx) {
     for (workspace, slot) in ctx.boards.slots() {
-        if let Err(error) = write::sweep(ctx, &workspace, &slot) {
+        if let Err(error) = pen::sweep(ctx, &workspace, &slot) {
             tracing::warn!(%workspace, %error, "expired claims could not be given back");
         }
     }

@@ -6,7 +6,6 @@
 use proto::error::{Error, Result};
 use proto::task::{Answer, Request};
 
-use super::Place;
 use super::board::Board;
 use super::card::Card;
 use super::rules::shown;
@@ -14,6 +13,7 @@ use super::shelf::Slot;
 use super::store::Tasks;
 use super::who::Who;
 use super::write;
+use super::{Place, pen};
 use crate::audit::Said;
 use crate::db::Batch;
 use crate::dispatch::Desk;
@@ -83,7 +83,7 @@ pub fn answer(desk: &Desk<'_>, place: &Place<'_>, to: &str, whole: &proto::Reque
     let who = write::asking(desk, place)?;
     let boards = &desk.ctx.boards;
     let (slot, other) = (boards.slot(place.workspace), boards.slot(to));
-    write::sweep(desk.ctx, place.workspace, &slot)?;
+    pen::sweep(desk.ctx, place.workspace, &slot)?;
     let outcome = desk.change_in(&[place.workspace, to], whole, |batch| {
         let here = Side {
             tasks: Tasks::new(&desk.ctx.db, place.workspace),

@@ -105,6 +105,20 @@ impl Step {
         Ok(self)
     }
 
+    /// The ids of all its tasks.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.moved.iter().filter_map(|moved| {
+            let before = moved.before.as_ref().map(|card| card.id.as_str());
+            moved.after.as_ref().map(|card| card.id.as_str()).or(before)
+        })
+    }
+
+    /// The id of its first task; empty when it has none.
+    #[must_use]
+    pub fn first(&self) -> String {
+        self.ids().next().unwrap_or_default().to_owned()
+    }
+
     /// Marks all its cards as changed by the workspace's change `number`.
     pub fn number(&mut self, number: u64) {
         for card in self.moved.iter_mut().filter_map(|moved| moved.after.as_mut()) {

@@ -205,7 +205,13 @@ impl<'a> Tasks<'a> {
     ///
     /// # Errors
     /// `Unavailable` when a text cannot be kept or the database cannot be read.
-    pub fn record(&self, batch: &mut Batch, who: &Who, target: &str, step: &Step, number: u64) -> Result<()> {
+    pub fn record(
+        &self,
+        batch: &mut Batch,
+        who: &Who,
+        (target, step): (&str, &Step),
+        number: u64,
+    ) -> Result<()> {
         for moved in &step.moved {
             match (&moved.after, &moved.before) {
                 (Some(card), _) => self.put(batch, who, moved, card)?,

@@ -61,7 +61,7 @@ fn random_step(board: &Board, random: &mut Random, number: u32) -> Option<proto:
             after,
             parent: random
                 .pick(board)
-                .filter(|_| number % 3 == 0)
+                .filter(|_| number.is_multiple_of(3))
                 .map(|card| card.id.clone()),
             priority: [Priority::Critical, Priority::Medium, Priority::Low][random.below(3)],
             ..NewTask::default()
@@ -113,8 +113,11 @@ fn random_step(board: &Board, random: &mut Random, number: u32) -> Option<proto:
     })
 }
 
+/// What a board says of a task: card, ready, waits for, children, who waits for it.
+type Said = (Card, bool, Vec<String>, (u32, u32), Vec<String>);
+
 /// All that a board answers, in a form that can be compared.
-fn answers(board: &Board) -> Vec<(Card, bool, Vec<String>, (u32, u32), Vec<String>)> {
+fn answers(board: &Board) -> Vec<Said> {
     board
         .all(0)
         .map(|card| {
