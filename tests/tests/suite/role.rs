@@ -138,5 +138,5 @@ fn init_writes_a_file_that_is_in_force_and_never_over_another() {
             .expect("there")
             .contains("edited by hand")
     );
-    assert_eq!(at(&bed, &repo, "role init --for nonsense").code, 2);
+    assert_eq!(at(&bed, &repo, "role init --for nonsense").code, 3);
 }

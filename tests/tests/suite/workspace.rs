@@ -172,7 +172,7 @@ fn a_cloned_repository_cannot_claim_the_workspace_of_another() {
     assert!(shown.code != 0 || text(&shown.json(), "id") != id, "{shown:?}");
     assert_eq!(
         at(&bed, &bed.work(), &format!("workspace relocate {id} clone")).code,
-        5,
+        4,
         "only with a confirmation"
     );
 }
