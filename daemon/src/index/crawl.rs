@@ -23,6 +23,8 @@ const HANDLE_DEPTH: usize = 64;
 /// Directories waiting before other threads are asked to help.
 const HELP_AT: usize = 64;
 
+type Names = Vec<(Vec<u8>, Option<FileKind>)>;
+
 /// A directory to be read.
 pub(super) struct Job<D: Disk> {
     /// The directory it is in, and its name there; the root has the root and an empty name.
@@ -76,6 +78,8 @@ pub(super) struct Look<'a, D: Disk> {
     pub(super) tracked: &'a Tracked,
     /// Whether git's rules count.
     pub(super) is_git: bool,
+    #[cfg(test)]
+    pub(super) bug: super::engine::Bug,
 }
 
 impl<D: Disk> Look<'_, D> {
@@ -110,14 +114,13 @@ impl<D: Disk> Look<'_, D> {
     /// Watches, then reads.
     pub(super) fn read(&self, job: &Job<D>) -> io::Result<Listing<D>> {
         let dir = self.open(job)?;
+        #[cfg(test)]
+        let too_early = (self.bug == super::engine::Bug::ReadBeforeWatch).then(|| self.names(&dir));
         let watch = self.disk.watch(&dir);
         let meta = self.disk.identity(&dir)?;
-        let mut names = Vec::new();
-        let mut has_git = false;
-        self.disk.list(&dir, &mut |name, kind| match name {
-            b".git" => has_git = true,
-            name => names.push((name.to_vec(), kind)),
-        })?;
+        let (names, has_git) = self.names(&dir)?;
+        #[cfg(test)]
+        let (names, has_git) = too_early.unwrap_or(Ok((names, has_git)))?;
         let mut listing = Listing {
             watch,
             git_watch: None,
@@ -142,6 +145,16 @@ impl<D: Disk> Look<'_, D> {
         Ok(listing)
     }
 
+    /// The names in a directory with their kinds, and whether `.git` is among them.
+    fn names(&self, dir: &D::Dir) -> io::Result<(Names, bool)> {
+        let (mut names, mut has_git) = (Vec::new(), false);
+        self.disk.list(dir, &mut |name, kind| match name {
+            b".git" => has_git = true,
+            name => names.push((name.to_vec(), kind)),
+        })?;
+        Ok((names, has_git))
+    }
+
     /// The ignore file of a directory; none when it has none that git would read.
     pub(super) fn matcher(&self, dir: &D::Dir) -> Option<Arc<Matcher>> {
         let source = self.disk.read(dir, b".gitignore", FILE_LIMIT).ok()?;
@@ -158,13 +171,7 @@ impl<D: Disk> Look<'_, D> {
             && repo::is_repository(self.disk, dir, &repo::join(self.root_path, path))
     }
 
-    fn sort(
-        &self,
-        job: &Job<D>,
-        dir: D::Dir,
-        names: Vec<(Vec<u8>, Option<FileKind>)>,
-        listing: &mut Listing<D>,
-    ) {
+    fn sort(&self, job: &Job<D>, dir: D::Dir, names: Names, listing: &mut Listing<D>) {
         let mut path = job.path.clone();
         if !path.is_empty() {
             path.push(b'/');

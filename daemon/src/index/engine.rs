@@ -56,6 +56,45 @@ pub(super) struct Start {
     pub(super) env: GitEnv,
     /// Threads for a crawl, this one included.
     pub(super) threads: usize,
+    /// What is wrong on purpose.
+    #[cfg(test)]
+    pub(super) bug: Bug,
+}
+
+/// Faults that the simulation must find: each was made by somebody before.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bug {
+    None,
+    ReadBeforeWatch,
+    WatchIsAPath,
+    OverflowDropped,
+    NewDirectoryNotRead,
+    IgnoreFileNotFollowed,
+    GitIndexNotFollowed,
+    WhatCannotBeSeenIsForgotten,
+    EventKindIsBelieved,
+}
+
+#[cfg(test)]
+impl Bug {
+    pub(super) const PLANTED: [Self; 8] = [
+        Self::ReadBeforeWatch,
+        Self::WatchIsAPath,
+        Self::OverflowDropped,
+        Self::NewDirectoryNotRead,
+        Self::IgnoreFileNotFollowed,
+        Self::GitIndexNotFollowed,
+        Self::WhatCannotBeSeenIsForgotten,
+        Self::EventKindIsBelieved,
+    ];
+}
+
+#[cfg(test)]
+impl Start {
+    pub(super) fn has(&self, bug: Bug) -> bool {
+        self.bug == bug
+    }
 }
 
 /// A watch that is not of a project's directory.
@@ -106,7 +145,7 @@ pub(super) struct Inner {
     pub(super) gits: BTreeSet<Id>,
     pub(super) dirty: BTreeMap<Id, BTreeMap<Vec<u8>, Said>>,
     /// Directories taken out of their place: found elsewhere, or dead when the batch is over.
-    pub(super) limbo: Vec<Id>,
+    pub(super) limbo: BTreeSet<Id>,
     /// Files that have gone from their place in this batch.
     pub(super) removed: Vec<(Id, Said)>,
     /// Files that are new in this batch.
@@ -196,10 +235,39 @@ impl<D: Disk> Engine<D> {
         !self.inner.dirty.is_empty() || self.again.repo || self.again.index || self.again.everything
     }
 
+    /// What waits, for a failure's message.
+    #[cfg(test)]
+    pub(super) fn describe(&self) -> String {
+        let view = self.shared.read();
+        let dirs = self.inner.dirty.iter().map(|(&id, names)| {
+            let names: Vec<_> = names
+                .iter()
+                .map(|(name, said)| (String::from_utf8_lossy(name), *said))
+                .collect();
+            let path = view.tree.path(id);
+            (
+                id,
+                view.tree.is_live(id),
+                view.tree.kind(id),
+                String::from_utf8_lossy(&path).into_owned(),
+                names,
+            )
+        });
+        format!("{:?} {:?}", self.again, dirs.collect::<Vec<_>>())
+    }
+
     /// Takes an event in. Touches neither disk nor tree.
     pub(super) fn note(&mut self, event: Event) {
         match event {
-            Event::Overflow => self.again.everything = true,
+            #[cfg(test)]
+            Event::Overflow if self.start.has(Bug::OverflowDropped) => {}
+            Event::Overflow => {
+                self.again = Again {
+                    repo: true,
+                    index: true,
+                    everything: true,
+                }
+            }
             Event::Name {
                 wd,
                 name,
@@ -247,6 +315,8 @@ impl<D: Disk> Engine<D> {
     fn note_control(&mut self, wd: Wd, name: &[u8]) {
         for control in self.inner.controls.get(&wd).cloned().unwrap_or_default() {
             match (control, name) {
+                #[cfg(test)]
+                (Control::GitDir, b"index") if self.start.has(Bug::GitIndexNotFollowed) => {}
                 (Control::GitDir, b"index") => self.again.index = true,
                 (Control::GitDir, b"config.worktree" | b"HEAD" | b"commondir" | b"")
                 | (Control::Common, b"config" | b"info" | b"objects" | b"refs" | b"")
@@ -278,6 +348,8 @@ impl<D: Disk> Engine<D> {
             root_path: &self.start.root,
             tracked: &self.tracked,
             is_git: self.repo.is_some(),
+            #[cfg(test)]
+            bug: self.start.bug,
         }
     }
 
@@ -373,6 +445,10 @@ impl<D: Disk> Engine<D> {
 impl Inner {
     /// Says that a directory is to be looked at by its name in its parent; the root has none and is read again.
     pub(super) fn mark(&mut self, tree: &Tree, id: Id) {
+        debug_assert!(
+            id == Tree::ROOT || !tree.name(id).is_empty(),
+            "a node that is gone was kept"
+        );
         let (parent, name) = if id == Tree::ROOT {
             (id, Vec::new())
         } else {

@@ -23,6 +23,8 @@ impl<D: Disk> Engine<D> {
         let shared = self.shared.clone();
         let mut view = shared.write();
         self.inner.bury(&mut view);
+        // What is not in its place by now is dead, and nothing can be asked of it.
+        self.inner.dirty.retain(|&id, _| view.tree.is_live(id));
         for wd in std::mem::take(&mut self.inner.to_end) {
             if !self.inner.uses(wd) {
                 self.disk.unwatch(wd);
@@ -44,10 +46,11 @@ impl Inner {
             }
         }
         let mut dead_dirs = Vec::new();
-        for id in std::mem::take(&mut self.limbo) {
-            if !view.tree.is_attached(id) {
-                self.take_apart(view, id, &mut dead_dirs);
-            }
+        // All are chosen before any is taken apart: one that was found again may lie in another that was not.
+        let mut lost = std::mem::take(&mut self.limbo);
+        lost.retain(|&id| !view.tree.is_attached(id));
+        for id in lost {
+            self.take_apart(view, id, &mut dead_dirs);
         }
         let removed = std::mem::take(&mut self.removed);
         let mut gone: Vec<Gone> = removed
@@ -74,7 +77,6 @@ impl Inner {
         }
         for id in dead_dirs {
             view.journal.deleted(id);
-            self.dirty.remove(&id);
         }
     }
 
@@ -178,6 +180,7 @@ impl Inner {
     }
 
     fn end_folder(&mut self, id: Id) {
+        self.gits.remove(&id);
         let Some(folder) = self.folders.remove(&id) else {
             return;
         };

@@ -23,6 +23,8 @@ mod names;
 mod place;
 mod repo;
 mod settle;
+#[cfg(test)]
+mod sim;
 mod subscribe;
 mod tracked;
 mod tree;

@@ -236,7 +236,7 @@ impl Inner {
         }
         view.tree.detach(id);
         match view.tree.kind(id) {
-            Kind::Dir | Kind::Nested => self.limbo.push(id),
+            Kind::Dir | Kind::Nested => drop(self.limbo.insert(id)),
             _ => {
                 self.changed.remove(&id);
                 self.removed.push((id, said));

@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use super::crawl::{self, Found, Job, Verdict};
 use super::disk::Disk;
+#[cfg(test)]
+use super::engine::Bug;
 use super::engine::{Engine, Said};
 use super::ignore::Rules;
 use super::place::{Seen, is_within};
@@ -207,6 +209,10 @@ impl<D: Disk> Engine<D> {
                 }
             };
             let Some(mut desk) = desk else {
+                #[cfg(test)]
+                if self.start.has(Bug::WhatCannotBeSeenIsForgotten) {
+                    continue;
+                }
                 if !self.is_unreadable(id) {
                     deferred.insert(id, names);
                 }
@@ -234,7 +240,11 @@ impl<D: Disk> Engine<D> {
     fn desk(&self, tree: &Tree, id: Id) -> Option<Desk<D>> {
         let path = tree.path(id);
         let dir = self.disk.open_at(&self.root, &path).ok()?;
-        if self.disk.identity(&dir).ok()?.ino != tree.ino(id) {
+        #[cfg(test)]
+        let is_path = self.start.has(Bug::WatchIsAPath);
+        #[cfg(not(test))]
+        let is_path = false;
+        if !is_path && self.disk.identity(&dir).ok()?.ino != tree.ino(id) {
             return None;
         }
         let (rules, excluded) = self.rules_of(tree, id);
@@ -256,6 +266,10 @@ impl<D: Disk> Engine<D> {
 
     fn reload_matcher(&mut self, desk: &Desk<D>) -> bool {
         if self.repo.is_none() {
+            return false;
+        }
+        #[cfg(test)]
+        if self.start.has(Bug::IgnoreFileNotFollowed) {
             return false;
         }
         let new = self.look().matcher(&desk.dir);
@@ -321,6 +335,11 @@ impl<D: Disk> Engine<D> {
             path.push(b'/');
         }
         path.extend_from_slice(&name);
+        #[cfg(test)]
+        if self.start.has(Bug::EventKindIsBelieved) && said.moved_from && !said.is_dir {
+            self.drop_name(desk.id, &name, said);
+            return;
+        }
         let Ok(meta) = self.disk.stat(&desk.dir, &name) else {
             self.look_at_nothing(desk, name, &path, said);
             return;
@@ -390,6 +409,10 @@ impl<D: Disk> Engine<D> {
         };
         let watch = self.disk.watch(&dir);
         let wd = self.inner.watched(&watch)?;
+        #[cfg(test)]
+        if self.start.has(Bug::NewDirectoryNotRead) && !self.inner.by_wd.contains_key(&wd) {
+            return None;
+        }
         let Some(&known) = self.inner.by_wd.get(&wd) else {
             return Some(job);
         };

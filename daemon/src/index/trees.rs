@@ -83,6 +83,8 @@ impl Trees {
             root: root.as_os_str().as_bytes().to_vec(),
             env,
             threads,
+            #[cfg(test)]
+            bug: super::engine::Bug::None,
         };
         let engine = Engine::new(LocalDisk::new(self.hub.clone(), key), start).map_err(refuse)?;
         let incarnation = crate::world::dir::random().map_err(refuse)?;

@@ -10,6 +10,7 @@
 )]
 
 mod bed;
+mod figures;
 mod random;
 
 use std::fs;

@@ -1,0 +1,321 @@
+//! A file system in memory with watches like the kernel's: one queue in order, equal neighbours merged, an overflow mark
+//! when it is full, inode numbers used again at once. Everything is decided by one seeded generator.
+//!
+//! What must stay true: an event is queued in the same step as its cause; a handle stays with its directory wherever
+//! that is moved, and after it was removed.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::watch::{Event, Hint, Wd};
+use crate::world::FileKind;
+use crate::world::dir::Meta;
+
+/// xorshift64*: small, and the same everywhere.
+#[derive(Clone, Debug)]
+pub(super) struct Chance(u64);
+
+impl Chance {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub(super) fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        usize::try_from(self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33).unwrap() % bound
+    }
+
+    pub(super) fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+        of[self.below(of.len())]
+    }
+}
+
+/// A file or directory, for as long as the simulation runs.
+pub(super) type Obj = u64;
+
+#[derive(Debug)]
+pub(super) struct Thing {
+    pub(super) meta: Meta,
+    pub(super) data: Vec<u8>,
+    pub(super) children: BTreeMap<Vec<u8>, Obj>,
+}
+
+#[derive(Debug)]
+pub(super) struct Fs {
+    things: HashMap<Obj, Thing>,
+    next: Obj,
+    free_inos: Vec<u64>,
+    time: i64,
+    watches: BTreeMap<Obj, Wd>,
+    next_wd: Wd,
+    pub(super) queue: Vec<Event>,
+    /// Events that fit.
+    pub(super) capacity: usize,
+    pub(super) watch_limit: usize,
+    cookie: u32,
+    pub(super) chance: Chance,
+    /// Operations that may still happen between the engine's own calls.
+    pub(super) budget: usize,
+    /// What was done, for a failure's message.
+    pub(super) trace: Vec<String>,
+}
+
+pub(super) const ROOT: Obj = 0;
+
+impl Fs {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut fs = Self {
+            things: HashMap::new(),
+            next: 0,
+            free_inos: Vec::new(),
+            time: 1,
+            watches: BTreeMap::new(),
+            next_wd: 1,
+            queue: Vec::new(),
+            capacity: usize::MAX,
+            watch_limit: usize::MAX,
+            cookie: 0,
+            chance: Chance::new(seed),
+            budget: 0,
+            trace: Vec::new(),
+        };
+        assert_eq!(fs.thing(FileKind::Dir), ROOT);
+        fs
+    }
+
+    fn thing(&mut self, kind: FileKind) -> Obj {
+        let obj = self.next;
+        self.next += 1;
+        let ino = self.free_inos.pop().unwrap_or(1000 + obj);
+        self.time += 1;
+        let (size, mtime, ctime) = (0, self.time, self.time);
+        let meta = Meta {
+            kind,
+            mode: 0o755,
+            size,
+            mtime,
+            ctime,
+            ino,
+            dev: 1,
+        };
+        self.things.insert(
+            obj,
+            Thing {
+                meta,
+                data: Vec::new(),
+                children: BTreeMap::new(),
+            },
+        );
+        obj
+    }
+
+    pub(super) fn get(&self, obj: Obj) -> &Thing {
+        &self.things[&obj]
+    }
+
+    fn get_mut(&mut self, obj: Obj) -> &mut Thing {
+        self.things.get_mut(&obj).unwrap()
+    }
+
+    pub(super) fn time(&self) -> i64 {
+        self.time
+    }
+
+    pub(super) fn is_dir(&self, obj: Obj) -> bool {
+        self.get(obj).meta.kind == FileKind::Dir
+    }
+
+    /// What a path names from a directory; no link is followed.
+    pub(super) fn find(&self, from: Obj, path: &[u8]) -> Option<Obj> {
+        let mut names = path.split(|&byte| byte == b'/').filter(|name| !name.is_empty());
+        names.try_fold(from, |at, name| self.get(at).children.get(name).copied())
+    }
+
+    fn touch(&mut self, obj: Obj) {
+        self.time += 1;
+        let time = self.time;
+        let meta = &mut self.get_mut(obj).meta;
+        (meta.mtime, meta.ctime) = (time, time);
+    }
+
+    fn push(&mut self, event: Event) {
+        if self.queue.last() == Some(&event) || self.queue.last() == Some(&Event::Overflow) {
+            return;
+        }
+        let is_full = self.queue.len() >= self.capacity;
+        self.queue.push(if is_full { Event::Overflow } else { event });
+    }
+
+    fn tell(&mut self, dir: Obj, name: &[u8], is_dir: bool, hint: Hint) {
+        if let Some(&wd) = self.watches.get(&dir) {
+            self.push(Event::Name {
+                wd,
+                name: name.to_vec(),
+                is_dir,
+                hint,
+            });
+        }
+    }
+
+    pub(super) fn watch(&mut self, obj: Obj) -> Option<Wd> {
+        if let Some(&wd) = self.watches.get(&obj) {
+            return Some(wd);
+        }
+        if self.watches.len() >= self.watch_limit {
+            return None;
+        }
+        self.next_wd += 1;
+        self.watches.insert(obj, self.next_wd);
+        Some(self.next_wd)
+    }
+
+    pub(super) fn unwatch(&mut self, wd: Wd) {
+        if let Some(obj) = self
+            .watches
+            .iter()
+            .find(|&(_, &other)| other == wd)
+            .map(|(&obj, _)| obj)
+        {
+            self.watches.remove(&obj);
+            self.push(Event::Ended { wd });
+        }
+    }
+
+    /// Watched directories, by object.
+    pub(super) fn watched(&self) -> Vec<Obj> {
+        self.watches.keys().copied().collect()
+    }
+
+    fn path(&self, obj: Obj) -> String {
+        let parent = self.things.iter().find_map(|(&parent, thing)| {
+            let name = thing.children.iter().find(|&(_, &child)| child == obj)?.0;
+            Some((parent, String::from_utf8_lossy(name).into_owned()))
+        });
+        parent.map_or(String::new(), |(parent, name)| self.path(parent) + "/" + &name)
+    }
+
+    fn note(&mut self, what: &str, dir: Obj, name: &[u8]) {
+        let line = format!("{what} {}/{}", self.path(dir), String::from_utf8_lossy(name));
+        self.trace.push(line);
+    }
+
+    /// Writes a file whole, making it when it is not there.
+    pub(super) fn write(&mut self, dir: Obj, name: &[u8], data: &[u8]) {
+        let obj = match self.get(dir).children.get(name) {
+            Some(&obj) if self.get(obj).meta.kind == FileKind::File => obj,
+            Some(_) => return,
+            None => self.make(dir, name, FileKind::File),
+        };
+        self.note(&format!("write {:?}", String::from_utf8_lossy(data)), dir, name);
+        self.touch(obj);
+        let thing = self.get_mut(obj);
+        thing.data = data.to_vec();
+        thing.meta.size = data.len() as u64;
+        self.tell(dir, name, false, Hint::Changed);
+    }
+
+    /// Makes a thing where there is none.
+    pub(super) fn make(&mut self, dir: Obj, name: &[u8], kind: FileKind) -> Obj {
+        if let Some(&there) = self.get(dir).children.get(name) {
+            return there;
+        }
+        self.note(&format!("make {kind:?}"), dir, name);
+        let obj = self.thing(kind);
+        self.get_mut(dir).children.insert(name.to_vec(), obj);
+        self.touch(dir);
+        self.tell(dir, name, kind == FileKind::Dir, Hint::Created);
+        obj
+    }
+
+    /// Removes a name, with all beneath.
+    pub(super) fn remove(&mut self, dir: Obj, name: &[u8]) {
+        let Some(&obj) = self.get(dir).children.get(name) else {
+            return;
+        };
+        for child in self.get(obj).children.keys().cloned().collect::<Vec<_>>() {
+            self.remove(obj, &child);
+        }
+        self.get_mut(dir).children.remove(name);
+        self.touch(dir);
+        let is_dir = self.is_dir(obj);
+        self.free(obj);
+        self.tell(dir, name, is_dir, Hint::Changed);
+    }
+
+    fn free(&mut self, obj: Obj) {
+        self.free_inos.push(self.get(obj).meta.ino);
+        if let Some(wd) = self.watches.remove(&obj) {
+            self.push(Event::Ended { wd });
+        }
+    }
+
+    fn is_within(&self, obj: Obj, of: Obj) -> bool {
+        obj == of
+            || self
+                .get(of)
+                .children
+                .values()
+                .any(|&child| self.is_within(obj, child))
+    }
+
+    /// `rename(2)`: replaces a file by a file and an empty directory by a directory.
+    pub(super) fn rename(&mut self, (from, name): (Obj, &[u8]), (to, new): (Obj, &[u8])) -> bool {
+        let Some(&obj) = self.get(from).children.get(name) else {
+            return false;
+        };
+        let there = self.get(to).children.get(new).copied();
+        if there == Some(obj) || self.is_within(to, obj) {
+            return false;
+        }
+        if let Some(there) = there {
+            if self.is_dir(there) != self.is_dir(obj) || !self.get(there).children.is_empty() {
+                return false;
+            }
+            self.get_mut(to).children.remove(new);
+            self.free(there);
+        }
+        self.note("rename", from, name);
+        self.note("  to", to, new);
+        self.get_mut(from).children.remove(name);
+        self.get_mut(to).children.insert(new.to_vec(), obj);
+        self.touch(from);
+        self.touch(to);
+        self.time += 1;
+        let time = self.time;
+        self.get_mut(obj).meta.ctime = time;
+        self.cookie += 1;
+        let (cookie, is_dir) = (self.cookie, self.is_dir(obj));
+        self.tell(from, name, is_dir, Hint::MovedFrom(cookie));
+        self.tell(to, new, is_dir, Hint::MovedTo(cookie));
+        true
+    }
+
+    /// Takes the events out, as the kernel may give them: causes in different directories may have come to the queue in
+    /// either order when they were made at the same time.
+    pub(super) fn take(&mut self) -> Vec<Event> {
+        let mut events = std::mem::take(&mut self.queue);
+        for at in 1..events.len() {
+            let swaps = match (&events[at - 1], &events[at]) {
+                (
+                    Event::Name {
+                        wd: one, hint: first, ..
+                    },
+                    Event::Name {
+                        wd: two,
+                        hint: second,
+                        ..
+                    },
+                ) => {
+                    let is_pair = matches!((first, second), (Hint::MovedFrom(a), Hint::MovedTo(b)) if a == b);
+                    one != two && !is_pair
+                }
+                _ => false,
+            };
+            if swaps && self.chance.below(4) == 0 {
+                events.swap(at - 1, at);
+            }
+        }
+        events
+    }
+}

@@ -1,0 +1,346 @@
+//! The deterministic simulation: the same engine over a disk in memory, where a seed decides what happens between any
+//! two of its system calls, how events are merged, reordered and lost, and when it crashes. After every sync the index
+//! equals a plain walk, and the changes equal the difference of two walks.
+//!
+//! `TOD_SEED=<n>` replays one seed; `TOD_SEEDS=<n>` runs that many. The list of planted bugs is the proof that it looks:
+//! each must be found.
+
+mod fs;
+mod work;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use proto::index::ChangeKind;
+
+use self::fs::{Fs, Obj, ROOT};
+use self::work::PROJECT;
+use super::disk::Disk;
+use super::engine::{Bug, Engine, Start};
+use super::files::FileList;
+use super::repo::GitEnv;
+use crate::watch::{WatchError, Wd};
+use crate::world::FileKind;
+use crate::world::dir::Meta;
+
+/// A disk in memory on which something may happen before each call.
+#[derive(Clone, Debug)]
+struct SimDisk(Arc<Mutex<Fs>>);
+
+impl SimDisk {
+    fn quiet(&self) -> MutexGuard<'_, Fs> {
+        self.0.lock().unwrap()
+    }
+
+    fn busy(&self) -> MutexGuard<'_, Fs> {
+        let mut fs = self.quiet();
+        while fs.budget > 0 && fs.chance.below(4) == 0 {
+            fs.budget -= 1;
+            work::step(&mut fs);
+        }
+        fs
+    }
+}
+
+fn dir_of(fs: &Fs, found: Option<Obj>) -> io::Result<Obj> {
+    let obj = found.ok_or(io::ErrorKind::NotFound)?;
+    if fs.is_dir(obj) {
+        Ok(obj)
+    } else {
+        Err(io::ErrorKind::NotADirectory.into())
+    }
+}
+
+fn file_of(fs: &Fs, found: Option<Obj>, limit: usize) -> io::Result<Vec<u8>> {
+    let thing = fs.get(found.ok_or(io::ErrorKind::NotFound)?);
+    match thing.meta.kind {
+        FileKind::File if thing.data.len() <= limit => Ok(thing.data.clone()),
+        _ => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
+impl Disk for SimDisk {
+    type Dir = Obj;
+
+    fn open(&self, path: &[u8]) -> io::Result<Obj> {
+        let fs = self.busy();
+        dir_of(&fs, fs.find(ROOT, path))
+    }
+
+    fn open_at(&self, dir: &Obj, path: &[u8]) -> io::Result<Obj> {
+        let fs = self.busy();
+        dir_of(&fs, fs.find(*dir, path))
+    }
+
+    fn list(&self, dir: &Obj, each: &mut dyn FnMut(&[u8], Option<FileKind>)) -> io::Result<()> {
+        let fs = self.busy();
+        for (name, &obj) in &fs.get(*dir).children {
+            each(name, (obj % 7 != 0).then_some(fs.get(obj).meta.kind));
+        }
+        Ok(())
+    }
+
+    fn stat(&self, dir: &Obj, name: &[u8]) -> io::Result<Meta> {
+        let fs = self.busy();
+        Ok(fs.get(fs.find(*dir, name).ok_or(io::ErrorKind::NotFound)?).meta)
+    }
+
+    fn identity(&self, dir: &Obj) -> io::Result<Meta> {
+        Ok(self.busy().get(*dir).meta)
+    }
+
+    fn read(&self, dir: &Obj, name: &[u8], limit: usize) -> io::Result<Vec<u8>> {
+        let fs = self.busy();
+        file_of(&fs, fs.find(*dir, name), limit)
+    }
+
+    fn read_file(&self, path: &[u8], limit: usize) -> io::Result<Vec<u8>> {
+        let fs = self.busy();
+        file_of(&fs, fs.find(ROOT, path), limit)
+    }
+
+    fn stat_file(&self, path: &[u8]) -> io::Result<Meta> {
+        let fs = self.busy();
+        Ok(fs.get(fs.find(ROOT, path).ok_or(io::ErrorKind::NotFound)?).meta)
+    }
+
+    fn watch(&self, dir: &Obj) -> Result<Wd, WatchError> {
+        self.busy().watch(*dir).ok_or(WatchError::Limit)
+    }
+
+    fn unwatch(&self, wd: Wd) {
+        self.quiet().unwatch(wd);
+    }
+
+    fn now(&self) -> i64 {
+        self.quiet().time()
+    }
+}
+
+type Shown = BTreeMap<Vec<u8>, (FileKind, u64, i64, i64, u16, u64)>;
+
+fn truth(fs: &Fs) -> Shown {
+    let stat = |meta: Meta| (meta.kind, meta.size, meta.mtime, meta.ctime, meta.mode, meta.ino);
+    work::oracle(fs)
+        .into_iter()
+        .map(|(path, meta)| (path, stat(meta)))
+        .collect()
+}
+
+struct Sim {
+    disk: SimDisk,
+    engine: Engine<SimDisk>,
+    bug: Bug,
+    /// The last synced tick, and what was there.
+    tick: u32,
+    before: Shown,
+}
+
+impl Sim {
+    fn new(seed: u64, bug: Bug) -> Self {
+        let mut fs = Fs::new(seed);
+        work::begin(&mut fs);
+        for _ in 0..fs.chance.below(40) {
+            work::step(&mut fs);
+        }
+        let disk = SimDisk(Arc::new(Mutex::new(fs)));
+        let engine = Self::start(&disk, bug);
+        Self {
+            disk,
+            engine,
+            bug,
+            tick: 0,
+            before: Shown::new(),
+        }
+    }
+
+    fn start(disk: &SimDisk, bug: Bug) -> Engine<SimDisk> {
+        let start = Start {
+            root: PROJECT.to_vec(),
+            env: GitEnv::default(),
+            threads: 1,
+            bug,
+        };
+        let mut engine = Engine::new(disk.clone(), start).unwrap();
+        disk.quiet().budget = 10;
+        engine.crawl();
+        engine
+    }
+
+    fn deliver(&mut self) {
+        let events = self.disk.quiet().take();
+        events.into_iter().for_each(|event| self.engine.note(event));
+    }
+
+    /// Some work, part of it between the engine's own calls, without ever coming to rest.
+    fn work(&mut self) {
+        {
+            let mut fs = self.disk.quiet();
+            fs.capacity = if fs.chance.below(20) == 0 { 4 } else { usize::MAX };
+            for _ in 0..fs.chance.below(8) {
+                work::step(&mut fs);
+            }
+            fs.budget = fs.chance.below(12);
+        }
+        self.deliver();
+        if self.engine.is_dirty() {
+            self.disk.quiet().trace.push("-- settle".into());
+            self.engine.settle();
+        }
+        self.disk.quiet().budget = 0;
+    }
+
+    /// As the keeper does for a barrier.
+    fn sync(&mut self) -> Result<(), String> {
+        {
+            let mut fs = self.disk.quiet();
+            fs.budget = 0;
+            fs.trace.push("-- sync".into());
+        }
+        self.engine.look_outside();
+        for turn in 0..16 {
+            self.deliver();
+            if !self.engine.is_dirty() {
+                break;
+            }
+            if turn > 1 {
+                self.engine.insist();
+            }
+            self.engine.settle();
+        }
+        if self.engine.is_dirty() {
+            Err(format!("it never comes to rest: {}", self.engine.describe()))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn check(&mut self) -> Result<(), String> {
+        self.sync()?;
+        let now = truth(&self.disk.quiet());
+        let shared = self.engine.shared();
+        let view = shared.read();
+        let ours: BTreeSet<Vec<u8>> = FileList::of(&view.tree, None)
+            .iter()
+            .map(<[u8]>::to_vec)
+            .collect();
+        let walk: BTreeSet<Vec<u8>> = now.keys().cloned().collect();
+        if ours != walk {
+            return Err(format!(
+                "too many {}, missing {}",
+                show(&(&ours - &walk)),
+                show(&(&walk - &ours))
+            ));
+        }
+        let changed = |path: &&Vec<u8>| self.before.get(*path) != now.get(*path);
+        let expected: BTreeSet<Vec<u8>> = self
+            .before
+            .keys()
+            .chain(now.keys())
+            .filter(changed)
+            .cloned()
+            .collect();
+        if self.tick > 0 && view.journal.reaches(self.tick) {
+            let mut named = BTreeSet::new();
+            for change in view.journal.since(&view.tree, self.tick) {
+                let path = change.path.as_bytes().to_vec();
+                let (was, is) = (self.before.contains_key(&path), now.contains_key(&path));
+                let from = change.from.as_ref().map(|from| from.as_bytes().to_vec());
+                let is_right = match change.kind {
+                    ChangeKind::Created => is,
+                    ChangeKind::Modified => was && is,
+                    ChangeKind::Deleted => !is,
+                    ChangeKind::Renamed => {
+                        is && from.as_ref().is_some_and(|from| self.before.contains_key(from))
+                    }
+                };
+                if !is_right {
+                    return Err(format!("wrong kind: {change:?}"));
+                }
+                named.extend(from);
+                if was || is {
+                    named.insert(path);
+                }
+            }
+            if named != expected {
+                let (more, less) = (show(&(&named - &expected)), show(&(&expected - &named)));
+                return Err(format!("wrongly changed {more}, missed {less}"));
+            }
+        }
+        if view.tree.files() != walk.len() as u64 {
+            return Err(format!("counts {} files of {}", view.tree.files(), walk.len()));
+        }
+        self.tick = view.journal.tick();
+        self.before = now;
+        Ok(())
+    }
+
+    /// The process ends without a word, and another starts.
+    fn crash(&mut self) {
+        {
+            let mut fs = self.disk.quiet();
+            for obj in fs.watched() {
+                let wd = fs.watch(obj).unwrap();
+                fs.unwatch(wd);
+            }
+            fs.queue.clear();
+        }
+        self.engine = Self::start(&self.disk, self.bug);
+        self.tick = 0;
+    }
+}
+
+fn show(paths: &BTreeSet<Vec<u8>>) -> String {
+    format!(
+        "{:?}",
+        paths
+            .iter()
+            .map(|path| String::from_utf8_lossy(path))
+            .collect::<Vec<_>>()
+    )
+}
+
+/// Some 200 operations and more under one seed.
+fn run(seed: u64, bug: Bug) -> Result<(), String> {
+    let mut sim = Sim::new(seed, bug);
+    for round in 0..14 {
+        let turns = sim.disk.quiet().chance.below(4);
+        for _ in 0..turns {
+            sim.work();
+        }
+        if let Err(error) = sim.check() {
+            if std::env::var_os("TOD_SEED").is_some() {
+                println!("{}", sim.disk.quiet().trace.join("\n"));
+            }
+            return Err(format!("seed {seed}, round {round}: {error}"));
+        }
+        if sim.disk.quiet().chance.below(12) == 0 {
+            sim.crash();
+        }
+    }
+    Ok(())
+}
+
+fn seeds() -> std::ops::Range<u64> {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
+    match number("TOD_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 1..1 + number("TOD_SEEDS").unwrap_or(1000),
+    }
+}
+
+#[test]
+fn after_every_sync_the_index_equals_a_walk_whatever_happens_in_between() {
+    for seed in seeds() {
+        run(seed, Bug::None).unwrap();
+    }
+}
+
+#[test]
+fn every_planted_bug_is_found() {
+    for bug in Bug::PLANTED {
+        let found = (1..400).find_map(|seed| run(seed, bug).err());
+        assert!(found.is_some(), "{bug:?} was not found");
+    }
+}
