@@ -160,6 +160,8 @@ pub(super) struct Inner {
     pub(super) is_first: bool,
     /// Directories without a watch because of the limit.
     pub(super) unwatched: u64,
+    /// Directories of the tree that are to be read again, wherever they are by then.
+    pub(super) reread: BTreeSet<Id>,
     /// Whether git's whole index is at hand.
     pub(super) has_whole_index: bool,
     /// Something was decided without it that needs it.
@@ -232,7 +234,11 @@ impl<D: Disk> Engine<D> {
     /// Whether something waits to be settled.
     #[must_use]
     pub(super) fn is_dirty(&self) -> bool {
-        !self.inner.dirty.is_empty() || self.again.repo || self.again.index || self.again.everything
+        !self.inner.dirty.is_empty()
+            || !self.inner.reread.is_empty()
+            || self.again.repo
+            || self.again.index
+            || self.again.everything
     }
 
     /// What waits, for a failure's message.

@@ -100,7 +100,7 @@ impl Inner {
                 view.tree.is_forced(id),
             );
             let meta = view.tree.meta(id);
-            let is_modified = view.tree.size_and_mtime(id) != view.tree.size_and_mtime(old.id);
+            let is_modified = view.tree.differs(old.id, view.tree.kind(id), &meta);
             view.tree.detach(id);
             view.tree.release(id);
             view.journal.moved(old.id, view.tree.place(old.id));
@@ -137,7 +137,7 @@ impl Inner {
                 continue;
             };
             old.is_taken = true;
-            let is_modified = view.tree.size_and_mtime(old.id) != (meta.size, meta.mtime);
+            let is_modified = view.tree.differs(old.id, kind, &meta);
             let (parent, name, forced) = (
                 view.tree.parent(id),
                 view.tree.name(id).to_vec(),
@@ -181,6 +181,7 @@ impl Inner {
 
     fn end_folder(&mut self, id: Id) {
         self.gits.remove(&id);
+        self.reread.remove(&id);
         let Some(folder) = self.folders.remove(&id) else {
             return;
         };

@@ -57,6 +57,7 @@ impl Inner {
         let Some(id) = self.place(view, &seen) else {
             return Vec::new();
         };
+        self.reread.remove(&id);
         view.tree.set_forced(id, job.excluded);
         self.keep_folder(id, wd, &listing);
         self.reconcile(view, id, &listing);
@@ -194,6 +195,9 @@ impl Inner {
                 .iter()
                 .filter_map(|job| view.tree.child(id, &job.name)),
         );
+        // Whoever reads a directory again wants all of it read again, also what moves away meanwhile.
+        let is_dir = |&child: &Id| view.tree.kind(child) == Kind::Dir;
+        self.reread.extend(view.tree.children(id).filter(is_dir));
         let gone: Vec<Id> = view
             .tree
             .children(id)
@@ -279,6 +283,7 @@ impl Inner {
         for child in children {
             self.displace(view, child, Said::default());
         }
+        self.reread.remove(&id);
     }
 }
 

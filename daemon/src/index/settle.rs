@@ -17,7 +17,6 @@ use super::ignore::Rules;
 use super::place::{Seen, is_within};
 use super::tree::{Id, Kind, Tree};
 use crate::world::FileKind;
-use crate::world::dir::Meta;
 
 /// Rounds in one batch. Each round needs a directory that came into place in the one before.
 const ROUNDS: usize = 64;
@@ -49,10 +48,14 @@ impl<D: Disk> Engine<D> {
                 self.begin_whole();
                 self.mark_nested();
             }
+            let waiting = self.mark_reread();
             self.settle_names();
             self.narrow();
             needs_whole = std::mem::take(&mut self.inner.needs_index);
-            if !needs_whole && (self.inner.dirty.is_empty() || !self.can_go_on()) {
+            if !needs_whole
+                && self.inner.reread.is_empty()
+                && (self.inner.dirty.is_empty() || !self.can_go_on())
+            {
                 break;
             }
         }
@@ -68,6 +71,17 @@ impl<D: Disk> Engine<D> {
             (Some(old), Some(new)) => !old.has_same_rules(new),
             _ => true,
         }
+    }
+
+    /// Marks what is to be read again; how many that are.
+    fn mark_reread(&mut self) -> usize {
+        let view = self.shared.read();
+        for id in self.inner.reread.clone() {
+            if view.tree.is_live(id) {
+                self.inner.mark(&view.tree, id);
+            }
+        }
+        self.inner.reread.len()
     }
 
     fn mark_nested(&mut self) {
@@ -220,6 +234,7 @@ impl<D: Disk> Engine<D> {
             };
             progressed = true;
             if names.contains_key(b".gitignore".as_slice()) && self.reload_matcher(&desk) {
+                self.inner.reread.insert(id);
                 jobs.extend(self.job_of(id));
                 let view = self.shared.read();
                 (desk.rules, desk.excluded) = self.rules_of(&view.tree, id);
@@ -375,7 +390,7 @@ impl<D: Disk> Engine<D> {
                     rules,
                     excluded: forced,
                 };
-                jobs.extend(self.look_at_dir(job, &meta));
+                jobs.extend(self.look_at_dir(job));
             }
         }
     }
@@ -403,12 +418,14 @@ impl<D: Disk> Engine<D> {
 
     /// A directory at its name: nothing to do when it is the one that was there, one step when it has moved here and
     /// no rule can say otherwise of what lies in it, and else to be read.
-    fn look_at_dir(&mut self, job: Job<D>, meta: &Meta) -> Option<Job<D>> {
+    fn look_at_dir(&mut self, job: Job<D>) -> Option<Job<D>> {
         let Ok(dir) = self.look().open(&job) else {
             return Some(job);
         };
         let watch = self.disk.watch(&dir);
-        let wd = self.inner.watched(&watch)?;
+        let Some(wd) = self.inner.watched(&watch) else {
+            return Some(job);
+        };
         #[cfg(test)]
         if self.start.has(Bug::NewDirectoryNotRead) && !self.inner.by_wd.contains_key(&wd) {
             return None;
@@ -416,44 +433,49 @@ impl<D: Disk> Engine<D> {
         let Some(&known) = self.inner.by_wd.get(&wd) else {
             return Some(job);
         };
-        let mut view = self.shared.write();
-        let view = &mut *view;
-        let kind = view.tree.kind(known);
-        let is_here = view.tree.child(job.parent, &job.name) == Some(known);
+        // Of the directory that is open, not of the name: another may have the name by now.
+        let meta = self.disk.identity(&dir).ok()?;
         let has_git = self.inner.gits.contains(&known);
         self.inner.needs_index |= has_git && !self.tracked.is_whole();
-        let is_as_was = view.tree.is_forced(known) == job.excluded
-            && (!has_git || self.look().is_nested(&dir, &job.path) == (kind == Kind::Nested));
-        if is_here && is_as_was && self.disk.identity(&dir).ok()?.mode == meta.mode {
-            return None;
-        }
-        let (old_rules, old_excluded) = self.rules_of(&view.tree, view.tree.parent(known));
-        let can_skip = is_as_was
-            && !old_excluded
-            && !job.excluded
-            && kind == Kind::Dir
-            && !self
-                .inner
-                .gits
-                .iter()
-                .any(|&git| is_within(&view.tree, git, known))
-            && job.rules.says_the_same(&old_rules)
-            && !self.tracked.has_beneath(&view.tree.path(known))
-            && !self.tracked.has_beneath(&job.path);
-        if !can_skip {
+        let is_nested = has_git && self.look().is_nested(&dir, &job.path);
+        let shared = self.shared.clone();
+        let mut view = shared.write();
+        let tree = &view.tree;
+        let kind = tree.kind(known);
+        let is_as_was = !self.inner.reread.contains(&known)
+            && tree.is_forced(known) == job.excluded
+            && is_nested == (kind == Kind::Nested);
+        if !is_as_was {
             return Some(job);
         }
+        let is_here = tree.child(job.parent, &job.name) == Some(known);
+        if !is_here && !self.can_just_move(tree, known, &job) {
+            return Some(job);
+        }
+        let (parent, name) = (job.parent, job.name.as_slice());
         self.inner.place(
-            view,
+            &mut view,
             &Seen {
-                parent: job.parent,
-                name: &job.name,
+                parent,
+                name,
                 kind,
                 wd: Some(wd),
-                meta: *meta,
+                meta,
             },
         );
         None
+    }
+
+    /// Whether nothing in a directory can be judged differently at its new place.
+    fn can_just_move(&self, tree: &Tree, known: Id, job: &Job<D>) -> bool {
+        let (old_rules, old_excluded) = self.rules_of(tree, tree.parent(known));
+        let has_git = self.inner.gits.iter().any(|&git| is_within(tree, git, known));
+        !old_excluded
+            && !job.excluded
+            && !has_git
+            && job.rules.says_the_same(&old_rules)
+            && !self.tracked.has_beneath(&tree.path(known))
+            && !self.tracked.has_beneath(&job.path)
     }
 }
 

@@ -59,6 +59,7 @@ pub(super) struct Fs {
     pub(super) budget: usize,
     /// What was done, for a failure's message.
     pub(super) trace: Vec<String>,
+    is_traced: bool,
 }
 
 pub(super) const ROOT: Obj = 0;
@@ -79,6 +80,7 @@ impl Fs {
             chance: Chance::new(seed),
             budget: 0,
             trace: Vec::new(),
+            is_traced: std::env::var_os("TOD_SEED").is_some(),
         };
         assert_eq!(fs.thing(FileKind::Dir), ROOT);
         fs
@@ -196,6 +198,9 @@ impl Fs {
     }
 
     fn note(&mut self, what: &str, dir: Obj, name: &[u8]) {
+        if !self.is_traced {
+            return;
+        }
         let line = format!("{what} {}/{}", self.path(dir), String::from_utf8_lossy(name));
         self.trace.push(line);
     }
