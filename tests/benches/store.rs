@@ -39,7 +39,8 @@ fn ours(db: &Db, number: u32) {
     db.commit(batch).expect("it is kept");
 }
 
-fn sqlite(path: &Path) -> Connection {
+/// A database that promises what ours does.
+pub fn sqlite(path: &Path) -> Connection {
     let connection = Connection::open(path).expect("it opens");
     connection
         .busy_timeout(Duration::from_secs(60))
@@ -54,7 +55,8 @@ fn sqlite(path: &Path) -> Connection {
     connection
 }
 
-fn insert(connection: &Connection, number: u32) {
+/// One row.
+pub fn insert(connection: &Connection, number: u32) {
     let mut statement = connection
         .prepare_cached("INSERT INTO task VALUES (?1, 'todo', ?2)")
         .expect("it is prepared");

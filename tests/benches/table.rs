@@ -18,17 +18,19 @@ mod echo;
 mod index;
 mod process;
 mod store;
+mod task;
 
 use tests::bench::{Row, table};
 
 /// A group of rows that share a daemon.
 type Group = (&'static str, fn() -> Vec<Row>);
 
-const GROUPS: [Group; 4] = [
+const GROUPS: [Group; 5] = [
     ("detect", detect::rows),
     ("process", process::rows),
     ("index", index::rows),
     ("store", store::rows),
+    ("task", task::rows),
 ];
 
 fn main() {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -301,11 +302,11 @@ struct Seen {
 }
 
 /// Claims and completes until nothing is left; some claims are killed on the way.
-fn work((bed, repo): (&Bed, &Path), number: u64, count: usize, seen: &Mutex<Seen>) {
+fn work((bed, repo): (&Bed, &Path), number: u64, kills: &AtomicUsize, seen: &Mutex<Seen>) {
     let mut chance = Chance::new(number + 1);
     let actor = format!("worker-{number}");
     for turn in 0_u32.. {
-        if chance.below(20) == 0 {
+        if chance.below(8) == 0 && spend(kills) {
             // Nobody ever speaks in this name again: what it holds is found at the end.
             let lost = format!("lost-{number}-{turn}");
             let mut child = bed
@@ -346,14 +347,19 @@ fn work((bed, repo): (&Bed, &Path), number: u64, count: usize, seen: &Mutex<Seen
         let mut seen = seen.lock().expect("whole");
         assert!(seen.done.insert(id.clone()), "`{id}` is done twice");
         drop(seen);
-        assert!((turn as usize) < count * 2, "it never ends");
     }
+}
+
+/// Takes one of what is left, if anything is.
+fn spend(left: &AtomicUsize) -> bool {
+    left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
+        .is_ok()
 }
 
 #[test]
 fn thirty_two_processes_share_the_tasks_while_some_are_killed() {
-    let full = std::env::var_os("TOD_FULL").is_some();
     let count = ask::times(200, 2_000);
+    let full = count == 2_000;
     let (bed, repo) = bed();
     let _daemon = bed.start();
     if full {
@@ -362,25 +368,33 @@ fn thirty_two_processes_share_the_tasks_while_some_are_killed() {
     }
     plan(&bed, &repo, &many(count));
     let seen = Mutex::new(Seen::default());
-    let all = |seen: &Mutex<Seen>| {
+    let all = |kills: usize| {
+        let kills = AtomicUsize::new(kills);
         std::thread::scope(|scope| {
             for number in 0..32 {
-                let (bed, repo) = (&bed, &repo);
-                scope.spawn(move || work((bed, repo), number, count, seen));
+                let (bed, repo, kills, seen) = (&bed, &repo, &kills, &seen);
+                scope.spawn(move || work((bed, repo), number, kills, seen));
             }
         });
     };
-    all(&seen);
+    all(20);
     if full {
         // The leases of those who were killed end, and their tasks are done by others.
-        let finished = deadline::within(Duration::from_secs(900), || {
-            work((&bed, &repo), 99, count, &seen);
-            (seen.lock().expect("whole").done.len() == count).then_some(())
-        });
-        assert!(
-            finished.is_some(),
-            "the tasks of those who were killed never came back"
-        );
+        let ready = |bed: &Bed| {
+            let ready = json(bed, &repo, "task list --ready --limit 1");
+            ready["tasks"]
+                .as_array()
+                .is_some_and(|tasks| !tasks.is_empty())
+                .then_some(())
+        };
+        while seen.lock().expect("whole").done.len() < count {
+            let back = deadline::within(Duration::from_secs(90), || ready(&bed));
+            assert!(
+                back.is_some(),
+                "the tasks of those who were killed never came back"
+            );
+            all(0);
+        }
     }
     let seen = seen.into_inner().expect("whole");
     let stats = json(&bed, &repo, "task stats");
