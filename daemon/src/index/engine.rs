@@ -130,6 +130,8 @@ pub(super) struct Said {
 /// What is to be read again beyond single names.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Again {
+    /// Whether the root is still where it was.
+    pub(super) root: bool,
     pub(super) repo: bool,
     pub(super) index: bool,
     pub(super) everything: bool,
@@ -159,7 +161,7 @@ pub(super) struct Inner {
     /// The first crawl makes no changes.
     pub(super) is_first: bool,
     /// Directories without a watch because of the limit.
-    pub(super) unwatched: u64,
+    pub(super) unwatched: BTreeSet<Id>,
     /// Directories of the tree that are to be read again, wherever they are by then.
     pub(super) reread: BTreeSet<Id>,
     /// Whether git's whole index is at hand.
@@ -180,6 +182,10 @@ pub(super) struct Engine<D: Disk> {
     pub(super) tracked: Tracked,
     pub(super) inner: Inner,
     pub(super) again: Again,
+    /// The root is gone or cannot be opened: there are no files until it is back.
+    pub(super) is_lost: bool,
+    /// One of git's folders has no watch.
+    pub(super) has_blind_control: bool,
 }
 
 impl<D: Disk> Engine<D> {
@@ -205,6 +211,8 @@ impl<D: Disk> Engine<D> {
             tracked: Tracked::default(),
             inner,
             again: Again::default(),
+            is_lost: false,
+            has_blind_control: false,
         })
     }
 
@@ -216,8 +224,18 @@ impl<D: Disk> Engine<D> {
 
     /// Directories that could not be watched because of the limit.
     #[must_use]
-    pub(super) fn unwatched(&self) -> u64 {
-        self.inner.unwatched
+    pub(super) fn unwatched(&self) -> usize {
+        self.inner.unwatched.len()
+    }
+
+    /// Whether the root is gone or cannot be opened.
+    pub(super) fn is_lost(&self) -> bool {
+        self.is_lost
+    }
+
+    /// Whether something has no watch, so that only looking tells what happened to it.
+    pub(super) fn is_polled(&self) -> bool {
+        !self.inner.unwatched.is_empty() || self.has_blind_control || self.is_lost
     }
 
     /// Reads everything for the first time.
@@ -234,11 +252,13 @@ impl<D: Disk> Engine<D> {
     /// Whether something waits to be settled.
     #[must_use]
     pub(super) fn is_dirty(&self) -> bool {
-        !self.inner.dirty.is_empty()
-            || !self.inner.reread.is_empty()
-            || self.again.repo
-            || self.again.index
-            || self.again.everything
+        let Again {
+            root,
+            repo,
+            index,
+            everything,
+        } = self.again;
+        !self.inner.dirty.is_empty() || !self.inner.reread.is_empty() || root || repo || index || everything
     }
 
     /// What waits, for a failure's message.
@@ -269,6 +289,7 @@ impl<D: Disk> Engine<D> {
             Event::Overflow if self.start.has(Bug::OverflowDropped) => {}
             Event::Overflow => {
                 self.again = Again {
+                    root: true,
                     repo: true,
                     index: true,
                     everything: true,
@@ -296,6 +317,7 @@ impl<D: Disk> Engine<D> {
             Event::Own { wd } => {
                 self.note_control(wd, b"");
                 if let Some(&id) = self.inner.by_wd.get(&wd) {
+                    self.again.root |= id == Tree::ROOT;
                     self.inner.mark(&self.shared.read().tree, id);
                 }
             }
@@ -318,6 +340,17 @@ impl<D: Disk> Engine<D> {
         }
     }
 
+    /// Whether the directory that is open is the one that the root's path names.
+    pub(super) fn has_same_root(&self) -> bool {
+        let there = self
+            .disk
+            .open(&self.start.root)
+            .and_then(|dir| self.disk.identity(&dir));
+        let ours = self.disk.identity(&self.root);
+        let id = |meta: Meta| (meta.dev, meta.ino);
+        !self.is_lost && matches!((there, ours), (Ok(there), Ok(ours)) if id(there) == id(ours))
+    }
+
     fn note_control(&mut self, wd: Wd, name: &[u8]) {
         for control in self.inner.controls.get(&wd).cloned().unwrap_or_default() {
             match (control, name) {
@@ -338,6 +371,14 @@ impl<D: Disk> Engine<D> {
 
     /// To be called before a query is answered: notices what no watch can tell.
     pub(super) fn look_outside(&mut self) {
+        self.again.root |= !self.has_same_root();
+        if !self.inner.unwatched.is_empty() || self.has_blind_control {
+            // What cannot be watched is read again, and watched if that is possible by now.
+            self.again.index = true;
+            self.again.repo |= self.has_blind_control;
+            let unwatched = self.inner.unwatched.clone();
+            self.inner.reread.extend(unwatched);
+        }
         if self
             .repo
             .as_ref()
@@ -365,6 +406,7 @@ impl<D: Disk> Engine<D> {
             controls.retain(|control| matches!(control, Control::Nested(_)));
             !controls.is_empty()
         });
+        self.has_blind_control = false;
         // Watched before it is judged: a `.git` that is being made becomes one while we look.
         let dot_git = repo::join(&self.start.root, b".git");
         self.watch_control(&dot_git, Control::GitDir);
@@ -386,11 +428,13 @@ impl<D: Disk> Engine<D> {
 
     fn watch_control(&mut self, path: &[u8], control: Control) {
         let Ok(dir) = self.disk.open(path) else { return };
-        if let Ok(wd) = self.disk.watch(&dir) {
-            let controls = self.inner.controls.entry(wd).or_default();
-            if !controls.contains(&control) {
-                controls.push(control);
-            }
+        let Ok(wd) = self.disk.watch(&dir) else {
+            self.has_blind_control = true;
+            return;
+        };
+        let controls = self.inner.controls.entry(wd).or_default();
+        if !controls.contains(&control) {
+            controls.push(control);
         }
     }
 
@@ -471,10 +515,7 @@ impl Inner {
     pub(super) fn watched(&mut self, watch: &Result<Wd, WatchError>) -> Option<Wd> {
         match watch {
             Ok(wd) => Some(*wd),
-            Err(WatchError::Limit) => {
-                self.unwatched += 1;
-                None
-            }
+            Err(WatchError::Limit) => None,
             Err(WatchError::Denied(error)) => {
                 tracing::debug!(%error, "a directory could not be watched");
                 None

@@ -26,6 +26,8 @@ use crate::watch::{Event, Hub, Mailbox, TreeKey};
 const WAITING: usize = 1 << 20;
 /// How often a barrier looks again at what moves while it is looked at.
 const TURNS: usize = 16;
+/// Nobody waits for what cannot come: woken now and then, it costs nothing.
+const FOREVER: Duration = Duration::from_secs(3600);
 /// Changes in one part of a batch.
 const PART: usize = 4096;
 
@@ -61,6 +63,15 @@ impl Mailbox for Mails {
     fn wake(&self) {
         self.news.notify_one();
     }
+}
+
+/// How often a tree's thread does what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// How long changes are collected after the first one.
+    pub(super) settle: Duration,
+    /// How often a tree is looked at of which something cannot be watched.
+    pub(super) poll: Duration,
 }
 
 /// One watched root.
@@ -304,13 +315,16 @@ impl Tree {
     }
 
     /// The thread.
-    pub(super) fn keep(&self, mut engine: Engine<LocalDisk>, settle: Duration) {
+    pub(super) fn keep(&self, mut engine: Engine<LocalDisk>, pace: Pace) {
         engine.crawl();
         self.show_state(&engine);
         self.ready.send_replace(true);
-        let mut last = Instant::now().checked_sub(settle).unwrap_or_else(Instant::now);
-        while let Some(barriers) = self.next_mail(&mut engine, last + settle) {
-            if !barriers.is_empty() {
+        let mut last = Instant::now()
+            .checked_sub(pace.settle)
+            .unwrap_or_else(Instant::now);
+        while let Some(barriers) = self.next_mail(&mut engine, (last + pace.settle, pace)) {
+            // Without barriers and without events it was time to look.
+            if !barriers.is_empty() || !engine.is_dirty() {
                 engine.look_outside();
             }
             if engine.is_dirty() {
@@ -354,7 +368,11 @@ impl Tree {
     }
 
     /// Waits for events, and with them until `due`; a barrier waits for nothing. None when it is over.
-    fn next_mail(&self, engine: &mut Engine<LocalDisk>, due: Instant) -> Option<Vec<oneshot::Sender<()>>> {
+    fn next_mail(
+        &self,
+        engine: &mut Engine<LocalDisk>,
+        (due, pace): (Instant, Pace),
+    ) -> Option<Vec<oneshot::Sender<()>>> {
         let mut mail = self.mails.lock();
         loop {
             if mail.is_over {
@@ -368,15 +386,20 @@ impl Tree {
                 events.into_iter().for_each(|event| engine.note(event));
                 return Some(barriers);
             }
-            mail = if has_mail {
-                self.mails
-                    .news
-                    .wait_timeout(mail, wait)
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .0
-            } else {
-                self.mails.news.wait(mail).unwrap_or_else(PoisonError::into_inner)
+            let wait = match (has_mail, engine.is_polled()) {
+                (true, _) => wait,
+                (false, true) => pace.poll,
+                (false, false) => FOREVER,
             };
+            let (next, waited) = self
+                .mails
+                .news
+                .wait_timeout(mail, wait)
+                .unwrap_or_else(PoisonError::into_inner);
+            mail = next;
+            if !has_mail && waited.timed_out() && engine.is_polled() {
+                return Some(Vec::new());
+            }
         }
     }
 
@@ -407,11 +430,22 @@ impl Tree {
     fn show_state(&self, engine: &Engine<LocalDisk>) {
         let mut state = self.state();
         (state.state, state.reason) = match engine.unwatched() {
-            0 => (TreeState::Watching, None),
-            n => (
-                TreeState::Polling,
-                Some(format!("{n} directories without a watch")),
+            _ if engine.is_lost() => (
+                TreeState::Unreachable,
+                Some("the root is gone or cannot be opened".to_owned()),
             ),
+            0 if engine.is_polled() => (
+                TreeState::Polling,
+                Some("git's own folders have no watch".to_owned()),
+            ),
+            0 => (TreeState::Watching, None),
+            n => {
+                let why = "the limit of watches is reached: raise `fs.inotify.max_user_watches` or `watch.max_watches`";
+                (
+                    TreeState::Polling,
+                    Some(format!("{n} directories have no watch, {why}")),
+                )
+            }
         };
     }
 }

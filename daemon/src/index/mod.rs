@@ -45,6 +45,8 @@ pub use trees::Trees;
 pub struct Settings {
     /// How long changes are collected after the first one has gone out (`watch.settle_ms`).
     pub settle: Duration,
+    /// How often a tree is looked at of which something cannot be watched (`watch.poll_seconds`).
+    pub poll: Duration,
     /// The most watches the daemon takes (`watch.max_watches`); none for as many as the system gives.
     pub max_watches: Option<u64>,
     /// Patterns that take away from what is watched (`watch.extra_ignores`).
@@ -59,6 +61,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             settle: Duration::from_millis(50),
+            poll: Duration::from_secs(5),
             max_watches: None,
             extra_ignores: Vec::new(),
             home: None,

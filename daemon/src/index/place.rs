@@ -75,6 +75,10 @@ impl Inner {
         };
         let folder = self.folders.entry(id).or_default();
         folder.wd = wd;
+        match wd {
+            Some(_) => self.unwatched.remove(&id),
+            None => self.unwatched.insert(id),
+        };
         let source =
             |matcher: &Option<Arc<Matcher>>| matcher.as_ref().map(|matcher| matcher.source().to_vec());
         let is_decided = !listing.has_git && source(&folder.matcher) == source(&listing.matcher);
@@ -109,6 +113,11 @@ impl Inner {
     pub(super) fn place(&mut self, view: &mut View, seen: &Seen<'_>) -> Option<Id> {
         let tree = &mut view.tree;
         if seen.name.is_empty() {
+            let old = self.folders.entry(Tree::ROOT).or_default().wd;
+            if let Some(old) = old.filter(|&old| Some(old) != seen.wd) {
+                self.by_wd.remove(&old);
+                self.to_end.push(old);
+            }
             if let Some(wd) = seen.wd {
                 self.by_wd.insert(wd, Tree::ROOT);
             }

@@ -12,7 +12,7 @@ use super::crawl::{self, Found, Job, Verdict};
 use super::disk::Disk;
 #[cfg(test)]
 use super::engine::Bug;
-use super::engine::{Engine, Said};
+use super::engine::{Again, Engine, Said};
 use super::ignore::Rules;
 use super::place::{Seen, is_within};
 use super::tree::{Id, Kind, Tree};
@@ -34,6 +34,9 @@ impl<D: Disk> Engine<D> {
     /// Settles all that was noted. The new tick, when something has changed.
     pub(super) fn settle(&mut self) -> Option<u32> {
         let mut again = std::mem::take(&mut self.again);
+        if again.root && !self.check_root(&mut again) {
+            return self.finish(false);
+        }
         let was_lost = again.everything;
         if again.repo && self.reload_repo() {
             again.everything = true;
@@ -52,14 +55,46 @@ impl<D: Disk> Engine<D> {
             self.settle_names();
             self.narrow();
             needs_whole = std::mem::take(&mut self.inner.needs_index);
-            if !needs_whole
-                && self.inner.reread.is_empty()
-                && (self.inner.dirty.is_empty() || !self.can_go_on())
-            {
+            let goes_on = needs_whole || self.inner.reread.len() < waiting;
+            if !goes_on && (self.inner.dirty.is_empty() || !self.can_go_on()) {
                 break;
             }
         }
         self.finish(was_lost)
+    }
+
+    /// Whether the root is there. Where another directory is in its place, all is read again; without one, all files
+    /// are gone until it is back.
+    fn check_root(&mut self, again: &mut Again) -> bool {
+        if self.has_same_root() {
+            return true;
+        }
+        match self.disk.open(&self.start.root) {
+            Ok(dir) => {
+                self.root = dir;
+                self.is_lost = false;
+                *again = Again {
+                    root: false,
+                    repo: true,
+                    index: true,
+                    everything: true,
+                };
+                true
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.is_lost, true) {
+                    tracing::warn!(%error, root = %String::from_utf8_lossy(&self.start.root), "a root is gone");
+                }
+                self.inner.dirty.clear();
+                self.inner.reread.clear();
+                let shared = self.shared.clone();
+                let mut view = shared.write();
+                for child in view.tree.children(Tree::ROOT).collect::<Vec<_>>() {
+                    self.inner.displace(&mut view, child, Said::default());
+                }
+                false
+            }
+        }
     }
 
     /// Whether the repository says something else now.

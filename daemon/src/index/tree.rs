@@ -125,12 +125,6 @@ impl Tree {
         self.dirs
     }
 
-    /// Bytes held for nodes, names and look-up.
-    #[cfg(test)]
-    pub(super) fn bytes(&self) -> usize {
-        self.blocks.len() * BLOCK * size_of::<Node>() + self.names.bytes() + self.buckets.len() * 4
-    }
-
     fn node(&self, id: Id) -> &Node {
         &self.blocks[id.0 as usize / BLOCK][id.0 as usize % BLOCK]
     }

@@ -13,7 +13,7 @@ use proto::index::TreeStatus;
 
 use super::disk::LocalDisk;
 use super::engine::{Engine, Start};
-use super::keeper::Tree;
+use super::keeper::{Pace, Tree};
 use super::repo::GitEnv;
 use super::{Settings, Watches};
 use crate::watch::{Hub, TreeKey};
@@ -90,10 +90,14 @@ impl Trees {
         let incarnation = crate::world::dir::random().map_err(refuse)?;
         let tree = Tree::new(root, (self.hub.clone(), key), incarnation, engine.shared());
         self.hub.register(key, tree.mailbox());
-        let (keeping, settle) = (tree.clone(), self.settings.settle);
+        let pace = Pace {
+            settle: self.settings.settle,
+            poll: self.settings.poll,
+        };
+        let keeping = tree.clone();
         let thread = std::thread::Builder::new()
             .name("tree".into())
-            .spawn(move || keeping.keep(engine, settle))
+            .spawn(move || keeping.keep(engine, pace))
             .map_err(refuse)?;
         trees.insert(root.to_path_buf(), (tree.clone(), thread));
         Ok(tree)
@@ -125,12 +129,18 @@ impl Trees {
     #[must_use]
     pub fn watches(&self) -> Watches {
         let system = crate::watch::system_limit().unwrap_or(u64::MAX);
-        let limit = self.settings.max_watches.map_or(system, |max| max.min(system));
+        let limit = self.hub.max().min(system);
         Watches {
             used: self.hub.used(),
             limit,
             backend: "inotify",
         }
+    }
+
+    /// Another limit of watches from now on (`watch.max_watches`): trees that were over the old one heal with the next
+    /// look at them.
+    pub fn set_max_watches(&self, max: Option<u64>) {
+        self.hub.set_max(max);
     }
 
     /// Ends all trees and the reading thread, and waits for them. A tree whose disk hangs is not waited for: its thread

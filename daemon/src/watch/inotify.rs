@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags};
@@ -39,7 +39,7 @@ pub struct Hub {
     stopped: AtomicBool,
     reader: Mutex<Box<[MaybeUninit<u8>]>>,
     registry: Mutex<Registry>,
-    max: Option<u64>,
+    max: AtomicU64,
 }
 
 #[derive(Default)]
@@ -86,7 +86,7 @@ impl Hub {
             stopped: AtomicBool::new(false),
             reader: Mutex::new(vec![MaybeUninit::uninit(); BUFFER].into_boxed_slice()),
             registry: Mutex::default(),
-            max,
+            max: AtomicU64::new(max.unwrap_or(u64::MAX)),
         }))
     }
 
@@ -113,7 +113,18 @@ impl Hub {
         });
     }
 
-    /// Watches used by all trees, and by one.
+    /// The most watches that are taken.
+    #[must_use]
+    pub fn max(&self) -> u64 {
+        self.max.load(Ordering::Relaxed)
+    }
+
+    /// Changes the most watches that are taken. Those that are over it stay.
+    pub fn set_max(&self, max: Option<u64>) {
+        self.max.store(max.unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Watches used by all trees.
     #[must_use]
     pub fn used(&self) -> u64 {
         lock(&self.registry).watches.len() as u64
@@ -140,7 +151,7 @@ impl Hub {
             Err(Errno::NOSPC | Errno::NOMEM) => return Err(WatchError::Limit),
             Err(error) => return Err(WatchError::Denied(error.into())),
         };
-        let is_over = self.max.is_some_and(|max| registry.watches.len() as u64 >= max);
+        let is_over = registry.watches.len() as u64 >= self.max();
         let is_new = match registry.watches.get_mut(&wd) {
             Some(owners) => owners.add(key),
             None if is_over => {
@@ -332,4 +343,82 @@ impl Owners {
 pub fn system_limit() -> Option<u64> {
     let text = crate::world::dir::read_file(b"/proc/sys/fs/inotify/max_user_watches", 64).ok()?;
     std::str::from_utf8(&text).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Kept(Mutex<Vec<Event>>);
+
+    impl Mailbox for Kept {
+        fn deliver(&self, event: Event) {
+            lock(&self.0).push(event);
+        }
+
+        fn wake(&self) {}
+    }
+
+    fn one_tree() -> (Arc<Hub>, Arc<Kept>, tempfile::TempDir, Wd) {
+        let (hub, kept) = (Hub::new(None).unwrap(), Arc::new(Kept::default()));
+        let folder = tempfile::tempdir().unwrap();
+        hub.register(TreeKey(1), kept.clone());
+        let path = folder.path().as_os_str().as_encoded_bytes();
+        let wd = hub.watch(TreeKey(1), &Dir::open(path).unwrap()).unwrap();
+        (hub, kept, folder, wd)
+    }
+
+    #[test]
+    fn our_own_reading_makes_no_events() {
+        let (hub, kept, folder, wd) = one_tree();
+        std::fs::write(folder.path().join("f"), "1").unwrap();
+        hub.drain();
+        assert!(!std::mem::take(&mut *lock(&kept.0)).is_empty());
+        let dir = Dir::open(folder.path().as_os_str().as_encoded_bytes()).unwrap();
+        assert_eq!(
+            hub.watch(TreeKey(1), &dir).unwrap(),
+            wd,
+            "one directory has one watch"
+        );
+        dir.list(&mut |name, _| assert_eq!(name, b"f")).unwrap();
+        dir.stat(b"f").unwrap();
+        assert_eq!(dir.read(b"f", 10).unwrap(), b"1");
+        drop(dir);
+        hub.drain();
+        assert_eq!(*lock(&kept.0), []);
+    }
+
+    #[test]
+    fn what_the_queue_cannot_hold_is_announced_as_lost() {
+        let (hub, kept, folder, _) = one_tree();
+        for n in 0..9000 {
+            std::fs::write(folder.path().join(n.to_string()), "1").unwrap();
+            std::fs::write(folder.path().join(format!("{n}.b")), "1").unwrap();
+        }
+        hub.drain();
+        let events = std::mem::take(&mut *lock(&kept.0));
+        assert_eq!(
+            events.last(),
+            Some(&Event::Overflow),
+            "after {} events",
+            events.len()
+        );
+    }
+
+    #[test]
+    fn a_directory_of_two_trees_keeps_its_watch_until_both_are_forgotten() {
+        let (hub, _, folder, wd) = one_tree();
+        let other = Arc::new(Kept::default());
+        hub.register(TreeKey(2), other.clone());
+        let dir = Dir::open(folder.path().as_os_str().as_encoded_bytes()).unwrap();
+        assert_eq!(hub.watch(TreeKey(2), &dir).unwrap(), wd);
+        hub.forget(TreeKey(1));
+        assert_eq!((hub.used(), hub.used_by(TreeKey(2))), (1, 1));
+        std::fs::write(folder.path().join("f"), "1").unwrap();
+        hub.drain();
+        assert!(!lock(&other.0).is_empty());
+        hub.forget(TreeKey(2));
+        assert_eq!(hub.used(), 0);
+    }
 }

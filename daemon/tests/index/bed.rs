@@ -33,6 +33,10 @@ impl Bed {
     }
 
     pub(crate) fn at(base: &Path, prepare: impl FnOnce(&Path)) -> Self {
+        Self::with(Settings::default(), base, prepare)
+    }
+
+    pub(crate) fn with(settings: Settings, base: &Path, prepare: impl FnOnce(&Path)) -> Self {
         let dir = tempfile::tempdir_in(base).unwrap();
         let root = dir.path().canonicalize().unwrap().join("r");
         fs::create_dir_all(&root).unwrap();
@@ -41,7 +45,7 @@ impl Bed {
         prepare(&root);
         let settings = Settings {
             home: Some(home(&root)),
-            ..Settings::default()
+            ..settings
         };
         let trees = Trees::new(settings).unwrap();
         let tree = trees.ensure(&root).unwrap();
@@ -69,7 +73,7 @@ impl Bed {
         self.begin();
     }
 
-    fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         let limit = Duration::from_secs(60);
         self.runtime
             .block_on(async { tokio::time::timeout(limit, self.tree.ready()).await })

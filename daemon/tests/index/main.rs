@@ -12,6 +12,7 @@
 mod bed;
 mod figures;
 mod random;
+mod trouble;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

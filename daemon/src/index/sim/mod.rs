@@ -178,6 +178,11 @@ impl Sim {
         {
             let mut fs = self.disk.quiet();
             fs.capacity = if fs.chance.below(20) == 0 { 4 } else { usize::MAX };
+            fs.watch_limit = if fs.chance.below(6) == 0 {
+                fs.chance.below(12)
+            } else {
+                usize::MAX
+            };
             for _ in 0..fs.chance.below(8) {
                 work::step(&mut fs);
             }
