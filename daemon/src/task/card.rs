@@ -90,7 +90,7 @@ pub struct Texts {
     pub tree: Option<RawPath>,
 }
 
-/// One change of one task, with what it was before.
+/// One change of one task, with what it was before. That it was made has no record of its own: the card says it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Past {
     /// Nanoseconds since 1970 UTC.
@@ -103,8 +103,8 @@ pub struct Past {
     pub to: Status,
     /// The fields that were changed.
     pub fields: Vec<String>,
-    /// The card before it; none for a new task.
-    pub before: Option<Card>,
+    /// The card before it.
+    pub before: Card,
     /// Whether the texts before it are kept too (they were changed).
     pub texts: bool,
 }

@@ -175,8 +175,10 @@ fn history(board: &Board, tasks: Tasks<'_>, id: &str, limit: u32) -> Result<Answ
         .rev()
         .take_while(|revision| card.revision - revision < limit)
     {
-        if let Some(past) = tasks.past(&card.id, revision)? {
-            entries.push(shown::entry(past, revision));
+        match tasks.past(&card.id, revision)? {
+            Some(past) => entries.push(shown::entry(past, revision)),
+            None if revision == 1 => entries.push(shown::made(card)),
+            None => {}
         }
     }
     Ok(Answer::History(entries))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proto::task::{Claim, Entry, Note, Task, TreeLine};
+use proto::task::{Claim, Entry, Note, Status, Task, TreeLine};
 
 use super::board::Board;
 use super::card::{Card, Past, Remark};
@@ -92,8 +92,22 @@ pub fn entry(past: Past, revision: u64) -> Entry {
         time: past.time,
         actor: past.actor,
         op: past.op,
-        from: past.before.map(|card| card.status),
+        from: Some(past.before.status),
         to: past.to,
         fields: past.fields,
+    }
+}
+
+/// The first line of a history: a task was made.
+#[must_use]
+pub fn made(card: &Card) -> Entry {
+    Entry {
+        revision: 1,
+        time: card.created,
+        actor: card.created_by.clone(),
+        op: "add".to_owned(),
+        from: None,
+        to: Status::Pending,
+        fields: Vec::new(),
     }
 }

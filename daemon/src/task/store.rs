@@ -249,13 +249,17 @@ impl<'a> Tasks<'a> {
                 kept = true;
             }
         }
+        let Some(before) = &moved.before else {
+            // A new task's history is its card: one record less to make durable.
+            return Ok(());
+        };
         let past = Past {
             time: who.now,
             actor: moved.actor.clone(),
             op: moved.op.to_owned(),
             to: card.status,
             fields: moved.fields.iter().map(|name| (*name).to_owned()).collect(),
-            before: moved.before.as_ref().map(|card| Card::clone(card)),
+            before: Card::clone(before),
             texts: kept,
         };
         batch.put(PAST, &self.key(&card.id, &revision), past.encode()?);

@@ -243,17 +243,27 @@ fn before(board: &Board, tasks: Tasks<'_>, card: &Arc<Card>) -> Result<Vec<Befor
         .into_iter()
         .filter(|one| one.change == card.change)
     {
-        let past = tasks.past(&now.id, now.revision)?.ok_or_else(|| {
-            Error::refused(format!("what `{}` was before is not known", now.id))
-                .why("its history does not reach there")
-        })?;
+        let Some(past) = tasks.past(&now.id, now.revision)? else {
+            if now.revision > 1 {
+                return Err(
+                    Error::refused(format!("what `{}` was before is not known", now.id))
+                        .why("its history does not reach there"),
+                );
+            }
+            found.push(Before {
+                now,
+                card: None,
+                texts: None,
+            });
+            continue;
+        };
         let texts = match past.texts {
             true => Some((tasks.texts(&now.id)?, tasks.past_texts(&now.id, now.revision)?)),
             false => None,
         };
         found.push(Before {
             now,
-            card: past.before,
+            card: Some(past.before),
             texts,
         });
     }
