@@ -5,7 +5,7 @@
 #
 # To add a step: write a function `tour_<word>` and put its word into TOUR.
 set -euo pipefail
-TOUR='detect files changes watch workspace config role reboot daemon stop'
+TOUR='detect files changes watch workspace config role task reboot daemon stop'
 
 repo=$(cd "$(dirname "$0")/.." && git rev-parse --show-toplevel)
 bin=$(cd "${BIN:?the folder of tod and tocli}" && pwd)
@@ -181,6 +181,26 @@ tour_role() {
   say 'roles of workers'
   run "$clone" tocli role list
   holds 'the built-in ones are there' has "$out" architect
+}
+
+tour_task() {
+  say 'units of work, and who holds them'
+  run "$clone" tocli task add 'Read the README' --json
+  local first second
+  first=$(field task_id)
+  run "$clone" tocli task add 'Mend what it says' --after "$first" --json
+  second=$(field task_id)
+  run "$clone" tocli next --claim --actor ada --json
+  holds 'ada gets the first one' is "$(field task_id)" "$first"
+  printf 'clone$ tocli next --claim --actor ben\n'
+  local code=0
+  (cd "$clone" && tocli next --claim --actor ben) 2>&1 | sed 's/^/    /' || true
+  (cd "$clone" && tocli next --claim --actor ben) >/dev/null 2>&1 || code=$?
+  holds 'ben gets none: the other one waits for it' is "$code" 3
+  run "$clone" tocli task complete "$first" --actor ada --summary 'read'
+  run "$clone" tocli next --claim --actor ben --json
+  holds 'now ben gets the second' is "$(field task_id)" "$second"
+  run "$clone" tocli task list --all
 }
 
 tour_reboot() {
