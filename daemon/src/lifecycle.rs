@@ -30,6 +30,7 @@ use proto::places::Places;
 use proto::{Error, RawPath, error::Result};
 use sd_notify::NotifyState;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
+use signal_hook::iterator::Signals;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -130,9 +131,12 @@ fn live(mut turn: Turn) -> Result<End> {
         .enable_all()
         .build()
         .map_err(|error| Error::unavailable("the daemon's threads cannot be started").why(error))?;
+    // Before the socket is there: a signal that comes while the database opens is obeyed when it has.
+    let signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR2])
+        .map_err(|error| Error::unavailable("signals cannot be listened to").why(error))?;
     let ended = runtime.block_on(async {
         match begin(&mut turn) {
-            Ok((ctx, listener, bound)) => serve(turn, ctx, listener, bound).await,
+            Ok((ctx, listener, bound)) => serve((turn, signals), ctx, listener, bound).await,
             Err(error) => Err(turn.failed(error)),
         }
     });
@@ -153,8 +157,13 @@ fn begin(turn: &mut Turn) -> Result<(Arc<Ctx>, Listener, Bound)> {
 }
 
 /// Steps 7 to 10.
-async fn serve(mut turn: Turn, ctx: Arc<Ctx>, listener: Listener, mut bound: Bound) -> Result<End> {
-    let signals = listen_to_signals(&ctx)?;
+async fn serve(
+    (mut turn, signals): (Turn, Signals),
+    ctx: Arc<Ctx>,
+    listener: Listener,
+    mut bound: Bound,
+) -> Result<End> {
+    let signals = listen_to_signals(signals, &ctx)?;
     let (phase, phases) = watch::channel(Phase::Serving);
     let (server, mut handed) = Server::new(Arc::clone(&ctx), phases);
     let (server, mut listener) = (Arc::new(server), Arc::new(listener));
@@ -350,9 +359,7 @@ fn bind_again(ctx: &Ctx, bound: &Bound, lock: &mut Lock) -> Option<(Listener, Bo
     }
 }
 
-fn listen_to_signals(ctx: &Arc<Ctx>) -> Result<signal_hook::iterator::Handle> {
-    let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR2])
-        .map_err(|error| Error::unavailable("signals cannot be listened to").why(error))?;
+fn listen_to_signals(mut signals: Signals, ctx: &Arc<Ctx>) -> Result<signal_hook::iterator::Handle> {
     let handle = signals.handle();
     let ctx = Arc::clone(ctx);
     std::thread::Builder::new()

@@ -20,6 +20,7 @@ mod ignore;
 mod journal;
 mod keeper;
 mod names;
+mod node;
 mod place;
 mod repo;
 mod settle;

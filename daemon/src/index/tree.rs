@@ -8,69 +8,13 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 
 use super::names::{Name, Names};
+pub(super) use super::node::{Id, Kind};
+use super::node::{NONE, Node};
 use crate::world::FileKind;
 use crate::world::dir::Meta;
 
-/// A node's id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Id(u32);
-
-const NONE: u32 = u32::MAX;
+/// Nodes in one block of the arena.
 const BLOCK: usize = 1024;
-
-/// What a node stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A regular file.
-    File,
-    /// A symbolic link.
-    Link,
-    /// A tracked path that is neither file, link nor directory.
-    Other,
-    /// A directory whose content is in the tree.
-    Dir,
-    /// A repository inside this one, shown as one entry `name/`.
-    Nested,
-    /// A submodule, shown as one entry `name`.
-    Submodule,
-}
-
-impl Kind {
-    /// The node kind of a plain entry.
-    #[must_use]
-    pub(super) fn plain(kind: FileKind) -> Self {
-        match kind {
-            FileKind::File => Self::File,
-            FileKind::Link => Self::Link,
-            FileKind::Dir => Self::Dir,
-            FileKind::Other => Self::Other,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Node {
-    parent: u32,
-    name: u32,
-    /// Siblings.
-    next: u32,
-    prev: u32,
-    /// The next node in the same hash bucket.
-    chain: u32,
-    /// The first child of a directory.
-    child: u32,
-    len: u8,
-    kind: Kind,
-    mode: u16,
-    /// Not in the tree: dead, or being moved.
-    detached: bool,
-    /// The ignore rules would hide it, but git's index holds it or something beneath it.
-    forced: bool,
-    size: u64,
-    mtime: i64,
-    ctime: i64,
-    ino: u64,
-}
 
 /// The arena.
 #[derive(Debug)]
@@ -474,35 +418,6 @@ impl Tree {
                 let head = std::mem::replace(&mut self.buckets[bucket], id.0);
                 self.node_mut(id).chain = head;
             }
-        }
-    }
-}
-
-impl Node {
-    fn new(parent: Id, name: Name, kind: Kind, meta: &Meta) -> Self {
-        Self {
-            parent: parent.0,
-            name: name.at,
-            next: NONE,
-            prev: NONE,
-            chain: NONE,
-            child: NONE,
-            len: name.len,
-            kind,
-            mode: meta.mode,
-            detached: true,
-            forced: false,
-            size: meta.size,
-            mtime: meta.mtime,
-            ctime: meta.ctime,
-            ino: meta.ino,
-        }
-    }
-
-    fn name(&self) -> Name {
-        Name {
-            at: self.name,
-            len: self.len,
         }
     }
 }

@@ -62,8 +62,9 @@ impl Turn {
             // Out of the session of whoever started us: neither its end nor a key pressed in it is meant for us. It fails
             // where this process leads a group already, and then it is apart as it is.
             let _already_apart = rustix::process::setsid();
-            rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
         }
+        // Whatever it makes is its user's alone.
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
         let passed = fd::adopt(passed).map_err(|error| {
             Error::usage("a descriptor named by `LISTEN_FDS` is not open")
                 .why(error)

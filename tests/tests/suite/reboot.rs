@@ -81,7 +81,7 @@ fn five_reboots_in_a_row_keep_the_process_and_every_connection() {
 }
 
 #[test]
-fn a_wait_goes_on_in_the_next_image_and_loses_nothing() {
+fn a_wait_goes_on_in_the_next_image_and_hears_of_the_change_or_of_all_files() {
     let bed = Bed::new();
     let _daemon = bed.start();
     let project = bed.project("p");
@@ -105,19 +105,28 @@ fn a_wait_goes_on_in_the_next_image_and_loses_nothing() {
     }));
     done(&mut peer);
     std::fs::write(project.join("new"), "x").expect("written");
-    let mut seen = Vec::new();
+    let (mut seen, fresh);
+    seen = Vec::new();
     loop {
         match waiting.frame() {
             Some(proto::ServerFrame::Item {
                 id,
                 item: proto::Item::Changes(changes),
             }) if id == wait => seen.extend(changes),
-            Some(proto::ServerFrame::Done { id, .. }) if id == wait => break,
+            Some(proto::ServerFrame::Done {
+                id,
+                answer: Answer::Index(index::Answer::Changes { fresh_instance, .. }),
+            }) if id == wait => {
+                fresh = fresh_instance;
+                break;
+            }
             Some(proto::ServerFrame::Progress { .. }) => {}
             other => panic!("{other:?}"),
         }
     }
-    assert!(seen.iter().any(|change| change.path == "new".into()), "{seen:?}");
+    // An image that has built its index anew says so, and tells all files there are.
+    let told = |path: &str| seen.iter().any(|change| change.path == path.into());
+    assert!(told("new") || (fresh && told("Cargo.toml")), "{fresh} {seen:?}");
 }
 
 #[test]
