@@ -51,7 +51,7 @@ impl<D: Disk> Engine<D> {
                 self.begin_whole();
                 self.mark_nested();
             }
-            self.mark_reread();
+            let waiting = self.mark_reread();
             self.settle_names();
             self.narrow();
             needs_whole = std::mem::take(&mut self.inner.needs_index);
@@ -108,14 +108,15 @@ impl<D: Disk> Engine<D> {
         }
     }
 
-    /// Marks what is to be read again.
-    fn mark_reread(&mut self) {
+    /// Marks what is to be read again; how many that are.
+    fn mark_reread(&mut self) -> usize {
         let view = self.shared.read();
         for id in self.inner.reread.clone() {
             if view.tree.is_live(id) {
                 self.inner.mark(&view.tree, id);
             }
         }
+        self.inner.reread.len()
     }
 
     fn mark_nested(&mut self) {
