@@ -41,6 +41,7 @@ use proto::task::{Call, Request};
 use crate::ctx::Ctx;
 use crate::db::Batch;
 use crate::dispatch::Desk;
+use crate::workspace::config::Settings;
 use crate::workspace::{self, WorkspaceScope, role};
 pub use shelf::{Shelf, Terms};
 
@@ -83,7 +84,12 @@ pub fn answer(desk: &Desk<'_>, call: Call) -> Result<proto::Answer> {
             Request::Move { to, .. } => Some(workspace::scope(house, to)?),
             _ => None,
         };
-        let settings = house.settings(&scope);
+        let slot = desk.ctx.boards.slot(scope.id());
+        // The settings are looked at on the disk each time: not for those who only read a board that is there.
+        let terms = match call.what.changes() || !slot.is_ready() {
+            true => terms(&house.settings(&scope)),
+            false => slot.terms(),
+        };
         let tree = (scope.tree() != scope.root()).then(|| RawPath::from(scope.tree()));
         let found = |name: &str| {
             let own = house.places.config_dir.as_deref();
@@ -95,16 +101,20 @@ pub fn answer(desk: &Desk<'_>, call: Call) -> Result<proto::Answer> {
             workspace: scope.id(),
             to: other.as_ref().map(WorkspaceScope::id),
             tree: tree.as_ref(),
-            terms: Terms {
-                lease: Duration::from_secs(settings.lease_minutes().saturating_mul(60)),
-                max_attempts: u32::try_from(settings.max_attempts()).unwrap_or(u32::MAX),
-            },
+            terms,
             roles: &found,
             enter: &|batch: &mut Batch| house.claim_once(batch, &scope),
             warnings: scope.warnings(),
         };
         answer_in(desk, &place, &whole)
     })
+}
+
+fn terms(settings: &Settings) -> Terms {
+    Terms {
+        lease: Duration::from_secs(settings.lease_minutes().saturating_mul(60)),
+        max_attempts: u32::try_from(settings.max_attempts()).unwrap_or(u32::MAX),
+    }
 }
 
 fn of(whole: &proto::Request) -> Result<&Call> {
