@@ -1,7 +1,7 @@
 //! The index: the first crawl beside a bare walk, its memory, a change on its way to a subscriber beside a raw inotify
 //! read, and `changes --since` beside an echo of the same bytes.
 //!
-//! `BENCH_FILES` changes the number of files (200,000, ten to a folder).
+//! `BENCH_FILES` changes the number of files (200,000, ten to a folder); `BENCH_TRACKED=1` adds them to git's index first.
 
 use std::io::Write;
 use std::mem::MaybeUninit;
@@ -51,6 +51,9 @@ fn large(bed: &Bed, files: usize) -> PathBuf {
         for file in 0..10 {
             std::fs::write(folder.join(format!("source_file_{file}.rs")), "x\n").expect("a file");
         }
+    }
+    if std::env::var_os("BENCH_TRACKED").is_some() {
+        tests::git::git(&root, &["add", "--all"]);
     }
     root
 }

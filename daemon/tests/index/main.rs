@@ -11,7 +11,6 @@
 )]
 
 mod bed;
-mod figures;
 mod random;
 mod trouble;
 

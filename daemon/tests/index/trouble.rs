@@ -88,7 +88,7 @@ fn a_directory_that_may_not_be_read_has_no_content_until_it_may() {
     let mut bed = Bed::new();
     bed.write("a/b/f", "1");
     bed.check("creating");
-    fs::set_permissions(bed.path("a"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(bed.path("a"), fs::Permissions::from_mode(0o000)).unwrap();
     bed.sync();
     assert!(bed.files().is_empty());
     fs::set_permissions(bed.path("a"), fs::Permissions::from_mode(0o755)).unwrap();
