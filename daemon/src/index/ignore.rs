@@ -4,17 +4,14 @@
 //! pattern decides, the last such pattern in it; then `info/exclude`, then `core.excludesFile`; and nothing below an
 //! ignored directory is looked at, so no pattern can bring it back (git's index can, see `tracked`).
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::sync::Arc;
 
-use ::ignore::gitignore::{Gitignore, GitignoreBuilder};
+use super::wild::Pattern;
 
 /// The patterns of one ignore file.
 #[derive(Debug)]
 pub(super) struct Matcher {
-    patterns: Gitignore,
+    patterns: Vec<Pattern>,
     /// The bytes it was made of.
     source: Vec<u8>,
     /// Whether a pattern names more than one level, so that it can match differently after a directory was moved.
@@ -25,24 +22,12 @@ impl Matcher {
     /// Reads an ignore file. A line that git would not understand matches nothing.
     #[must_use]
     pub(super) fn parse(source: Vec<u8>) -> Self {
-        let mut builder = GitignoreBuilder::new("");
-        let mut deep = false;
         let text = source.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&source);
-        for line in text.split(|&byte| byte == b'\n') {
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            let Ok(line) = std::str::from_utf8(line) else {
-                continue;
-            };
-            let body = line.trim_start_matches('!').trim_end_matches('/');
-            deep |= body.trim_start_matches('/').contains('/');
-            if let Err(error) = builder.add_line(None, line) {
-                tracing::debug!(%error, "an ignore pattern was passed over");
-            }
-        }
-        let patterns = builder.build().unwrap_or_else(|error| {
-            tracing::warn!(%error, "an ignore file was passed over");
-            Gitignore::empty()
-        });
+        let lines = text
+            .split(|&byte| byte == b'\n')
+            .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        let patterns: Vec<Pattern> = lines.filter_map(Pattern::parse).collect();
+        let deep = patterns.iter().any(Pattern::is_deep);
         Self {
             patterns,
             source,
@@ -65,14 +50,12 @@ impl Matcher {
     /// What the last matching pattern says of a path relative to the ignore file's folder: ignored, or not after all.
     #[must_use]
     pub(super) fn verdict(&self, path: &[u8], is_dir: bool) -> Option<bool> {
-        if self.patterns.is_empty() {
-            return None;
-        }
-        match self.patterns.matched(Path::new(OsStr::from_bytes(path)), is_dir) {
-            ::ignore::Match::None => None,
-            ::ignore::Match::Ignore(_) => Some(true),
-            ::ignore::Match::Whitelist(_) => Some(false),
-        }
+        let last = self
+            .patterns
+            .iter()
+            .rev()
+            .find(|pattern| pattern.matches(path, is_dir));
+        last.map(|pattern| !pattern.is_negative)
     }
 }
 
@@ -153,6 +136,113 @@ mod tests {
         assert!(rules.hide(b"build", true));
         assert!(!rules.hide(b"build", false));
         assert!(!rules.hide(b"a/build", true));
+    }
+
+    #[test]
+    fn a_hostile_pattern_costs_no_more_than_its_length_times_the_path() {
+        let pattern = b"*a".repeat(2000);
+        let matcher = Matcher::parse([pattern.as_slice(), b"b\n**/x/", &b"*/".repeat(500), b"*\n"].concat());
+        let path = [b"a".repeat(250), b"/".to_vec()].concat().repeat(16);
+        assert_eq!(matcher.verdict(&path, false), None);
+    }
+
+    struct Chance(u64);
+
+    impl Chance {
+        fn below(&mut self, bound: usize) -> usize {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            usize::try_from(self.0 >> 33).unwrap() % bound
+        }
+
+        fn text(&mut self, of: &[&str], longest: usize) -> String {
+            (0..=self.below(longest))
+                .map(|_| of[self.below(of.len())])
+                .collect()
+        }
+    }
+
+    /// The same patterns and paths, judged by git and by us.
+    #[test]
+    fn random_patterns_say_what_git_says() {
+        const SIGNS: [&str; 24] = [
+            "a",
+            "b",
+            "c",
+            "/",
+            "/",
+            "*",
+            "*",
+            "**",
+            "?",
+            "[ab]",
+            "[!a]",
+            "[a-c]",
+            "[",
+            "]",
+            "\\",
+            "\\*",
+            "{a,b}",
+            "-",
+            " ",
+            "[[:alpha:]]",
+            "[^/]",
+            "**/",
+            "/**",
+            "!",
+        ];
+        const NAMES: [&str; 14] = [
+            "a", "b", "c", "ab", "abc", "*", "{a,b}", "a b", "-", "[", "a*", "aXb", "\\", "é",
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let git = |args: &[&str]| {
+            let mut command = std::process::Command::new("git");
+            command
+                .current_dir(folder.path())
+                .env("HOME", folder.path())
+                .env_remove("XDG_CONFIG_HOME")
+                .args(args);
+            command
+        };
+        assert!(git(&["init", "-q"]).status().unwrap().success());
+        let mut chance = Chance(7);
+        for round in 0..400 {
+            let lines: Vec<String> = (0..3).map(|_| chance.text(&SIGNS, 6)).collect();
+            let text = lines.join("\n") + "\n";
+            std::fs::write(folder.path().join(".gitignore"), &text).unwrap();
+            let paths: std::collections::BTreeSet<String> = (0..60)
+                .map(|_| {
+                    (0..=chance.below(3))
+                        .map(|_| chance.text(&NAMES, 2))
+                        .collect::<Vec<_>>()
+                        .join("/")
+                })
+                .collect();
+            let asked = paths
+                .iter()
+                .fold(String::new(), |asked, path| asked + path + "\0");
+            std::fs::write(folder.path().join(".git/asked"), asked).unwrap();
+            let input = std::fs::File::open(folder.path().join(".git/asked")).unwrap();
+            let said = git(&["check-ignore", "--no-index", "-z", "--stdin"])
+                .stdin(input)
+                .output()
+                .unwrap()
+                .stdout;
+            let said: std::collections::BTreeSet<&[u8]> = said.split(|&byte| byte == 0).collect();
+            let rules = Rules::default().with(Arc::new(Matcher::parse(text.clone().into_bytes())), 0);
+            for path in &paths {
+                let above = path
+                    .match_indices('/')
+                    .any(|(slash, _)| rules.hide(&path.as_bytes()[..slash], true));
+                let ours = above || rules.hide(path.as_bytes(), false);
+                assert_eq!(
+                    ours,
+                    said.contains(path.as_bytes()),
+                    "round {round}: {path:?} under {lines:?}"
+                );
+            }
+        }
     }
 
     #[test]

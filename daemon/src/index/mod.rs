@@ -30,6 +30,7 @@ mod subscribe;
 mod tracked;
 mod tree;
 mod trees;
+mod wild;
 
 use std::path::PathBuf;
 use std::time::Duration;
