@@ -76,6 +76,8 @@ pub(super) struct Look<'a, D: Disk> {
     pub(super) root: &'a D::Dir,
     pub(super) root_path: &'a [u8],
     pub(super) tracked: &'a Tracked,
+    /// What is taken away from what git shows.
+    pub(super) extra: &'a Rules,
     /// Whether git's rules count.
     pub(super) is_git: bool,
     #[cfg(test)]
@@ -87,6 +89,9 @@ impl<D: Disk> Look<'_, D> {
     pub(super) fn judge(&self, path: &[u8], kind: FileKind, rules: &Rules, excluded: bool) -> Verdict {
         let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
         if name == b".git" || (!self.is_git && CONTROL.contains(&name)) {
+            return Verdict::Hidden;
+        }
+        if self.extra.hide(path, kind == FileKind::Dir) {
             return Verdict::Hidden;
         }
         match kind {

@@ -54,6 +54,8 @@ pub(super) struct Start {
     pub(super) root: Vec<u8>,
     /// Where git's global files are.
     pub(super) env: GitEnv,
+    /// What `watch.extra_ignores` takes away.
+    pub(super) extra: Rules,
     /// Threads for a crawl, this one included.
     pub(super) threads: usize,
     /// What is wrong on purpose.
@@ -134,6 +136,8 @@ pub(super) struct Again {
     pub(super) root: bool,
     pub(super) repo: bool,
     pub(super) index: bool,
+    /// Whether git holds the index.
+    pub(super) lock: bool,
     pub(super) everything: bool,
 }
 
@@ -184,6 +188,8 @@ pub(super) struct Engine<D: Disk> {
     pub(super) again: Again,
     /// The root is gone or cannot be opened: there are no files until it is back.
     pub(super) is_lost: bool,
+    /// Git held the index at the last look.
+    pub(super) is_locked: bool,
     /// One of git's folders has no watch.
     pub(super) has_blind_control: bool,
 }
@@ -212,6 +218,7 @@ impl<D: Disk> Engine<D> {
             inner,
             again: Again::default(),
             is_lost: false,
+            is_locked: false,
             has_blind_control: false,
         })
     }
@@ -231,6 +238,22 @@ impl<D: Disk> Engine<D> {
     /// Whether the root is gone or cannot be opened.
     pub(super) fn is_lost(&self) -> bool {
         self.is_lost
+    }
+
+    /// Whether git holds the index: a checkout may be under way.
+    pub(super) fn is_locked(&self) -> bool {
+        self.is_locked
+    }
+
+    /// Whether `watch.extra_ignores` takes something away.
+    pub(super) fn has_extra(&self) -> bool {
+        !self.start.extra.is_empty()
+    }
+
+    pub(super) fn look_at_lock(&mut self) {
+        let git_dir = self.repo.as_ref().map(|repo| &repo.git_dir);
+        self.is_locked =
+            git_dir.is_some_and(|dir| self.disk.stat_file(&repo::join(dir, b"index.lock")).is_ok());
     }
 
     /// Whether something has no watch, so that only looking tells what happened to it.
@@ -256,9 +279,16 @@ impl<D: Disk> Engine<D> {
             root,
             repo,
             index,
+            lock,
             everything,
         } = self.again;
-        !self.inner.dirty.is_empty() || !self.inner.reread.is_empty() || root || repo || index || everything
+        !self.inner.dirty.is_empty()
+            || !self.inner.reread.is_empty()
+            || root
+            || repo
+            || index
+            || lock
+            || everything
     }
 
     /// What waits, for a failure's message.
@@ -292,6 +322,7 @@ impl<D: Disk> Engine<D> {
                     root: true,
                     repo: true,
                     index: true,
+                    lock: true,
                     everything: true,
                 }
             }
@@ -356,6 +387,7 @@ impl<D: Disk> Engine<D> {
             match (control, name) {
                 #[cfg(test)]
                 (Control::GitDir, b"index") if self.start.has(Bug::GitIndexNotFollowed) => {}
+                (Control::GitDir, b"index.lock") => self.again.lock = true,
                 (Control::GitDir, b"index") => self.again.index = true,
                 (Control::GitDir, b"config.worktree" | b"HEAD" | b"commondir" | b"")
                 | (Control::Common, b"config" | b"info" | b"objects" | b"refs" | b"")
@@ -395,6 +427,7 @@ impl<D: Disk> Engine<D> {
             root_path: &self.start.root,
             tracked: &self.tracked,
             is_git: self.repo.is_some(),
+            extra: &self.start.extra,
             #[cfg(test)]
             bug: self.start.bug,
         }

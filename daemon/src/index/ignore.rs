@@ -72,6 +72,12 @@ struct Link {
 }
 
 impl Rules {
+    /// Whether there is no ignore file at all.
+    #[must_use]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// These rules with an ignore file that counts before them and lies `skip` bytes into paths from the root.
     #[must_use]
     pub(super) fn with(&self, matcher: Arc<Matcher>, skip: usize) -> Self {

@@ -438,6 +438,11 @@ impl Tree {
                 TreeState::Polling,
                 Some("git's own folders have no watch".to_owned()),
             ),
+            0 if engine.is_locked() => (TreeState::Checkout, Some("git holds `index.lock`".to_owned())),
+            0 if engine.has_extra() => (
+                TreeState::Watching,
+                Some("`watch.extra_ignores` takes away from what git shows".to_owned()),
+            ),
             0 => (TreeState::Watching, None),
             n => {
                 let why = "the limit of watches is reached: raise `fs.inotify.max_user_watches` or `watch.max_watches`";

@@ -60,6 +60,9 @@ impl<D: Disk> Engine<D> {
                 break;
             }
         }
+        if again.lock || again.repo {
+            self.look_at_lock();
+        }
         self.finish(was_lost)
     }
 
@@ -77,6 +80,7 @@ impl<D: Disk> Engine<D> {
                     root: false,
                     repo: true,
                     index: true,
+                    lock: true,
                     everything: true,
                 };
                 true

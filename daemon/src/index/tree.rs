@@ -25,9 +25,20 @@ pub(super) struct Tree {
     names: Names,
     buckets: Vec<u32>,
     attached: u32,
-    hasher: RandomState,
+    /// Chosen at random, so that a project cannot choose names that fall into one bucket.
+    secret: u64,
     files: u64,
     dirs: u64,
+}
+
+/// An odd constant without pattern (the fractional digits of the golden ratio).
+const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Both halves of a product, folded: each bit in reaches each bit out.
+#[allow(clippy::cast_possible_truncation, reason = "the halves are what is wanted")]
+fn mix(one: u64, two: u64) -> u64 {
+    let product = u128::from(one) * u128::from(two);
+    product as u64 ^ (product >> 64) as u64
 }
 
 impl Tree {
@@ -44,7 +55,7 @@ impl Tree {
             names: Names::default(),
             buckets: vec![NONE; 64],
             attached: 0,
-            hasher: RandomState::new(),
+            secret: RandomState::new().hash_one(0),
             files: 0,
             dirs: 1,
         };
@@ -374,7 +385,13 @@ impl Tree {
 
     #[allow(clippy::cast_possible_truncation, reason = "masked by the number of buckets")]
     fn bucket(&self, parent: Id, name: &[u8]) -> usize {
-        self.hasher.hash_one((parent.0, name)) as usize & (self.buckets.len() - 1)
+        let mut sum = self.secret ^ u64::from(parent.0);
+        for part in name.chunks(8) {
+            let mut word = [0; 8];
+            word[..part.len()].copy_from_slice(part);
+            sum = mix(sum ^ u64::from_le_bytes(word), FACTOR);
+        }
+        mix(sum ^ name.len() as u64, self.secret | 1) as usize & (self.buckets.len() - 1)
     }
 
     fn hash(&mut self, id: Id) {

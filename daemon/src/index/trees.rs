@@ -13,6 +13,7 @@ use proto::index::TreeStatus;
 
 use super::disk::LocalDisk;
 use super::engine::{Engine, Start};
+use super::ignore::{Matcher, Rules};
 use super::keeper::{Pace, Tree};
 use super::repo::GitEnv;
 use super::{Settings, Watches};
@@ -82,6 +83,7 @@ impl Trees {
         let start = Start {
             root: root.as_os_str().as_bytes().to_vec(),
             env,
+            extra: self.extra(),
             threads,
             #[cfg(test)]
             bug: super::engine::Bug::None,
@@ -101,6 +103,14 @@ impl Trees {
             .map_err(refuse)?;
         trees.insert(root.to_path_buf(), (tree.clone(), thread));
         Ok(tree)
+    }
+
+    fn extra(&self) -> Rules {
+        if self.settings.extra_ignores.is_empty() {
+            return Rules::default();
+        }
+        let lines = self.settings.extra_ignores.join("\n");
+        Rules::default().with(Arc::new(Matcher::parse(lines.into_bytes())), 0)
     }
 
     /// The tree of `root` when it is watched already. From memory.

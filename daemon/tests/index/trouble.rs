@@ -95,3 +95,30 @@ fn a_directory_that_may_not_be_read_has_no_content_until_it_may() {
     bed.sync();
     assert_eq!(bed.files().len(), 1);
 }
+
+#[test]
+fn what_the_user_takes_away_is_gone_and_the_status_says_so() {
+    let settings = Settings {
+        extra_ignores: vec!["vendor/".into(), "*.big".into()],
+        ..Settings::default()
+    };
+    let bed = Bed::with(settings, &std::env::temp_dir(), |_| {});
+    bed.write("vendor/x/f", "1");
+    bed.write("a/f.big", "1");
+    bed.write("a/f", "1");
+    bed.git(&["add", "vendor"]);
+    bed.sync();
+    assert_eq!(bed.files(), [b"a/f".to_vec()].into());
+    assert!(bed.tree.status().reason.unwrap().contains("extra_ignores"));
+}
+
+#[test]
+fn a_checkout_under_way_is_said() {
+    let bed = Bed::new();
+    fs::write(bed.path(".git/index.lock"), "").unwrap();
+    bed.sync();
+    assert_eq!(bed.tree.status().state, TreeState::Checkout);
+    fs::remove_file(bed.path(".git/index.lock")).unwrap();
+    bed.sync();
+    assert_eq!(bed.tree.status().state, TreeState::Watching);
+}

@@ -19,6 +19,7 @@ use self::work::PROJECT;
 use super::disk::Disk;
 use super::engine::{Bug, Engine, Start};
 use super::files::FileList;
+use super::ignore::Rules;
 use super::repo::GitEnv;
 use crate::watch::{WatchError, Wd};
 use crate::world::FileKind;
@@ -159,6 +160,7 @@ impl Sim {
         let start = Start {
             root: PROJECT.to_vec(),
             env: GitEnv::default(),
+            extra: Rules::default(),
             threads: 1,
             bug,
         };
