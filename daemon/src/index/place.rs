@@ -182,6 +182,16 @@ impl Inner {
         Some(id)
     }
 
+    /// Wants a directory and all that lies in it now read again: what moves out of it before it has been read is still
+    /// judged by the rules that are gone.
+    pub(super) fn read_again_beneath(&mut self, tree: &Tree, id: Id) {
+        let mut waiting = vec![id];
+        while let Some(id) = waiting.pop() {
+            self.reread.insert(id);
+            waiting.extend(tree.children(id).filter(|&child| tree.kind(child) == Kind::Dir));
+        }
+    }
+
     fn is_unwatched(&self, id: Id) -> bool {
         self.folders.get(&id).is_some_and(|folder| folder.wd.is_none())
     }

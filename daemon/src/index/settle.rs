@@ -273,9 +273,9 @@ impl<D: Disk> Engine<D> {
             };
             progressed = true;
             if names.contains_key(b".gitignore".as_slice()) && self.reload_matcher(&desk) {
-                self.inner.reread.insert(id);
                 jobs.extend(self.job_of(id));
                 let view = self.shared.read();
+                self.inner.read_again_beneath(&view.tree, id);
                 (desk.rules, desk.excluded) = self.rules_of(&view.tree, id);
             }
             let is_nested = self.shared.read().tree.kind(id) == Kind::Nested;
