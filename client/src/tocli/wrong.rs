@@ -6,9 +6,11 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use proto::{Error, Kind};
 
+use crate::args::Cli;
 use crate::out::Colour;
 use crate::voice::Voice;
 
@@ -59,7 +61,7 @@ pub(crate) fn words(error: &clap::Error, words: &[OsString]) -> ExitCode {
     }
     let plain = has("--no-color") || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colour = if plain { Colour::No } else { Colour::Yes };
-    Voice::new(false, has("--json"), colour).fail(&told(error));
+    Voice::new(false, has("--json"), colour).fail(&told(error, words));
     ExitCode::from(Kind::Usage.exit_code())
 }
 
@@ -76,7 +78,7 @@ fn help(error: &clap::Error, plain: bool) -> ExitCode {
     }
 }
 
-fn told(error: &clap::Error) -> Error {
+fn told(error: &clap::Error, words: &[OsString]) -> Error {
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     let mut head = text
@@ -93,10 +95,10 @@ fn told(error: &clap::Error) -> Error {
         true => told,
         false => told.why(rest.join(", ").replace('\'', "`")),
     };
-    told.next(next(error))
+    told.next(next(error, words))
 }
 
-fn next(error: &clap::Error) -> String {
+fn next(error: &clap::Error, words: &[OsString]) -> String {
     let texts = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => vec![text.clone()],
         Some(ContextValue::Strings(texts)) => texts.clone(),
@@ -116,23 +118,47 @@ fn next(error: &clap::Error) -> String {
     ]
     .into_iter()
     .flat_map(texts)
-    .map(|word| format!("`{word}`"))
+    .map(|word| main_word(word, words))
     .collect();
+    let nearest: Vec<String> = nearest
+        .iter()
+        .enumerate()
+        .filter(|(at, word)| !nearest[..*at].contains(word))
+        .map(|(_, word)| format!("`{word}`"))
+        .collect();
     if nearest.is_empty() {
         return "see `--help` after the command".to_owned();
     }
     format!("did you mean {}?", nearest.join(" or "))
 }
 
+/// What a command is mainly called: its other names are understood, and not shown. `words` lead to the command that
+/// has it.
+fn main_word(word: String, words: &[OsString]) -> String {
+    let mut all = Cli::command();
+    all.build();
+    let mut at = &all;
+    for said in words.iter().skip(1) {
+        at = at.find_subcommand(said).unwrap_or(at);
+    }
+    at.find_subcommand(&word)
+        .map_or(word, |command| command.get_name().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::Cli;
     use clap::Parser as _;
 
     fn of(line: &str) -> Error {
-        let words = std::iter::once("tocli").chain(line.split_whitespace());
-        told(&Cli::try_parse_from(words).expect_err("these words are wrong"))
+        let words: Vec<OsString> = std::iter::once("tocli")
+            .chain(line.split_whitespace())
+            .map(OsString::from)
+            .collect();
+        told(
+            &Cli::try_parse_from(&words).expect_err("these words are wrong"),
+            &words,
+        )
     }
 
     #[test]
@@ -149,6 +175,16 @@ mod tests {
             of("completions bsh").next.as_deref(),
             Some("did you mean `bash`?")
         );
+    }
+
+    #[test]
+    fn a_command_is_offered_once_and_by_its_main_name() {
+        assert_eq!(of("workspces").next.as_deref(), Some("did you mean `workspace`?"));
+        assert_eq!(
+            of("whch").next.as_deref(),
+            Some("did you mean `watch` or `detect`?")
+        );
+        assert_eq!(of("workspace lst").next.as_deref(), Some("did you mean `list`?"));
     }
 
     #[test]

@@ -111,6 +111,9 @@ pub(super) struct Glob(Gitignore);
 impl Glob {
     pub(super) fn parse(text: &str) -> Result<Self, Error> {
         let refuse = |error: ::ignore::Error| Error::usage(format!("`{text}` is not a glob")).why(error);
+        if let Some(why) = matches_nothing(text) {
+            return Err(Error::usage(format!("`{text}` is not a glob")).why(why));
+        }
         let mut builder = GitignoreBuilder::new("");
         builder.add_line(None, text).map_err(refuse)?;
         Ok(Self(builder.build().map_err(refuse)?))
@@ -125,4 +128,38 @@ impl Glob {
         let path = Path::new(std::ffi::OsStr::from_bytes(path));
         self.0.matched_path_or_any_parents(path, is_dir).is_ignore()
     }
+}
+
+/// Why a glob can match no file, when that is so: it was meant otherwise.
+fn matches_nothing(text: &str) -> Option<&'static str> {
+    match text.trim() {
+        "" | "/" | "!" => Some("it is empty"),
+        text if text.starts_with('#') => Some("it begins with `#`, as a comment does; write `\\#`"),
+        text if text.starts_with('!') => {
+            Some("it begins with `!`, and there is nothing to take away from; write `\\!`")
+        }
+        _ if has_open_class(text.as_bytes()) => Some("a `[` has no `]`; write `\\[` for the letter"),
+        _ => None,
+    }
+}
+
+fn has_open_class(mut text: &[u8]) -> bool {
+    while let Some((&byte, rest)) = text.split_first() {
+        text = match byte {
+            b'\\' => rest.get(1..).unwrap_or_default(),
+            b'[' => {
+                let rest = rest
+                    .strip_prefix(b"!")
+                    .or(rest.strip_prefix(b"^"))
+                    .unwrap_or(rest);
+                // Directly behind the bracket it is a letter.
+                match rest.iter().skip(1).position(|&byte| byte == b']') {
+                    Some(end) => &rest[end + 2..],
+                    None => return true,
+                }
+            }
+            _ => rest,
+        };
+    }
+    false
 }
