@@ -5,6 +5,16 @@
 //! `all`) turns the named skips into failures.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// A tool of some tests that lives outside the repository: in the folder that `TOD_TOOLS` names, else in `../shared/tools`
+/// beside the repository.
+#[must_use]
+pub fn tool(name: &str) -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/tools");
+    let folder = std::env::var_os("TOD_TOOLS").map_or(beside, PathBuf::from);
+    Some(folder.join(name)).filter(|tool| tool.is_file())
+}
 
 /// Says that a test did not run for want of `need`, and why.
 ///

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tests::daemon::{Bed, program};
-use tests::skip::skip;
+use tests::skip::{skip, tool};
 
 /// Runs inside, as the only client of the manager. `$1` is the folder of the programs.
 const INSIDE: &str = r#"
@@ -60,13 +60,6 @@ echo 'all holds'
 /// A shorter watchdog than the installed one, so that a hanging daemon is noticed within the test.
 const SHORTER: &str = "[Service]\nWatchdogSec=1\n";
 
-/// The script that runs a user manager; none where it is not there.
-fn tool() -> Option<PathBuf> {
-    let beside = super::tidy::root().join("../shared/tools");
-    let folder = std::env::var_os("TOD_TOOLS").map_or(beside, PathBuf::from);
-    Some(folder.join("systemd-user.sh")).filter(|tool| tool.is_file())
-}
-
 /// The units and programs, installed in the home as `make install` does.
 fn install(home: &Path) -> PathBuf {
     let bin = home.join("prefix/bin");
@@ -90,7 +83,7 @@ fn install(home: &Path) -> PathBuf {
 
 #[test]
 fn systemd_starts_the_daemon_and_no_client_notices_its_death() {
-    let Some(tool) = tool() else {
+    let Some(tool) = tool("systemd-user.sh") else {
         return skip(
             "systemd",
             "`systemd-user.sh` is neither in `TOD_TOOLS` nor in `../shared/tools`",

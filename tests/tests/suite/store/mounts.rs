@@ -5,17 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use daemon::db::{Db, Health, Options};
-use tests::skip::skip;
+use tests::skip::{skip, tool};
 use tests::store::{self, commits, open};
 
 use super::{Dice, Writer, nothing_lost, writer_program};
-
-/// The tool that cuts the power of an ext4 mount, where the machine has it.
-fn powercut() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/tools/powercut.py");
-    let named = std::env::var_os("TOD_POWERCUT").map(PathBuf::from);
-    named.into_iter().chain([beside]).find(|path| path.is_file())
-}
 
 fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
     let output = Command::new(program)
@@ -91,8 +84,11 @@ impl Drop for Mount {
 /// Twenty cuts: every other round begins with a new database, the others go on with what the last cut left.
 #[test]
 fn twenty_power_cuts_lose_nothing_that_was_acknowledged() {
-    let Some(tool) = powercut() else {
-        return skip("powercut", "there is no `powercut.py` (`TOD_POWERCUT` names one)");
+    let Some(tool) = tool("powercut.py") else {
+        return skip(
+            "powercut",
+            "`powercut.py` is neither in `TOD_TOOLS` nor in `../shared/tools`",
+        );
     };
     let mount = match Mount::ext4() {
         Ok(mount) => mount,
