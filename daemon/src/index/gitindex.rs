@@ -189,3 +189,76 @@ fn varint(bytes: &[u8]) -> Result<(usize, usize), Problem> {
     }
     Err(Problem::Damaged)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn git(folder: &std::path::Path, args: &[&str]) {
+        let status = std::process::Command::new("git")
+            .current_dir(folder)
+            .env("HOME", folder)
+            .args(args)
+            .status();
+        assert!(status.unwrap().success(), "git {args:?}");
+    }
+
+    /// An index of every version that git writes, with long and short paths.
+    fn indexes() -> Vec<Vec<u8>> {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path();
+        git(at, &["init", "-q"]);
+        for path in ["a.b", "a/b", "a/b-c/d", "long/long/long/long/file", "z"] {
+            let path = at.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "1").unwrap();
+        }
+        git(at, &["add", "-A"]);
+        std::fs::write(at.join("intended"), "1").unwrap();
+        let read = || std::fs::read(at.join(".git/index")).unwrap();
+        let two = read();
+        // Intent to add needs the extended flags of version 3.
+        git(at, &["add", "-N", "intended"]);
+        let three = read();
+        git(at, &["update-index", "--index-version", "4"]);
+        vec![two, three, read()]
+    }
+
+    #[test]
+    fn every_version_gives_the_same_paths() {
+        let versions = indexes();
+        let paths = |file: &[u8]| {
+            let entries = Entries::parse(file, 20).unwrap();
+            (0..entries.len())
+                .map(|n| entries.get(n).to_vec())
+                .collect::<Vec<_>>()
+        };
+        let (two, three, four) = (paths(&versions[0]), paths(&versions[1]), paths(&versions[2]));
+        assert_eq!((versions[0][7], versions[1][7], versions[2][7]), (2, 3, 4));
+        assert!(two.is_sorted() && two.contains(&b"long/long/long/long/file".to_vec()));
+        assert_eq!(three, four);
+        assert_eq!(three.len(), two.len() + 1);
+    }
+
+    #[test]
+    fn a_cut_or_changed_index_is_refused_or_read_but_never_breaks_the_reader() {
+        for file in indexes() {
+            for len in 0..file.len() {
+                // What is cut off behind the entries is only the checksum.
+                let cut = Entries::parse(&file[..len], 20);
+                assert!(cut.is_err() || len > 100, "{len} bytes of {}", file.len());
+            }
+            for at in 0..file.len() {
+                for byte in [0, 0x7f, 0x80, 0xff] {
+                    let mut changed = file.clone();
+                    changed[at] = byte;
+                    drop(Entries::parse(&changed, 20));
+                }
+            }
+        }
+        assert_eq!(
+            Entries::parse(b"DIRC\0\0\0\x02\xff\xff\xff\xff", 20),
+            Err(Problem::Damaged)
+        );
+    }
+}
