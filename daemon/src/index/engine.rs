@@ -11,7 +11,6 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::crawl::Look;
 use super::disk::Disk;
-use super::gitindex::Entries;
 use super::ignore::{Matcher, Rules};
 use super::journal::Journal;
 use super::repo::{self, GitEnv, Repo};
@@ -21,7 +20,7 @@ use crate::watch::{Event, Hint, WatchError, Wd};
 use crate::world::dir::Meta;
 
 /// The most bytes of a git index that are read: some ten million files.
-const INDEX_LIMIT: usize = 1 << 30;
+pub(super) const INDEX_LIMIT: usize = 1 << 30;
 
 /// What queries see.
 #[derive(Debug)]
@@ -382,44 +381,6 @@ impl<D: Disk> Engine<D> {
         !self.is_lost && matches!((there, ours), (Ok(there), Ok(ours)) if id(there) == id(ours))
     }
 
-    fn note_control(&mut self, wd: Wd, name: &[u8]) {
-        for control in self.inner.controls.get(&wd).cloned().unwrap_or_default() {
-            match (control, name) {
-                #[cfg(test)]
-                (Control::GitDir, b"index") if self.start.has(Bug::GitIndexNotFollowed) => {}
-                (Control::GitDir, b"index.lock") => self.again.lock = true,
-                (Control::GitDir, b"index") => self.again.index = true,
-                (Control::GitDir, b"config.worktree" | b"HEAD" | b"commondir" | b"")
-                | (Control::Common, b"config" | b"info" | b"objects" | b"refs" | b"")
-                | (Control::Info, b"exclude" | b"") => self.again.repo = true,
-                (Control::Nested(id), b"HEAD" | b"objects" | b"refs" | b"commondir" | b"") => {
-                    self.again.index = true;
-                    self.inner.mark(&self.shared.read().tree, id);
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// To be called before a query is answered: notices what no watch can tell.
-    pub(super) fn look_outside(&mut self) {
-        self.again.root |= !self.has_same_root();
-        if !self.inner.unwatched.is_empty() || self.has_blind_control {
-            // What cannot be watched is read again, and watched if that is possible by now.
-            self.again.index = true;
-            self.again.repo |= self.has_blind_control;
-            let unwatched = self.inner.unwatched.clone();
-            self.inner.reread.extend(unwatched);
-        }
-        if self
-            .repo
-            .as_ref()
-            .is_some_and(|repo| repo.is_outdated(&self.disk))
-        {
-            self.again.repo = true;
-        }
-    }
-
     pub(super) fn look(&self) -> Look<'_, D> {
         Look {
             disk: &self.disk,
@@ -430,66 +391,6 @@ impl<D: Disk> Engine<D> {
             extra: &self.start.extra,
             #[cfg(test)]
             bug: self.start.bug,
-        }
-    }
-
-    /// Finds the repository and watches its folders, watch first, then read.
-    pub(super) fn open_repo(&mut self) {
-        self.inner.controls.retain(|_, controls| {
-            controls.retain(|control| matches!(control, Control::Nested(_)));
-            !controls.is_empty()
-        });
-        self.has_blind_control = false;
-        // Watched before it is judged: a `.git` that is being made becomes one while we look.
-        let dot_git = repo::join(&self.start.root, b".git");
-        self.watch_control(&dot_git, Control::GitDir);
-        self.watch_control(&dot_git, Control::Common);
-        let mut repo = Repo::open(&self.disk, &self.root, &self.start.root, &self.start.env);
-        if let Some(found) = &repo {
-            let folders = [
-                (found.git_dir.clone(), Control::GitDir),
-                (found.common_dir.clone(), Control::Common),
-                (repo::join(&found.common_dir, b"info"), Control::Info),
-            ];
-            for (path, control) in folders {
-                self.watch_control(&path, control);
-            }
-            repo = Repo::open(&self.disk, &self.root, &self.start.root, &self.start.env);
-        }
-        self.repo = repo;
-    }
-
-    fn watch_control(&mut self, path: &[u8], control: Control) {
-        let Ok(dir) = self.disk.open(path) else { return };
-        let Ok(wd) = self.disk.watch(&dir) else {
-            self.has_blind_control = true;
-            return;
-        };
-        let controls = self.inner.controls.entry(wd).or_default();
-        if !controls.contains(&control) {
-            controls.push(control);
-        }
-    }
-
-    /// Reads git's index whole. To be narrowed once the tree is right.
-    pub(super) fn load_tracked(&mut self) {
-        self.tracked = self
-            .read_tracked()
-            .unwrap_or_else(|| Tracked::whole(Entries::default()));
-    }
-
-    fn read_tracked(&self) -> Option<Tracked> {
-        let repo = self.repo.as_ref()?;
-        let file = self
-            .disk
-            .read_file(&repo::join(&repo.git_dir, b"index"), INDEX_LIMIT)
-            .ok()?;
-        match Entries::parse(&file, if repo.settings.sha256 { 32 } else { 20 }) {
-            Ok(entries) => Some(Tracked::whole(entries)),
-            Err(problem) => {
-                tracing::warn!(?problem, "git's index could not be read");
-                None
-            }
         }
     }
 

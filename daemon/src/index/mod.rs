@@ -8,6 +8,7 @@
 //! [`Trees::new`], [`Trees::ensure`] and [`Trees::stop`] touch the disk or wait for threads: call them on the blocking pool.
 
 mod clock;
+mod control;
 mod crawl;
 mod disk;
 pub mod door;
@@ -19,6 +20,7 @@ mod gitindex;
 mod ignore;
 mod journal;
 mod keeper;
+mod look;
 mod names;
 mod node;
 mod place;

@@ -8,13 +8,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use super::crawl::{self, Found, Job, Verdict};
+use super::crawl::{self, Job, Verdict};
 use super::disk::Disk;
 #[cfg(test)]
 use super::engine::Bug;
 use super::engine::{Again, Engine, Said};
 use super::ignore::Rules;
-use super::place::{Seen, is_within};
 use super::tree::{Id, Kind, Tree};
 use crate::world::FileKind;
 
@@ -22,12 +21,12 @@ use crate::world::FileKind;
 const ROUNDS: usize = 64;
 
 /// A directory whose names are being looked at.
-struct Desk<D: Disk> {
-    id: Id,
-    path: Vec<u8>,
-    dir: Arc<D::Dir>,
-    rules: Rules,
-    excluded: bool,
+pub(super) struct Desk<D: Disk> {
+    pub(super) id: Id,
+    pub(super) path: Vec<u8>,
+    pub(super) dir: Arc<D::Dir>,
+    pub(super) rules: Rules,
+    pub(super) excluded: bool,
 }
 
 impl<D: Disk> Engine<D> {
@@ -336,7 +335,7 @@ impl<D: Disk> Engine<D> {
     }
 
     /// A directory of the tree, to be read again with all beneath.
-    fn job_of(&self, id: Id) -> Option<Job<D>> {
+    pub(super) fn job_of(&self, id: Id) -> Option<Job<D>> {
         let view = self.shared.read();
         let tree = &view.tree;
         let (parent, name) = (tree.parent(id), tree.name(id).to_vec());
@@ -371,150 +370,6 @@ impl<D: Disk> Engine<D> {
             }),
             _ => None,
         }
-    }
-
-    fn look_at(&mut self, desk: &Desk<D>, name: Vec<u8>, said: Said, jobs: &mut Vec<Job<D>>) {
-        if name.is_empty() {
-            jobs.extend(self.job_of(Tree::ROOT));
-            return;
-        }
-        if name == b".git" {
-            if desk.id != Tree::ROOT {
-                jobs.extend(self.job_of(desk.id));
-            }
-            return;
-        }
-        let mut path = desk.path.clone();
-        if !path.is_empty() {
-            path.push(b'/');
-        }
-        path.extend_from_slice(&name);
-        #[cfg(test)]
-        if self.start.has(Bug::EventKindIsBelieved) && said.moved_from && !said.is_dir {
-            self.drop_name(desk.id, &name, said);
-            return;
-        }
-        let Ok(meta) = self.disk.stat(&desk.dir, &name) else {
-            self.look_at_nothing(desk, name, &path, said);
-            return;
-        };
-        let verdict = self.look().judge(&path, meta.kind, &desk.rules, desk.excluded);
-        match verdict {
-            Verdict::Hidden => self.drop_name(desk.id, &name, said),
-            Verdict::Shown { forced } => {
-                let found = Found {
-                    name,
-                    kind: Kind::plain(meta.kind),
-                    meta,
-                    forced,
-                };
-                self.inner.found(&mut self.shared.write(), desk.id, &found, said);
-            }
-            Verdict::Submodule => {
-                let found = Found {
-                    name,
-                    kind: Kind::Submodule,
-                    meta,
-                    forced: false,
-                };
-                self.inner.found(&mut self.shared.write(), desk.id, &found, said);
-            }
-            Verdict::Descend { forced } => {
-                let (parent, within, rules) = (desk.id, Some(desk.dir.clone()), desk.rules.clone());
-                let job = Job {
-                    parent,
-                    name,
-                    path,
-                    within,
-                    rules,
-                    excluded: forced,
-                };
-                jobs.extend(self.look_at_dir(job));
-            }
-        }
-    }
-
-    fn drop_name(&mut self, dir: Id, name: &[u8], said: Said) {
-        let mut view = self.shared.write();
-        if let Some(child) = view.tree.child(dir, name) {
-            self.inner.displace(&mut view, child, said);
-        }
-    }
-
-    fn look_at_nothing(&mut self, desk: &Desk<D>, name: Vec<u8>, path: &[u8], said: Said) {
-        let has_node = self.shared.read().tree.child(desk.id, &name).is_some();
-        if has_node {
-            self.drop_name(desk.id, &name, said);
-        } else if said.came && !said.is_dir {
-            let verdict = self
-                .look()
-                .judge(path, FileKind::File, &desk.rules, desk.excluded);
-            if let Verdict::Shown { .. } = verdict {
-                self.inner.ghosts.push((desk.id, name));
-            }
-        }
-    }
-
-    /// A directory at its name: nothing to do when it is the one that was there, one step when it has moved here and
-    /// no rule can say otherwise of what lies in it, and else to be read.
-    fn look_at_dir(&mut self, job: Job<D>) -> Option<Job<D>> {
-        let Ok(dir) = self.look().open(&job) else {
-            return Some(job);
-        };
-        let watch = self.disk.watch(&dir);
-        let Some(wd) = self.inner.watched(&watch) else {
-            return Some(job);
-        };
-        #[cfg(test)]
-        if self.start.has(Bug::NewDirectoryNotRead) && !self.inner.by_wd.contains_key(&wd) {
-            return None;
-        }
-        let Some(&known) = self.inner.by_wd.get(&wd) else {
-            return Some(job);
-        };
-        // Of the directory that is open, not of the name: another may have the name by now.
-        let meta = self.disk.identity(&dir).ok()?;
-        let has_git = self.inner.gits.contains(&known);
-        self.inner.needs_index |= has_git && !self.tracked.is_whole();
-        let is_nested = has_git && self.look().is_nested(&dir, &job.path);
-        let shared = self.shared.clone();
-        let mut view = shared.write();
-        let tree = &view.tree;
-        let kind = tree.kind(known);
-        let is_as_was = !self.inner.reread.contains(&known)
-            && tree.is_forced(known) == job.excluded
-            && is_nested == (kind == Kind::Nested);
-        if !is_as_was {
-            return Some(job);
-        }
-        let is_here = tree.child(job.parent, &job.name) == Some(known);
-        if !is_here && !self.can_just_move(tree, known, &job) {
-            return Some(job);
-        }
-        let (parent, name) = (job.parent, job.name.as_slice());
-        self.inner.place(
-            &mut view,
-            &Seen {
-                parent,
-                name,
-                kind,
-                wd: Some(wd),
-                meta,
-            },
-        );
-        None
-    }
-
-    /// Whether nothing in a directory can be judged differently at its new place.
-    fn can_just_move(&self, tree: &Tree, known: Id, job: &Job<D>) -> bool {
-        let (old_rules, old_excluded) = self.rules_of(tree, tree.parent(known));
-        let has_git = self.inner.gits.iter().any(|&git| is_within(tree, git, known));
-        !old_excluded
-            && !job.excluded
-            && !has_git
-            && job.rules.says_the_same(&old_rules)
-            && !self.tracked.has_beneath(&tree.path(known))
-            && !self.tracked.has_beneath(&job.path)
     }
 }
 
