@@ -213,6 +213,23 @@ pub(crate) mod tests {
     use super::*;
     use clap::CommandFactory as _;
 
+    #[test]
+    fn a_command_says_of_itself_what_the_list_says_of_it() {
+        fn abouts(command: &clap::Command) -> Vec<(String, Option<String>)> {
+            let about = |sub: &clap::Command| sub.get_about().map(ToString::to_string);
+            let each = command.get_subcommands();
+            each.map(|sub| (sub.get_name().to_owned(), about(sub))).collect()
+        }
+        let listed = abouts(&Command::augment_subcommands(clap::Command::new("tocli")));
+        let mut built = Cli::command();
+        built.build();
+        let own = abouts(&built);
+        assert!(listed.len() > 10, "{listed:?}");
+        for line in listed {
+            assert!(own.contains(&line), "{line:?}");
+        }
+    }
+
     /// What a command line asks, from `/home/a`.
     pub(crate) fn asked(line: &str) -> Result<Question> {
         let caller = Caller {

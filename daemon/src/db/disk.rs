@@ -51,7 +51,12 @@ pub struct RealDisk;
 impl Disk for RealDisk {
     fn sync(&self, file: &File) -> io::Result<()> {
         // Data, size and extents; only times are left out, and nothing here depends on them.
-        file.sync_data()
+        file.sync_data()?;
+        // What has no name any more is gone with the process, however well it is synced.
+        match file.metadata()?.nlink() {
+            0 => Err(io::Error::new(io::ErrorKind::NotFound, "the file was removed")),
+            _ => Ok(()),
+        }
     }
 
     fn free(&self, folder: &Path) -> io::Result<u64> {
@@ -459,6 +464,16 @@ mod tests {
         for local in [0xEF53, 0x0102_1994, 0x9123_683E, 0x5846_5342] {
             assert_eq!(network_file_system(local), None);
         }
+    }
+
+    #[test]
+    fn a_file_that_was_removed_cannot_be_synced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let file = File::create(&path).unwrap();
+        RealDisk.sync(&file).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(RealDisk.sync(&file).is_err());
     }
 
     #[test]

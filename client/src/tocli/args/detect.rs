@@ -8,7 +8,7 @@ use proto::{Caller, Request, error::Result};
 
 use super::{Question, absolute, from_here};
 
-/// `detect`.
+/// Which project a path belongs to
 #[derive(Args, Debug)]
 pub(crate) struct Words {
     /// Where to begin to look [default: the working directory and the client's environment]

@@ -23,7 +23,7 @@ impl Synced {
     }
 }
 
-/// `files`.
+/// The files of a project, as git would show them
 #[derive(Args, Debug)]
 pub(crate) struct Files {
     /// Only these: a pattern as in `.gitignore`, relative to the project's root
@@ -47,7 +47,7 @@ impl Files {
     }
 }
 
-/// `clock`.
+/// The current clock of a project, to ask `changes --since` with later
 #[derive(Args, Debug)]
 pub(crate) struct Clock {
     #[command(flatten)]
@@ -70,7 +70,7 @@ impl Clock {
     }
 }
 
-/// `changes`.
+/// What changed in a project since a clock or a time
 #[derive(Args, Debug)]
 pub(crate) struct Changes {
     /// A clock (`c:…`), a time ago (`10m`, `2h 30m`), a time (`2026-11-21T08:00`, `08:00`, `today`)
@@ -113,7 +113,7 @@ impl Changes {
     }
 }
 
-/// `watch`.
+/// What changes in a project, as it happens
 #[derive(Args, Debug)]
 pub(crate) struct Watch {
     /// Begin with what changed since: a clock, a time ago or a time

@@ -5,7 +5,7 @@ use proto::{Request, migrate};
 
 use super::Question;
 
-/// `migrate`.
+/// The schema of the daemon's database
 #[derive(Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Words {

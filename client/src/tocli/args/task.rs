@@ -285,7 +285,7 @@ pub(crate) enum Template {
     },
 }
 
-/// `tocli next`.
+/// The best task that is ready
 #[derive(Args, Debug)]
 pub(crate) struct NextWords {
     /// Hold the task in the same step
