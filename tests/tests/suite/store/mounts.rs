@@ -71,6 +71,12 @@ impl Mount {
     fn again(&self) {
         run("umount", &[text(&self.at)]).expect("it can be unmounted");
         let image = self.folder.path().join("image");
+        // A test beside this one may have made a mount namespace meanwhile, with a copy of the mount in it: as long as that
+        // lives, mounting again would give the file system that was cut off.
+        tests::deadline::until("nobody has the image mounted", || {
+            let holders = Command::new("losetup").args(["-j", text(&image)]).output().ok()?;
+            holders.stdout.is_empty().then_some(())
+        });
         run("mount", &["-o", "loop", text(&image), text(&self.at)]).expect("it can be mounted again");
     }
 }
