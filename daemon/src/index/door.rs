@@ -87,7 +87,8 @@ async fn synced(ctx: &Arc<Ctx>, ask: &Ask, at: From, sync: Sync, sink: &Sink) ->
 async fn tree(ctx: &Arc<Ctx>, ask: &Ask, at: From, sink: &Sink) -> Result<Arc<Tree>> {
     let named = at != From::Caller;
     let found = dispatch::locate(ctx, ask, at).await?;
-    if !named && weak(ctx, &found) {
+    // The home directory in place of what was named is not what was asked for.
+    if (!named || found.method == Method::UserHome) && weak(ctx, &found) {
         return Err(
             Error::refused(format!("`{}` is not indexed", found.root.display()))
                 .why("it looks like no project, and reading all of it was not asked for")

@@ -113,6 +113,13 @@ fn exit_codes_are_what_the_manual_says() {
 }
 
 #[test]
+fn the_home_directory_is_not_read_in_place_of_what_was_named() {
+    let bed = Bed::new();
+    let said = process::run(bed.tocli(["files", "--path", "/etc"]).current_dir("/"));
+    assert_eq!((said.code, said.text().as_str()), (4, ""), "{said:?}");
+}
+
+#[test]
 fn a_wrong_word_gets_the_nearest_right_one() {
     let bed = Bed::new();
     for (line, near) in [
