@@ -56,7 +56,7 @@ struct Tree {
 /// Nearly always one.
 enum Owners {
     One(TreeKey),
-    Many(HashSet<TreeKey>),
+    Many(Box<HashSet<TreeKey>>),
 }
 
 impl std::fmt::Debug for Hub {
@@ -307,7 +307,7 @@ impl Owners {
         match self {
             Self::One(one) if *one == key => false,
             Self::One(one) => {
-                *self = Self::Many(HashSet::from([*one, key]));
+                *self = Self::Many(Box::new(HashSet::from([*one, key])));
                 true
             }
             Self::Many(many) => many.insert(key),
@@ -332,9 +332,10 @@ impl Owners {
     fn iter(&self) -> impl Iterator<Item = TreeKey> {
         let (one, many) = match self {
             Self::One(one) => (Some(*one), None),
-            Self::Many(many) => (None, Some(many)),
+            Self::Many(many) => (None, Some(&**many)),
         };
-        one.into_iter().chain(many.into_iter().flatten().copied())
+        one.into_iter()
+            .chain(many.into_iter().flat_map(|many| many.iter().copied()))
     }
 }
 
