@@ -317,6 +317,12 @@ fn pack(
             .idle_exit
             .map_or(0, |idle| u64::try_from(idle.as_millis()).unwrap_or(u64::MAX)),
         trees: ctx.trees.status().into_iter().map(|tree| tree.root).collect(),
+        workspaces: ctx
+            .entered
+            .all()
+            .into_iter()
+            .map(|(tree, id, root)| (tree.into(), id, root.into()))
+            .collect(),
         connections,
         state_dir: ctx.places.state_dir.as_path().into(),
         warnings: ctx.life.warnings(),

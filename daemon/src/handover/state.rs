@@ -40,6 +40,8 @@ pub struct State {
     pub idle_exit_ms: u64,
     /// The roots being watched.
     pub trees: Vec<RawPath>,
+    /// The workspaces recognised: tree, id and root of each.
+    pub workspaces: Vec<(RawPath, String, RawPath)>,
     /// Connections, in the order of their descriptors.
     pub connections: Vec<Carried>,
     /// The state folder.
@@ -134,6 +136,7 @@ pub(crate) mod tests {
             backup: None,
             idle_exit_ms: 0,
             trees: vec!["/project".into()],
+            workspaces: vec![("/project".into(), "ws_1".to_owned(), "/project".into())],
             state_dir: "/state".into(),
             connections: vec![Carried {
                 inbox: vec![1, 2, 3],

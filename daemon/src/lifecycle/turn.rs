@@ -166,6 +166,9 @@ impl Turn {
         let From::Image(earlier) = &mut self.from else {
             return;
         };
+        let recognised = std::mem::take(&mut earlier.state.workspaces).into_iter();
+        ctx.entered
+            .go_on_with(recognised.map(|(tree, id, root)| (tree.to_path_buf(), id, root.to_path_buf())));
         let now = process::monotonic();
         let reboot = &mut earlier.state.reboot;
         reboot.pause_us = now.saturating_sub(earlier.state.paused) / 1000;

@@ -71,6 +71,7 @@ fn sample(ctx: &Ctx) -> State {
         backup: None,
         idle_exit_ms: 0,
         trees: ctx.trees.status().into_iter().map(|tree| tree.root).collect(),
+        workspaces: Vec::new(),
         connections: Vec::new(),
         state_dir: ctx.places.state_dir.as_path().into(),
         warnings: ctx.life.warnings(),

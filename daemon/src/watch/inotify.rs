@@ -54,6 +54,10 @@ struct Tree {
 }
 
 /// Nearly always one.
+#[allow(
+    clippy::box_collection,
+    reason = "one owner is the rule, and then a watch is sixteen bytes"
+)]
 enum Owners {
     One(TreeKey),
     Many(Box<HashSet<TreeKey>>),

@@ -20,6 +20,20 @@ impl Entered {
         self.held().get(tree).cloned()
     }
 
+    /// All of them, for the next image of the daemon: tree, id, root.
+    #[must_use]
+    pub fn all(&self) -> Vec<(PathBuf, String, PathBuf)> {
+        let all =
+            |(tree, (id, root)): (&PathBuf, &(String, PathBuf))| (tree.clone(), id.clone(), root.clone());
+        self.held().iter().map(all).collect()
+    }
+
+    /// Goes on with what the image before had recognised.
+    pub fn go_on_with(&self, all: impl IntoIterator<Item = (PathBuf, String, PathBuf)>) {
+        self.held()
+            .extend(all.into_iter().map(|(tree, id, root)| (tree, (id, root))));
+    }
+
     pub(super) fn note(&self, scope: &WorkspaceScope) {
         let workspace = (scope.id().to_owned(), scope.root().to_path_buf());
         self.held().insert(scope.tree().to_path_buf(), workspace);

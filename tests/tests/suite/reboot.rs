@@ -95,6 +95,11 @@ fn a_wait_goes_on_in_the_next_image_and_hears_of_the_change_or_of_all_files() {
         Ok(Answer::Index(index::Answer::Clock { clock, .. })) => clock,
         other => panic!("no clock: {other:?}"),
     };
+    let before = report(&mut peer).workspaces;
+    assert!(
+        before.iter().all(|workspace| workspace.id.starts_with("ws_")),
+        "{before:?}"
+    );
     let mut waiting = bed.peer();
     let since = index::Since::Clock(clock);
     let wait = waiting.ask(Request::Index(index::Request::Changes {
@@ -124,6 +129,13 @@ fn a_wait_goes_on_in_the_next_image_and_hears_of_the_change_or_of_all_files() {
             other => panic!("{other:?}"),
         }
     }
+    let ids = |workspaces: &[daemon::Workspace]| {
+        workspaces
+            .iter()
+            .map(|workspace| workspace.id.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&report(&mut peer).workspaces), ids(&before));
     // An image that has built its index anew says so, and tells all files there are.
     let told = |path: &str| seen.iter().any(|change| change.path == path.into());
     assert!(told("new") || (fresh && told("Cargo.toml")), "{fresh} {seen:?}");
