@@ -60,6 +60,10 @@ struct Tree {
 )]
 enum Owners {
     One(TreeKey),
+    #[allow(
+        clippy::box_collection,
+        reason = "rare, and each of the many is that much smaller"
+    )]
     Many(Box<HashSet<TreeKey>>),
 }
 
