@@ -134,6 +134,12 @@ impl Places {
             .collect())
     }
 
+    /// The file in which sled keeps its settings, where there is one.
+    pub(super) fn settings(&self) -> io::Result<Vec<String>> {
+        let names = names_in(&self.db)?;
+        Ok(names.into_iter().filter(|name| name == "conf").collect())
+    }
+
     /// Finished snapshots: sled can do without them by reading its whole log.
     pub(super) fn snapshots(&self) -> io::Result<Vec<String>> {
         let snapshot = |name: &String| name.starts_with("snap.") && !name.ends_with(".generating");

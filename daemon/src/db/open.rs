@@ -170,6 +170,11 @@ impl Ladder<'_> {
         if let Some(engine) = self.without(&leftovers, "left-over drafts of snapshots")? {
             return Ok(Some(engine));
         }
+        // sled keeps its settings in a file and refuses a database of other ones; without the file it takes ours.
+        let settings = self.places.settings().map_err(io)?;
+        if let Some(engine) = self.without(&settings, "sled's settings")? {
+            return Ok(Some(engine));
+        }
         let snapshots = self.places.snapshots().map_err(io)?;
         self.without(&snapshots, "snapshots")
     }

@@ -240,6 +240,16 @@ fn an_altered_snapshot_costs_nothing() {
 }
 
 #[test]
+fn altered_settings_of_the_engine_cost_nothing() {
+    for garbage in [&b""[..], &[0x5a; 64], b"segment_size: 1"] {
+        let state = prepare(Left::Closed, Export::Good);
+        fs::write(state.path().join("db/conf"), garbage).expect("it writes");
+        let source = outcome(state.path(), (Export::Good, "settings"));
+        assert!(matches!(source, Source::AsLeft | Source::Repaired), "{source:?}");
+    }
+}
+
+#[test]
 fn a_database_whose_files_are_gone_or_garbage_comes_back_from_its_export() {
     let template = prepare(Left::Closed, Export::Good);
     let damages: [(&str, Damage); 5] = [
