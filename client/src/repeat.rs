@@ -34,6 +34,11 @@ pub fn only_reads(request: &Request) -> bool {
             | index::Request::Watch { .. } => true,
         },
         Request::Task(call) => !call.what.changes(),
+        Request::Artifact(call) => !call.what.changes(),
+        Request::Decision(call) => !call.what.changes(),
+        Request::Context(call) => !call.what.changes(),
+        Request::Agent(call) => !call.what.changes(),
+        Request::Maintenance(call) => !call.what.changes(),
         // A daemon that was started for the second asking must not be stopped by it.
         Request::Daemon(request) => matches!(
             request,

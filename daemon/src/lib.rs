@@ -20,6 +20,16 @@ pub mod index;
 
 pub mod task;
 
+pub mod artifact;
+
+pub mod decision;
+
+pub mod context;
+
+pub mod agent;
+
+pub mod maintenance;
+
 pub mod reboot;
 
 // Around them.

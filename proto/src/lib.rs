@@ -5,14 +5,19 @@
 //! released message never change. Wire enums grow at the end only, and a released struct never gains a field, because
 //! postcard is positional (`tests/tests/suite/wire.rs` holds the bytes of every message).
 
+pub mod agent;
+pub mod artifact;
 pub mod caller;
 pub mod config;
+pub mod context;
 pub mod daemon;
+pub mod decision;
 pub mod detect;
 pub mod error;
 pub mod frame;
 pub mod hello;
 pub mod index;
+pub mod maintenance;
 pub mod message;
 pub mod migrate;
 pub mod path;

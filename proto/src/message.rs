@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Caller, Error, config, daemon, detect, index, migrate, role, task, workspace};
+use crate::{
+    Caller, Error, agent, artifact, config, context, daemon, decision, detect, index, maintenance, migrate,
+    role, task, workspace,
+};
 
 /// What a client sends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +98,16 @@ pub enum Request {
     Daemon(daemon::Request),
     /// Tasks.
     Task(Box<task::Call>),
+    /// Results of tasks.
+    Artifact(Box<artifact::Call>),
+    /// Decisions.
+    Decision(Box<decision::Call>),
+    /// Sessions, notes, and what an agent needs to get back into its work.
+    Context(Box<context::Call>),
+    /// Agents at work.
+    Agent(Box<agent::Call>),
+    /// Audit, export, import, and what keeps a workspace well.
+    Maintenance(Box<maintenance::Call>),
 }
 
 /// The last frame of each request.
@@ -116,4 +129,14 @@ pub enum Answer {
     Daemon(daemon::Answer),
     /// To [`Request::Task`].
     Task(task::Answer),
+    /// To [`Request::Artifact`].
+    Artifact(artifact::Answer),
+    /// To [`Request::Decision`].
+    Decision(decision::Answer),
+    /// To [`Request::Context`].
+    Context(context::Answer),
+    /// To [`Request::Agent`].
+    Agent(agent::Answer),
+    /// To [`Request::Maintenance`].
+    Maintenance(maintenance::Answer),
 }

@@ -41,6 +41,11 @@ pub(crate) fn answer(out: &mut Out, voice: &Voice, answer: &Answer, wishes: Wish
         Answer::Migrate(answer) => migrate::answer(out, answer),
         Answer::Daemon(answer) => daemon::answer(out, voice, (answer, wishes.most)),
         Answer::Task(answer) => task::answer(out, voice, answer, &[]),
+        Answer::Artifact(answer) => match *answer {},
+        Answer::Decision(answer) => match *answer {},
+        Answer::Context(answer) => match *answer {},
+        Answer::Agent(answer) => match *answer {},
+        Answer::Maintenance(answer) => match *answer {},
     }
 }
 

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use crate::ctx::Ctx;
 use crate::server::Sink;
-use crate::{index, reboot, task, workspace};
+use crate::{agent, artifact, context, decision, index, maintenance, reboot, task, workspace};
 pub use desk::{Desk, Locks, hold};
 pub use run::{compute, on_pool, run};
 
@@ -84,6 +84,26 @@ pub fn route(ctx: &Ctx, ask: &Ask, request: Request) -> Route {
         Request::Task(call) => match call.what.changes() {
             true => write(move |desk| task::answer(desk, *call)),
             false => look(move |desk| task::answer(desk, *call)),
+        },
+        Request::Artifact(call) => match call.what.changes() {
+            true => write(move |desk| artifact::answer(desk, *call)),
+            false => look(move |desk| artifact::answer(desk, *call)),
+        },
+        Request::Decision(call) => match call.what.changes() {
+            true => write(move |desk| decision::answer(desk, *call)),
+            false => look(move |desk| decision::answer(desk, *call)),
+        },
+        Request::Context(call) => match call.what.changes() {
+            true => write(move |desk| context::answer(desk, *call)),
+            false => look(move |desk| context::answer(desk, *call)),
+        },
+        Request::Agent(call) => match call.what.changes() {
+            true => write(move |desk| agent::answer(desk, *call)),
+            false => look(move |desk| agent::answer(desk, *call)),
+        },
+        Request::Maintenance(call) => match call.what.changes() {
+            true => write(move |desk| maintenance::answer(desk, *call)),
+            false => look(move |desk| maintenance::answer(desk, *call)),
         },
     }
 }

@@ -1,0 +1,16 @@
+//! `decision`: architectural decision records.
+//!
+//! Asked by `dispatch`.
+
+use proto::decision::Call;
+use proto::error::Result;
+
+use crate::dispatch::Desk;
+
+/// The door.
+///
+/// # Errors
+/// None yet: nothing can be asked.
+pub fn answer(_desk: &Desk<'_>, call: Call) -> Result<proto::Answer> {
+    match call.what {}
+}
