@@ -21,6 +21,8 @@ impl<D: Disk> Engine<D> {
         }
         if name == b".git" {
             if desk.id != Tree::ROOT {
+                // Wherever it is by the time it is read.
+                self.inner.reread.insert(desk.id);
                 jobs.extend(self.job_of(desk.id));
             }
             return;
