@@ -265,6 +265,10 @@ impl<D: Disk> Engine<D> {
         self.open_repo();
         self.load_tracked();
         self.read_all();
+        if self.inner.has_batch() {
+            // Something moved while it was read: its traces are buried without being told.
+            self.finish(true);
+        }
         self.inner.forget_batch();
         self.inner.is_first = false;
         let view = self.shared.read();
@@ -308,7 +312,24 @@ impl<D: Disk> Engine<D> {
                 names,
             )
         });
-        format!("{:?} {:?}", self.again, dirs.collect::<Vec<_>>())
+        let reread: Vec<_> = self
+            .inner
+            .reread
+            .iter()
+            .map(|&id| {
+                (
+                    id,
+                    view.tree.is_live(id),
+                    view.tree.kind(id),
+                    String::from_utf8_lossy(&view.tree.path(id)).into_owned(),
+                )
+            })
+            .collect();
+        format!(
+            "{:?} {:?} reread {reread:?}",
+            self.again,
+            dirs.collect::<Vec<_>>()
+        )
     }
 
     /// Takes an event in. Touches neither disk nor tree.
@@ -455,6 +476,10 @@ impl Inner {
                 None
             }
         }
+    }
+
+    fn has_batch(&self) -> bool {
+        !(self.limbo.is_empty() && self.removed.is_empty() && self.moves.is_empty() && self.to_end.is_empty())
     }
 
     pub(super) fn forget_batch(&mut self) {

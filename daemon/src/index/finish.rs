@@ -3,7 +3,7 @@
 //! What must stay true: children die before their directories, moves are written before deaths, so that the journal can
 //! release nodes in the order of its records; an inode alone proves no rename, because file systems reuse them at once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::disk::Disk;
 use super::engine::{Control, Engine, Inner, Said, View};
@@ -40,8 +40,12 @@ impl<D: Disk> Engine<D> {
 
 impl Inner {
     fn bury(&mut self, view: &mut View) {
+        let new: HashSet<Id> = self.arrived.iter().map(|&(id, _)| id).collect();
         for (id, from) in std::mem::take(&mut self.moves) {
-            if view.tree.place(id) != from {
+            // What became a nested repository in this batch is new wherever it went afterwards.
+            if new.contains(&id) {
+                view.tree.release_name(from.1);
+            } else if view.tree.place(id) != from {
                 view.journal.moved(id, from);
             }
         }
@@ -62,7 +66,12 @@ impl Inner {
             })
             .collect();
         let mut by_ino: HashMap<u64, usize> = HashMap::new();
-        for (at, gone) in gone.iter().enumerate() {
+        // What only came in this batch was nowhere before it, so nothing is a rename of it.
+        for (at, gone) in gone
+            .iter()
+            .enumerate()
+            .filter(|(_, gone)| !new.contains(&gone.id))
+        {
             by_ino.insert(view.tree.ino(gone.id), at);
         }
         self.name_arrivals(view, &mut gone, &by_ino);
@@ -84,8 +93,7 @@ impl Inner {
     fn name_arrivals(&mut self, view: &mut View, gone: &mut [Gone], by_ino: &HashMap<u64, usize>) {
         for (id, said) in std::mem::take(&mut self.arrived) {
             let old = by_ino.get(&view.tree.ino(id)).map(|&at| &mut gone[at]);
-            let is_new = old.as_ref().is_some_and(|old| old.id == id);
-            if !view.tree.is_live(id) || is_new {
+            if !view.tree.is_live(id) {
                 view.journal.created(id);
                 continue;
             }

@@ -140,6 +140,33 @@ impl Journal {
         }
     }
 
+    /// What is recorded since, for a failure's message.
+    #[cfg(test)]
+    pub(super) fn describe(&self, tree: &Tree, tick: u32) -> String {
+        let lines = self.log.iter().filter(|record| record.tick > tick).map(|record| {
+            let path = |id: Id| String::from_utf8_lossy(&tree.path(id)).into_owned();
+            let from = match record.what {
+                What::Moved(parent, name) => {
+                    format!(
+                        "{}/{}",
+                        path(parent),
+                        String::from_utf8_lossy(tree.name_bytes(name))
+                    )
+                }
+                _ => String::new(),
+            };
+            let (node, kind) = (record.node, tree.kind(record.node));
+            format!(
+                "   record {} {node:?} {kind:?} live {} now {} {:?} {from}\n",
+                record.tick,
+                tree.is_live(node),
+                path(node),
+                record.what
+            )
+        });
+        lines.collect()
+    }
+
     /// Whether all that changed since `tick` is known.
     #[must_use]
     pub(super) fn reaches(&self, tick: u32) -> bool {

@@ -152,11 +152,13 @@ impl<D: Disk> Engine<D> {
     fn can_just_move(&self, tree: &Tree, known: Id, job: &Job<D>) -> bool {
         let (old_rules, old_excluded) = self.rules_of(tree, tree.parent(known));
         let has_git = self.inner.gits.iter().any(|&git| is_within(tree, git, known));
+        let old_path = tree.path(known);
         !old_excluded
             && !job.excluded
             && !has_git
             && job.rules.says_the_same(&old_rules)
-            && !self.tracked.has_beneath(&tree.path(known))
+            && !self.tracked.has_beneath(&old_path)
+            && !self.tracked.had_beneath(&old_path)
             && !self.tracked.has_beneath(&job.path)
     }
 }

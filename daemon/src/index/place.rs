@@ -34,6 +34,16 @@ impl Inner {
         job: Job<D>,
         listing: io::Result<Listing<D>>,
     ) -> Vec<Job<D>> {
+        if !self.moves.is_empty() && !is_at_its_path(&view.tree, &job) {
+            // A directory above has moved since this was asked for: it was judged by the rules of another place.
+            self.dirty
+                .entry(job.parent)
+                .or_default()
+                .entry(job.name)
+                .or_default()
+                .is_dir = true;
+            return Vec::new();
+        }
         let listing = match listing {
             Ok(listing) => listing,
             Err(error) => {
@@ -304,6 +314,12 @@ impl Inner {
         }
         self.reread.remove(&id);
     }
+}
+
+/// Whether the tree has the directory that a job reads in where the job's path says.
+fn is_at_its_path<D: Disk>(tree: &Tree, job: &Job<D>) -> bool {
+    let above = job.path.strip_suffix(job.name.as_slice());
+    above.is_some_and(|above| above.strip_suffix(b"/").unwrap_or(above) == tree.path(job.parent))
 }
 
 /// Whether `id` is `of` or lies in it.

@@ -79,6 +79,12 @@ impl Tracked {
         }
     }
 
+    /// Whether something beneath the directory was shown only because it was tracked, before this index was read.
+    #[must_use]
+    pub(super) fn had_beneath(&self, dir: &[u8]) -> bool {
+        self.before.as_ref().is_some_and(|before| before.has_beneath(dir))
+    }
+
     /// Whether the path is a submodule.
     #[must_use]
     pub(super) fn is_link(&self, path: &[u8]) -> bool {

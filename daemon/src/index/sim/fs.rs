@@ -197,6 +197,36 @@ impl Fs {
         parent.map_or(String::new(), |(parent, name)| self.path(parent) + "/" + &name)
     }
 
+    pub(super) fn is_traced(&self) -> bool {
+        self.is_traced
+    }
+
+    /// Writes an event into the trace as it is delivered.
+    pub(super) fn explain(&mut self, event: &Event) {
+        if !self.is_traced {
+            return;
+        }
+        let line = match event {
+            Event::Name { wd, name, hint, .. } => {
+                let dir = self
+                    .watches
+                    .iter()
+                    .find(|&(_, other)| other == wd)
+                    .map(|(&obj, _)| self.path(obj));
+                format!("   event {hint:?} {wd} {dir:?} {}", String::from_utf8_lossy(name))
+            }
+            other => format!("   event {other:?}"),
+        };
+        self.trace.push(line);
+    }
+
+    pub(super) fn tell_reading(&mut self, dir: Obj) {
+        if self.is_traced {
+            let line = format!("   list {}", self.path(dir));
+            self.trace.push(line);
+        }
+    }
+
     fn note(&mut self, what: &str, dir: Obj, name: &[u8]) {
         if !self.is_traced {
             return;

@@ -75,7 +75,8 @@ impl Disk for SimDisk {
     }
 
     fn list(&self, dir: &Obj, each: &mut dyn FnMut(&[u8], Option<FileKind>)) -> io::Result<()> {
-        let fs = self.busy();
+        let mut fs = self.busy();
+        fs.tell_reading(*dir);
         for (name, &obj) in &fs.get(*dir).children {
             each(name, (obj % 7 != 0).then_some(fs.get(obj).meta.kind));
         }
@@ -170,8 +171,26 @@ impl Sim {
         engine
     }
 
+    /// What the engine believes by now, for a failure's message.
+    fn picture(&self) {
+        let shared = self.engine.shared();
+        let (view, mut fs) = (shared.read(), self.disk.quiet());
+        if fs.is_traced() {
+            let shown: Vec<Vec<u8>> = FileList::of(&view.tree, None)
+                .iter()
+                .map(<[u8]>::to_vec)
+                .collect();
+            fs.trace
+                .push(format!("   now {}", show(&shown.into_iter().collect())));
+            fs.trace.push(format!("   waiting {}", self.engine.describe()));
+        }
+    }
+
     fn deliver(&mut self) {
         let events = self.disk.quiet().take();
+        for event in &events {
+            self.disk.quiet().explain(event);
+        }
         events.into_iter().for_each(|event| self.engine.note(event));
     }
 
@@ -194,6 +213,7 @@ impl Sim {
         if self.engine.is_dirty() {
             self.disk.quiet().trace.push("-- settle".into());
             self.engine.settle();
+            self.picture();
         }
         self.disk.quiet().budget = 0;
     }
@@ -215,6 +235,7 @@ impl Sim {
                 self.engine.insist();
             }
             self.engine.settle();
+            self.picture();
         }
         if self.engine.is_dirty() {
             Err(format!("it never comes to rest: {}", self.engine.describe()))
@@ -319,6 +340,9 @@ fn run(seed: u64, bug: Bug) -> Result<(), String> {
         if let Err(error) = sim.check() {
             if seeds().count() == 1 {
                 println!("{}", sim.disk.quiet().trace.join("\n"));
+                let shared = sim.engine.shared();
+                let view = shared.read();
+                println!("{}", view.journal.describe(&view.tree, sim.tick));
             }
             return Err(format!("seed {seed}, round {round}: {error}"));
         }
@@ -341,7 +365,12 @@ fn seeds() -> std::ops::Range<u64> {
 #[test]
 fn after_every_sync_the_index_equals_a_walk_whatever_happens_in_between() {
     let failed: Vec<String> = seeds().filter_map(|seed| run(seed, Bug::None).err()).collect();
-    assert!(failed.is_empty(), "{} failed:\n{}", failed.len(), failed.join("\n"));
+    assert!(
+        failed.is_empty(),
+        "{} failed:\n{}",
+        failed.len(),
+        failed.join("\n")
+    );
 }
 
 #[test]
