@@ -21,11 +21,12 @@ AGENTS  := $(DESTDIR)$(HOME)/Library/LaunchAgents
 
 STEP = @printf '\n== %s\n'
 
-.PHONY: help demo test check bench static install uninstall clean
+.PHONY: help demo test sim check bench static install uninstall clean
 
 help:
 	@echo 'make demo       build, then a tour on this repository with a daemon of its own'
 	@echo 'make test       the whole test suite; the last line is its summary'
+	@echo 'make sim        the simulation of the index: SEED=n replays one, else SEEDS=n of them (10000)'
 	@echo 'make check      format, lints, licences'
 	@echo 'make bench      one table: ours, the limit or a peer, the ratio (GROUPS="detect" for some)'
 	@echo 'make install    static binaries, man pages, completions and service units under PREFIX ($(PREFIX))'
@@ -42,6 +43,11 @@ test:
 	@$(CARGO) build --workspace --bins
 	$(STEP) 'test: run'
 	@CARGO='$(CARGO)' TARGET_DIR='$(TARGET_DIR)' tests/run
+
+sim:
+	$(STEP) 'sim: $(if $(SEED),seed $(SEED),$(or $(SEEDS),10000) seeds)'
+	@$(if $(SEED),TOD_SEED=$(SEED)) TOD_SEEDS=$(or $(SEEDS),$(if $(SEED),1,10000)) \
+	  $(CARGO) test --quiet --package daemon --lib index::sim::after -- --nocapture
 
 check:
 	$(STEP) 'check: format'

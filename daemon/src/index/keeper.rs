@@ -318,6 +318,10 @@ impl Tree {
     pub(super) fn keep(&self, mut engine: Engine<LocalDisk>, pace: Pace) {
         engine.crawl();
         self.show_state(&engine);
+        if engine.is_dirty() {
+            // What moved while it was read.
+            self.settle(&mut engine);
+        }
         self.ready.send_replace(true);
         let mut last = Instant::now()
             .checked_sub(pace.settle)

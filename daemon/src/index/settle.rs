@@ -326,11 +326,14 @@ impl<D: Disk> Engine<D> {
             return false;
         }
         let new = self.look().matcher(&desk.dir);
+        let has_whole_index = self.tracked.is_whole();
         let Some(folder) = self.inner.folders.get_mut(&desk.id) else {
             return false;
         };
         let is_same = folder.matcher.as_ref().map(|m| m.source()) == new.as_ref().map(|m| m.source());
         folder.matcher = new;
+        // The name may have waited since the batch that had the index at hand for it.
+        self.inner.needs_index |= !is_same && !has_whole_index;
         !is_same
     }
 

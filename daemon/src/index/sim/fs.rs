@@ -57,6 +57,8 @@ pub(super) struct Fs {
     pub(super) chance: Chance,
     /// Operations that may still happen between the engine's own calls.
     pub(super) budget: usize,
+    /// Operations that have happened.
+    pub(super) steps: usize,
     /// What was done, for a failure's message.
     pub(super) trace: Vec<String>,
     is_traced: bool,
@@ -79,6 +81,7 @@ impl Fs {
             cookie: 0,
             chance: Chance::new(seed),
             budget: 0,
+            steps: 0,
             trace: Vec::new(),
             is_traced: super::seeds().count() == 1,
         };

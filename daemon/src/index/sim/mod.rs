@@ -329,10 +329,15 @@ fn show(paths: &BTreeSet<Vec<u8>>) -> String {
     )
 }
 
-/// Some 200 operations and more under one seed.
+/// At least this many operations under one seed.
+const OPERATIONS: usize = 200;
+
 fn run(seed: u64, bug: Bug) -> Result<(), String> {
     let mut sim = Sim::new(seed, bug);
-    for round in 0..14 {
+    for round in 0.. {
+        if sim.disk.quiet().steps >= OPERATIONS {
+            break;
+        }
         let turns = sim.disk.quiet().chance.below(4);
         for _ in 0..turns {
             sim.work();

@@ -41,6 +41,7 @@ pub(super) fn project(fs: &Fs) -> Obj {
 
 /// One random operation.
 pub(super) fn step(fs: &mut Fs) {
+    fs.steps += 1;
     match fs.chance.below(20) {
         0..=4 => {
             let (dir, name) = (descend(fs, true), fs.chance.pick(&FILES));
