@@ -2,7 +2,72 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::workspace;
+use crate::{RawPath, workspace};
+
+/// The most bytes of a note's text: what is longer is an artifact.
+pub const MAX_NOTE: usize = 4 << 10;
+/// The most tags of a note.
+pub const MAX_TAGS: usize = 16;
+/// The most bytes of a tag.
+pub const MAX_TAG: usize = 64;
+/// The most paths of a note.
+pub const MAX_PATHS: usize = 16;
+/// The most notes or sessions that one page may ask for.
+pub const MAX_PAGE: u32 = 1000;
+
+/// Something to remember.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewNote {
+    /// What.
+    pub text: String,
+    /// The task it belongs to.
+    pub task: Option<String>,
+    /// Free words.
+    pub tags: Vec<String>,
+    /// The files or folders it is about, absolute.
+    pub paths: Vec<RawPath>,
+    /// It is not shown any more after so many seconds.
+    pub expires_in: Option<u64>,
+}
+
+/// Something that was remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// `note_<number>`, counted within its workspace.
+    #[serde(rename = "note_id")]
+    pub id: String,
+    /// What.
+    pub text: String,
+    /// Who said so.
+    pub actor: String,
+    /// When, nanoseconds since 1970 UTC.
+    pub time: i64,
+    /// The task it belongs to.
+    pub task: Option<String>,
+    /// Free words, sorted.
+    pub tags: Vec<String>,
+    /// The files or folders it is about, relative to the root of the checkout.
+    pub paths: Vec<RawPath>,
+    /// When it is not shown any more, nanoseconds since 1970 UTC.
+    pub expires: Option<i64>,
+    /// When it was forgotten, nanoseconds since 1970 UTC.
+    pub forgotten: Option<i64>,
+}
+
+/// Which notes are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// Those that speak of these words, the best match first; without words the newest first.
+    pub words: String,
+    /// Only with this tag.
+    pub tag: Option<String>,
+    /// Only of this task.
+    pub task: Option<String>,
+    /// Only about this file, or about what is in this folder; absolute.
+    pub path: Option<RawPath>,
+    /// Those that were forgotten or have expired, in place of those in force.
+    pub gone: bool,
+}
 
 /// What can be asked, of one workspace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,16 +80,58 @@ pub struct Call {
 
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Request {}
+pub enum Request {
+    /// Keep a short note.
+    Remember(Box<NewNote>),
+    /// A page of notes.
+    Recall {
+        /// Which.
+        wanted: Box<Wanted>,
+        /// At most so many, 1 to [`MAX_PAGE`].
+        limit: u32,
+        /// The `next_cursor` of the page before.
+        cursor: Option<String>,
+    },
+    /// Show a note no more; it can be brought back for a while.
+    Forget {
+        /// Its id.
+        id: String,
+    },
+    /// Bring a forgotten note back.
+    Restore {
+        /// Its id.
+        id: String,
+    },
+}
 
 /// What is answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Answer {}
+pub enum Answer {
+    /// To every request about one note.
+    Note {
+        /// As it is now.
+        note: Box<Note>,
+        /// Until when a forgotten note can be brought back, nanoseconds since 1970 UTC.
+        restorable_until: Option<i64>,
+        /// What its owner should know of the workspace, a sentence each.
+        warnings: Vec<String>,
+    },
+    /// To [`Request::Recall`].
+    Notes {
+        /// A page.
+        notes: Vec<Note>,
+        /// Asks for the next page; none after the last.
+        next_cursor: Option<String>,
+    },
+}
 
 impl Request {
     /// Whether it changes something, so that asking twice is not asking once.
     #[must_use]
     pub fn changes(&self) -> bool {
-        match *self {}
+        match self {
+            Self::Remember(_) | Self::Forget { .. } | Self::Restore { .. } => true,
+            Self::Recall { .. } => false,
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! here, with the caller's own working directory, and links are left as they are.
 
 pub(crate) mod config;
+pub(crate) mod context;
 pub(crate) mod daemon;
 pub(crate) mod detect;
 pub(crate) mod fast;
@@ -88,6 +89,14 @@ pub(crate) enum Command {
     Task(task::Words),
     /// The best task that is ready
     Next(task::NextWords),
+    /// Keep a short note about this project
+    #[command(visible_alias = "rem")]
+    Remember(context::Remember),
+    /// The notes about this project: those that speak of some words, the best first, or all, the newest first
+    #[command(alias = "notes")]
+    Recall(context::Recall),
+    /// Show a note no more; it can be brought back for 30 days
+    Forget(context::Forget),
     /// The daemon itself
     #[command(subcommand)]
     Daemon(daemon::Words),
@@ -250,6 +259,9 @@ pub(crate) mod tests {
             Command::Migrate(words) => Ok(words.question()),
             Command::Task(words) => words.question(&caller),
             Command::Next(words) => words.question(&caller),
+            Command::Remember(words) => words.question(&caller),
+            Command::Recall(words) => words.question(&caller),
+            Command::Forget(words) => words.question(&caller),
             other => panic!("`{line}` asks the daemon nothing: {other:?}"),
         }
     }

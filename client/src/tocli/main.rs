@@ -139,6 +139,21 @@ fn run(cli: Cli, out: &mut Out, voice: &Voice) -> Result<(), End> {
             let (question, actor) = (words.question(&caller)?, words.common.actor.as_deref());
             return verbs::task::run(options(&global)?, (caller, actor), question, &[], (out, voice));
         }
+        Command::Remember(words) => {
+            let asked = words.question(&caller)?;
+            let who = (caller, words.whose.actor.as_deref());
+            return verbs::context::run(options(&global)?, who, asked, (out, voice));
+        }
+        Command::Recall(words) => {
+            let asked = words.question(&caller)?;
+            let who = (caller, words.whose.actor.as_deref());
+            return verbs::context::run(options(&global)?, who, asked, (out, voice));
+        }
+        Command::Forget(words) => {
+            let asked = words.question(&caller)?;
+            let who = (caller, words.whose.actor.as_deref());
+            return verbs::context::run(options(&global)?, who, asked, (out, voice));
+        }
         _ => return itself(command, &global, caller, (out, voice)),
     };
     let again = match &command {

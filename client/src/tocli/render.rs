@@ -4,6 +4,7 @@
 //! meaning without a new `schema_version`.
 
 mod config;
+pub(crate) mod context;
 mod daemon;
 mod detect;
 pub(crate) mod index;
@@ -43,7 +44,7 @@ pub(crate) fn answer(out: &mut Out, voice: &Voice, answer: &Answer, wishes: Wish
         Answer::Task(answer) => task::answer(out, voice, answer, &[]),
         Answer::Artifact(answer) => match *answer {},
         Answer::Decision(answer) => match *answer {},
-        Answer::Context(answer) => match *answer {},
+        Answer::Context(answer) => context::answer(out, voice, answer),
         Answer::Agent(answer) => match *answer {},
         Answer::Maintenance(answer) => match *answer {},
     }

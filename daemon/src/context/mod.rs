@@ -1,16 +1,115 @@
 //! `context`: sessions, notes, and what an agent needs to get back into its work.
 //!
-//! Asked by `dispatch`.
+//! Asked by `dispatch`. Other rooms go through [`store::Notes`] for the notes of a workspace: all of them for an export,
+//! and [`store::Notes::put`] to put one back. **Invariant**: what was forgotten can be brought back for as long as the
+//! answer said.
 
-use proto::context::Call;
-use proto::error::Result;
+mod notes;
+pub mod rules;
+pub mod store;
 
+use std::path::Path;
+
+use proto::context::{Answer, Call, Request};
+use proto::error::{Error, Result};
+
+use crate::audit::{self, Said};
+use crate::ctx::Ctx;
+use crate::db::Batch;
 use crate::dispatch::Desk;
+use crate::task::{self, store::Tasks};
+use crate::workspace;
+use store::{Memory, Notes};
 
-/// The door.
+/// The workspace that a request speaks of, who asks, and when.
+struct Place<'a> {
+    ctx: &'a Ctx,
+    desk: &'a Desk<'a>,
+    /// `ws_<12 hex>`.
+    workspace: &'a str,
+    /// The root of the caller's checkout.
+    tree: &'a Path,
+    /// Makes the workspace ready for its first record.
+    enter: &'a dyn Fn(&mut Batch) -> Result<()>,
+    /// What the caller should know of the workspace.
+    warnings: &'a [String],
+    actor: String,
+    /// Nanoseconds since 1970 UTC.
+    now: i64,
+}
+
+impl Place<'_> {
+    fn tasks(&self) -> Tasks<'_> {
+        Tasks::new(&self.ctx.db, self.workspace)
+    }
+}
+
+/// The door: finds the workspace and who asks.
 ///
 /// # Errors
-/// None yet: nothing can be asked.
-pub fn answer(_desk: &Desk<'_>, call: Call) -> Result<proto::Answer> {
-    match call.what {}
+/// What detection, the registry, the rules and the store say.
+pub fn answer(desk: &Desk<'_>, call: Call) -> Result<proto::Answer> {
+    let whole = proto::Request::Context(Box::new(call));
+    workspace::in_house(desk, &whole, |house| {
+        let proto::Request::Context(call) = &whole else {
+            return Err(Error::bug("a request came to a room that it does not belong to"));
+        };
+        let scope = workspace::scope(house, &call.at)?;
+        let place = Place {
+            ctx: desk.ctx,
+            desk,
+            workspace: scope.id(),
+            tree: scope.tree(),
+            enter: &|batch: &mut Batch| house.claim_once(batch, &scope),
+            warnings: scope.warnings(),
+            actor: task::who::actor(desk.ask.caller.actor.as_deref())?,
+            now: desk.ctx.world.now(),
+        };
+        let read = match &call.what {
+            Request::Remember(new) => return notes::remember(&place, &whole, new),
+            Request::Forget { id } => return notes::change(&place, &whole, (notes::Verb::Forget, id)),
+            Request::Restore { id } => return notes::change(&place, &whole, (notes::Verb::Restore, id)),
+            Request::Recall {
+                wanted,
+                limit,
+                cursor,
+            } => notes::recall(&place, wanted, (*limit, cursor.as_deref())),
+        };
+        read.map(proto::Answer::Context)
+    })
+}
+
+/// Makes one change of a note: decided and recorded under the workspace's lock, with its audit event.
+fn changed(
+    place: &Place<'_>,
+    whole: &proto::Request,
+    op: &str,
+    change: impl FnOnce(&mut Batch, Notes<'_>) -> Result<Memory>,
+) -> Result<proto::Answer> {
+    let ctx = place.ctx;
+    place.desk.change(place.workspace, whole, |batch| {
+        let note = change(batch, Notes::new(&ctx.db, place.workspace))?;
+        (place.enter)(batch)?;
+        let said = Said {
+            time: place.now,
+            actor: &place.actor,
+            op: &format!("context.{op}"),
+            target: &rules::name(note.number),
+            count: 1,
+        };
+        audit::append(&ctx.db, batch, place.workspace, said)?;
+        Ok(proto::Answer::Context(Answer::Note {
+            restorable_until: rules::restorable_until(&note).filter(|_| note.forgotten.is_some()),
+            note: Box::new(note.shown()),
+            warnings: place.warnings.to_vec(),
+        }))
+    })
+}
+
+/// What the daemon does on its own, once an hour.
+///
+/// # Errors
+/// What the store says.
+pub fn hourly(ctx: &Ctx) -> Result<()> {
+    notes::sweep(ctx)
 }

@@ -115,6 +115,9 @@ pub fn tick(ctx: &Ctx) {
 
 /// What it does on its own once an hour, on the blocking pool.
 pub fn hourly(ctx: &Ctx) {
+    if let Err(error) = context::hourly(ctx) {
+        tracing::warn!(%error, "forgotten notes were not removed");
+    }
     if let Err(error) = reboot::care(ctx) {
         tracing::warn!(%error, "the database was not backed up");
     }

@@ -125,6 +125,15 @@ impl<'a> Tasks<'a> {
             .collect()
     }
 
+    /// Whether there is a task with this id.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database cannot be read.
+    pub fn is_known(&self, id: &str) -> Result<bool> {
+        let legal = super::rules::id(id).is_ok();
+        Ok(legal && self.db.get(CARD, &self.under(id))?.is_some())
+    }
+
     /// The texts of a task; empty ones for a task that has none.
     ///
     /// # Errors

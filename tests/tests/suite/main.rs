@@ -10,6 +10,7 @@
 )]
 
 mod config;
+mod context;
 mod damage;
 mod detect;
 mod hostile;

@@ -10,6 +10,7 @@ use proto::workspace::Which;
 use proto::{Caller, error::Result};
 
 use super::{Question, Where};
+pub(super) use fields::given;
 use fields::{Changes, Narrow, New, text_of};
 
 /// What every verb takes.

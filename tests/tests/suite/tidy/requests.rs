@@ -39,7 +39,7 @@ fn word(variant: &str) -> String {
     word
 }
 
-/// The words after `tocli` that make a request. The verbs of `index` stand alone, `detect` has no verb, and what a reboot
+/// The words after `tocli` that make a request. The verbs of `index` and `context` stand alone, `detect` has no verb, and what a reboot
 /// is asked beside doing it are flags.
 fn command(room: &str, variant: &str) -> Vec<String> {
     let words: &[&str] = match (room, variant) {
@@ -47,7 +47,8 @@ fn command(room: &str, variant: &str) -> Vec<String> {
         ("daemon", "Rehearse") => &["reboot", "check"],
         ("daemon", "Reboots") => &["reboot", "history"],
         ("daemon", "LastReboot") => &["reboot", "status"],
-        ("index", _) => return vec![word(variant)],
+        ("context", "Restore") => &["forget", "undo"],
+        ("index" | "context", _) => return vec![word(variant)],
         _ => return vec![room.to_owned(), word(variant)],
     };
     words.iter().map(|word| (*word).to_owned()).collect()

@@ -1,6 +1,7 @@
 //! One sample of every message, with values that differ from each other so that exchanged fields show.
 
 mod answers;
+mod context;
 mod requests;
 mod task;
 
@@ -92,6 +93,11 @@ pub fn samples() -> Vec<Sample> {
             .into_iter()
             .map(|(name, call)| ask(&name, Request::Task(Box::new(call)))),
     );
+    all.extend(
+        context::context_requests()
+            .into_iter()
+            .map(|(name, call)| ask(name, Request::Context(Box::new(call)))),
+    );
     all.push(client("ask/with-request-id", whole_ask()));
     all.push(client("cancel", ClientFrame::Cancel { id: 300 }));
     all.extend(
@@ -103,6 +109,13 @@ pub fn samples() -> Vec<Sample> {
         let answer = proto::Answer::Task(answer);
         server(
             &format!("task::Answer/{name}"),
+            ServerFrame::Done { id: 7, answer },
+        )
+    }));
+    all.extend(context::context_answers().into_iter().map(|(name, answer)| {
+        let answer = proto::Answer::Context(answer);
+        server(
+            &format!("context::Answer/{name}"),
             ServerFrame::Done { id: 7, answer },
         )
     }));

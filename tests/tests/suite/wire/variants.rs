@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use proto::{Kind, config, daemon, detect, index, message, migrate, role, task, workspace};
+use proto::{Kind, config, context, daemon, detect, index, message, migrate, role, task, workspace};
 
 use super::samples::Message;
 
 /// Rooms that can be asked nothing yet. Whoever gives one its first request takes its name from this list.
-pub const TO_COME: [&str; 5] = ["Artifact", "Decision", "Context", "Agent", "Maintenance"];
+pub const TO_COME: [&str; 4] = ["Artifact", "Decision", "Agent", "Maintenance"];
 
 /// Gives each enum the list of its variants and a value the name of its own.
 macro_rules! variants {
@@ -86,6 +86,8 @@ variants! {
         Task, Planned, Imported, Tasks, Detail, Tree, Noted, Purged, Moved, History, Stats, Synthesis, Prompt,
         Next, Templates, Template
     }
+    context_requests, context_request: context::Request { Remember, Recall, Forget, Restore }
+    context_answers, context_answer: context::Answer { Note, Notes }
     whiches, which: workspace::Which { At, Named }
     seeds, seed: workspace::Seed { Empty, Template, Existing }
     workspace_requests, workspace_request: workspace::Request {
@@ -140,7 +142,9 @@ fn of_request(value: &message::Request, seen: &mut BTreeSet<String>) {
         message::Request::Task(call) => of_task_request(&call.what, seen),
         message::Request::Artifact(call) => match call.what {},
         message::Request::Decision(call) => match call.what {},
-        message::Request::Context(call) => match call.what {},
+        message::Request::Context(call) => {
+            seen.insert(context_request(&call.what));
+        }
         message::Request::Agent(call) => match call.what {},
         message::Request::Maintenance(call) => match call.what {},
     }
@@ -245,7 +249,9 @@ fn of_answer(value: &message::Answer, seen: &mut BTreeSet<String>) {
         }
         message::Answer::Artifact(inner) => match *inner {},
         message::Answer::Decision(inner) => match *inner {},
-        message::Answer::Context(inner) => match *inner {},
+        message::Answer::Context(inner) => {
+            seen.insert(context_answer(inner));
+        }
         message::Answer::Agent(inner) => match *inner {},
         message::Answer::Maintenance(inner) => match *inner {},
     }

@@ -35,7 +35,7 @@ pub(super) fn text_of(path: &Path, limit: usize) -> Result<String> {
 }
 
 /// A text as given, or standard input for `-`.
-pub(super) fn given(text: &str) -> Result<String> {
+pub(in crate::args) fn given(text: &str) -> Result<String> {
     match text {
         "-" => text_of(Path::new("-"), MAX_TEXT),
         text => Ok(text.to_owned()),

@@ -1,0 +1,84 @@
+//! Notes and sessions: tables for eyes, whole objects for scripts.
+
+use std::io;
+
+use proto::context::{Answer, Note};
+use serde::Serialize;
+
+use super::time;
+use crate::out::{Form, Out};
+use crate::quote::cell;
+use crate::voice::Voice;
+
+/// A note with what became of it.
+#[derive(Serialize)]
+struct Changed<'a> {
+    #[serde(flatten)]
+    note: &'a Note,
+    restorable_until: &'a Option<i64>,
+    warnings: &'a [String],
+}
+
+/// Columns of a note's text in a table for eyes.
+const COLUMNS: usize = 80;
+
+/// Shows an answer.
+pub(crate) fn answer(out: &mut Out, voice: &Voice, answer: &Answer) -> io::Result<()> {
+    match answer {
+        Answer::Note {
+            note,
+            restorable_until,
+            warnings,
+        } => {
+            if out.form() == Form::Json {
+                return out.json(&Changed {
+                    note,
+                    restorable_until,
+                    warnings,
+                });
+            }
+            warnings.iter().for_each(|warning| voice.warn(warning));
+            if let Some(until) = restorable_until {
+                let until = String::from_utf8_lossy(&time(out, *until)).into_owned();
+                voice.note(&format!(
+                    "forgotten; until {until} `tocli forget --undo {}` brings it back",
+                    note.id
+                ));
+            }
+            table(out, std::slice::from_ref(note))
+        }
+        Answer::Notes { notes, next_cursor } => {
+            if out.form() == Form::Json {
+                return out.json(&serde_json::json!({ "notes": notes, "next_cursor": next_cursor }));
+            }
+            if notes.is_empty() {
+                voice.note("no notes: `tocli remember` keeps one");
+            }
+            table(out, notes)?;
+            if let Some(next) = next_cursor {
+                voice.note(&format!("there are more: `--cursor {next}`"));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn table(out: &mut Out, notes: &[impl std::borrow::Borrow<Note>]) -> io::Result<()> {
+    let rows: Vec<[Vec<u8>; 5]> = notes
+        .iter()
+        .map(|note| {
+            let note = note.borrow();
+            let mut about: Vec<Vec<u8>> = note.tags.iter().map(|tag| cell(&format!("#{tag}"))).collect();
+            about.extend(note.task.iter().map(|task| cell(task)));
+            about.extend(note.paths.iter().map(|path| out.name(path)));
+            [
+                cell(&note.id),
+                time(out, note.time),
+                cell(&note.actor),
+                about.join(&b' '),
+                out.prose(&note.text, COLUMNS),
+            ]
+        })
+        .collect();
+    out.table(["NOTE", "TIME", "ACTOR", "ABOUT", "TEXT"], &rows)
+}
