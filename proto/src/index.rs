@@ -89,7 +89,7 @@ pub struct Change {
     pub size: Option<u64>,
     /// Nanoseconds since 1970 UTC; none when it is gone.
     pub mtime: Option<i64>,
-    /// Whether it happened while no daemon was watching.
+    /// Whether some of it happened while no daemon was watching.
     pub while_away: bool,
 }
 
@@ -158,6 +158,8 @@ pub enum Answer {
         clock: String,
         /// The list was given without the cookie having come through.
         unsynced: bool,
+        /// It comes from a saved index that has not been compared with the disk yet.
+        unverified: bool,
     },
     /// The clock asked for.
     Clock {
@@ -167,6 +169,8 @@ pub enum Answer {
         clock: String,
         /// The cookie did not come through in time.
         unsynced: bool,
+        /// It is that of a saved index that has not been compared with the disk yet.
+        unverified: bool,
     },
     /// After the last chunk of changes.
     Changes {
@@ -174,9 +178,13 @@ pub enum Answer {
         root: RawPath,
         /// The clock to ask with next time.
         clock: String,
-        /// The clock asked with is not of this index: the changes are all files there are.
+        /// What changed since is not known: the changes are all files there are.
         fresh_instance: bool,
+        /// Why that is not known; a sentence's part without a full stop.
+        fresh_why: Option<String>,
         /// The cookie did not come through in time.
         unsynced: bool,
+        /// They come from a saved index that has not been compared with the disk yet.
+        unverified: bool,
     },
 }

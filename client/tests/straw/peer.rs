@@ -177,6 +177,7 @@ pub(crate) fn last_of_files(id: u64) -> ServerFrame {
         root: "/p".into(),
         clock: "c:1:1:1".into(),
         unsynced: false,
+        unverified: false,
     };
     ServerFrame::Done {
         id,

@@ -43,6 +43,7 @@ pub async fn answer(ctx: Arc<Ctx>, ask: Ask, request: Request, sink: Sink) -> Re
                 root: root(&tree),
                 clock: tree.clock(),
                 unsynced,
+                unverified: tree.is_unverified(),
             }
         }
         Request::Changes {
@@ -52,12 +53,13 @@ pub async fn answer(ctx: Arc<Ctx>, ask: Ask, request: Request, sink: Sink) -> Re
             sync,
         } => {
             let (tree, unsynced) = synced(&ctx, &ask, at, sync, &sink).await?;
+            let unverified = !wait && tree.is_unverified();
             let found = if wait {
                 tree.wait(&since).await?
             } else {
                 tree.changes(&since)?
             };
-            let (clock, fresh_instance) = (found.clock, found.fresh_instance);
+            let (clock, fresh) = (found.clock, found.fresh);
             let mut changes = found.changes.into_iter().peekable();
             while changes.peek().is_some() {
                 sink.item(Item::Changes(part(&mut changes))).await?;
@@ -65,8 +67,10 @@ pub async fn answer(ctx: Arc<Ctx>, ask: Ask, request: Request, sink: Sink) -> Re
             Answer::Changes {
                 root: root(&tree),
                 clock,
-                fresh_instance,
+                fresh_instance: fresh.is_some(),
+                fresh_why: fresh.map(str::to_owned),
                 unsynced,
+                unverified,
             }
         }
         Request::Watch { at, since } => watch(&ctx, &ask, (at, since), &sink).await?,
@@ -129,7 +133,7 @@ async fn open(ctx: &Arc<Ctx>, ask: &Ask, found: Detection) -> Result<Arc<Tree>> 
 }
 
 async fn files(tree: &Arc<Tree>, glob: Option<String>, unsynced: bool, sink: &Sink) -> Result<Answer> {
-    let from = Arc::clone(tree);
+    let (from, unverified) = (Arc::clone(tree), tree.is_unverified());
     // Some tens of milliseconds for a large tree: not on the thread of the connections.
     let (clock, list) = dispatch::compute(move || from.files(glob.as_deref())).await?;
     for part in list.chunks(frame::CHUNK) {
@@ -139,6 +143,7 @@ async fn files(tree: &Arc<Tree>, glob: Option<String>, unsynced: bool, sink: &Si
         root: root(tree),
         clock,
         unsynced,
+        unverified,
     })
 }
 

@@ -5,7 +5,7 @@
 //! quiet is settled at once, what follows waits for `settle`.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use proto::Error;
@@ -17,53 +17,22 @@ use super::disk::LocalDisk;
 use super::engine::{Engine, Shared};
 use super::files::{FileList, Glob};
 use super::journal;
+use super::mail::{Mail, Mails};
 use super::subscribe::{Post, Subscription};
 use super::tree::Tree as Nodes;
 use super::{Changes, Progress};
-use crate::watch::{Event, Hub, Mailbox, TreeKey};
+use crate::watch::{Hub, TreeKey};
 
-/// Events that may wait; more are as good as an overflow.
-const WAITING: usize = 1 << 20;
 /// How often a barrier looks again at what moves while it is looked at.
 const TURNS: usize = 16;
 /// Nobody waits for what cannot come: woken now and then, it costs nothing.
 const FOREVER: Duration = Duration::from_secs(3600);
+/// Why a clock of another incarnation says nothing.
+const EARLIER: &str = "the clock is of an earlier index, which ended without saving itself";
+/// Why a time says nothing.
+const BEFORE: &str = "the index begins after that time";
 /// Changes in one part of a batch.
 const PART: usize = 4096;
-
-#[derive(Debug, Default)]
-struct Mail {
-    events: Vec<Event>,
-    barriers: Vec<oneshot::Sender<()>>,
-    is_over: bool,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Mails {
-    mail: Mutex<Mail>,
-    news: Condvar,
-}
-
-impl Mails {
-    fn lock(&self) -> MutexGuard<'_, Mail> {
-        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Mailbox for Mails {
-    fn deliver(&self, event: Event) {
-        let mut mail = self.lock();
-        if mail.events.len() >= WAITING {
-            mail.events.clear();
-            mail.events.push(Event::Overflow);
-        }
-        mail.events.push(event);
-    }
-
-    fn wake(&self) {
-        self.news.notify_one();
-    }
-}
 
 /// How often a tree's thread does what.
 #[derive(Clone, Copy, Debug)]
@@ -179,6 +148,12 @@ impl Tree {
         .to_string()
     }
 
+    /// Whether it comes from a saved index that has not been compared with the disk yet. From memory.
+    #[must_use]
+    pub fn is_unverified(&self) -> bool {
+        self.state().state == TreeState::Unverified
+    }
+
     /// `c:<tree>:<incarnation>:<tick>`. From memory.
     #[must_use]
     pub fn clock(&self) -> String {
@@ -206,24 +181,30 @@ impl Tree {
         let view = self.shared.read();
         let clock = self.clock_at(view.journal.tick());
         let tick = match since {
-            Since::Time(time) => view.journal.tick_at(*time),
+            Since::Time(time) => view.journal.tick_at(*time).ok_or(BEFORE),
             Since::Clock(text) => {
                 let Some(clock) = Clock::parse(text) else {
                     return Err(Error::usage(format!("`{text}` is not a clock"))
                         .next("take one from `tocli clock` or from an earlier answer"));
                 };
-                let is_ours = clock.tree == self.name && clock.incarnation == self.incarnation;
-                is_ours.then_some(clock.tick)
+                match clock {
+                    clock if clock.tree != self.name => Err("the clock is of another tree"),
+                    clock if clock.incarnation != self.incarnation => Err(EARLIER),
+                    clock => Ok(clock.tick),
+                }
             }
         };
-        let tick = tick.filter(|&tick| view.journal.reaches(tick));
+        let tick = tick.and_then(|tick| match view.journal.reaches(tick) {
+            true => Ok(tick),
+            false => Err("so much has happened since the clock that it is no longer remembered"),
+        });
         let changes = match tick {
-            Some(tick) => view.journal.since(&view.tree, tick),
-            None => everything(&view.tree),
+            Ok(tick) => view.journal.since(&view.tree, tick),
+            Err(_) => everything(&view.tree),
         };
         Ok(Changes {
             clock,
-            fresh_instance: tick.is_none(),
+            fresh: tick.err(),
             changes,
         })
     }
@@ -237,7 +218,7 @@ impl Tree {
         loop {
             ticks.borrow_and_update();
             let changes = self.changes(since)?;
-            if changes.fresh_instance || !changes.changes.is_empty() {
+            if changes.fresh.is_some() || !changes.changes.is_empty() {
                 return Ok(changes);
             }
             if self.mails.lock().is_over || ticks.changed().await.is_err() {
@@ -260,9 +241,10 @@ impl Tree {
         if let Some(since) = since {
             let Changes {
                 clock,
-                fresh_instance,
+                fresh,
                 changes,
             } = self.changes(since)?;
+            let fresh_instance = fresh.is_some();
             if fresh_instance || !changes.is_empty() {
                 let before = match since {
                     Since::Clock(clock) => clock.clone(),

@@ -21,6 +21,7 @@ mod ignore;
 mod journal;
 mod keeper;
 mod look;
+mod mail;
 mod names;
 mod node;
 mod place;
@@ -101,8 +102,8 @@ pub struct Watches {
 pub struct Changes {
     /// The clock that the changes lead up to.
     pub clock: String,
-    /// The clock asked with is not of this index: the changes are all files there are.
-    pub fresh_instance: bool,
+    /// Why what changed since is not known, when it is not: the changes are all files there are.
+    pub fresh: Option<&'static str>,
     /// By path.
     pub changes: Vec<Change>,
 }

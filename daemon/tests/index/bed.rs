@@ -131,7 +131,7 @@ impl Bed {
             .cloned()
             .collect();
         let answer = self.tree.changes(&Since::Clock(self.clock.clone())).unwrap();
-        assert!(!answer.fresh_instance, "after {what}: fresh instance");
+        assert_eq!(answer.fresh, None, "after {what}");
         let mut named = BTreeSet::new();
         for change in &answer.changes {
             let path = change.path.as_bytes().to_vec();

@@ -95,6 +95,7 @@ struct Files<'a> {
     root: &'a RawPath,
     clock: &'a str,
     unsynced: bool,
+    unverified: bool,
     files: &'a [RawPath],
 }
 
@@ -103,6 +104,7 @@ struct Clock<'a> {
     root: &'a RawPath,
     clock: &'a str,
     unsynced: bool,
+    unverified: bool,
 }
 
 #[derive(Serialize)]
@@ -110,7 +112,9 @@ struct Changes<'a> {
     root: &'a RawPath,
     clock: &'a str,
     fresh_instance: bool,
+    fresh_why: Option<&'a str>,
     unsynced: bool,
+    unverified: bool,
     changes: &'a [Change],
 }
 
@@ -126,12 +130,20 @@ pub(crate) fn whole(
     answer: &Answer,
     (files, changes): (&[RawPath], &[Change]),
 ) -> io::Result<()> {
-    let unsynced = match answer {
-        Answer::Files { unsynced, .. }
-        | Answer::Clock { unsynced, .. }
-        | Answer::Changes { unsynced, .. } => *unsynced,
+    let (unsynced, unverified) = match answer {
+        Answer::Files {
+            unsynced, unverified, ..
+        }
+        | Answer::Clock {
+            unsynced, unverified, ..
+        }
+        | Answer::Changes {
+            unsynced, unverified, ..
+        } => (*unsynced, *unverified),
     };
-    if unsynced {
+    if unverified {
+        voice.warn("this is a saved index that has not been compared with the disk yet");
+    } else if unsynced {
         voice.warn("the file system did not confirm in time that all earlier changes have been seen");
     }
     match answer {
@@ -139,23 +151,28 @@ pub(crate) fn whole(
             root,
             clock,
             unsynced,
+            unverified,
             files,
         }),
         Answer::Clock { root, clock, .. } if out.form() == Form::Json => out.json(&Clock {
             root,
             clock,
             unsynced,
+            unverified,
         }),
         Answer::Changes {
             root,
             clock,
             fresh_instance,
+            fresh_why,
             ..
         } if out.form() == Form::Json => out.json(&Changes {
             root,
             clock,
             fresh_instance: *fresh_instance,
+            fresh_why: fresh_why.as_deref(),
             unsynced,
+            unverified,
             changes,
         }),
         Answer::Files { .. } => Ok(()),
@@ -163,10 +180,12 @@ pub(crate) fn whole(
         Answer::Changes {
             clock,
             fresh_instance,
+            fresh_why,
             ..
         } => {
             if *fresh_instance {
-                voice.warn("the clock is not of this index: these are all files there are");
+                let why = fresh_why.as_deref().unwrap_or("what changed since is not known");
+                voice.warn(&format!("{why}: these are all files there are"));
             }
             voice.note(&format!("clock {clock}"));
             Ok(())
@@ -196,14 +215,16 @@ mod tests {
             root: "/p".into(),
             clock: "c:1:2:3".into(),
             fresh_instance: false,
+            fresh_why: None,
             unsynced: true,
+            unverified: false,
         };
         let json = written(Form::Json, |out| {
             whole(out, &Voice::silent(), &last, (&[], &[renamed()]))
         });
         let expected = concat!(
-            r#"{"schema_version":1,"root":"/p","clock":"c:1:2:3","fresh_instance":false,"unsynced":true,"#,
-            r#""changes":[{"path":"b","kind":"renamed","from":"a","size":3,"mtime":1000000000,"while_away":false}]}"#,
+            r#"{"schema_version":1,"root":"/p","clock":"c:1:2:3","fresh_instance":false,"fresh_why":null,"#,
+            r#""unsynced":true,"unverified":false,"changes":[{"path":"b","kind":"renamed","from":"a","size":3,"mtime":1000000000,"while_away":false}]}"#,
             "\n"
         );
         assert_eq!(json, expected);

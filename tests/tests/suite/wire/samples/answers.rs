@@ -177,7 +177,9 @@ fn index_answers() -> impl Iterator<Item = (&'static str, index::Answer)> {
         root: root(),
         clock: clock(),
         fresh_instance: true,
+        fresh_why: Some("the clock is of another index".into()),
         unsynced: false,
+        unverified: true,
     };
     [
         (
@@ -186,6 +188,7 @@ fn index_answers() -> impl Iterator<Item = (&'static str, index::Answer)> {
                 root: root(),
                 clock: clock(),
                 unsynced: true,
+                unverified: false,
             },
         ),
         (
@@ -194,6 +197,7 @@ fn index_answers() -> impl Iterator<Item = (&'static str, index::Answer)> {
                 root: root(),
                 clock: clock(),
                 unsynced: true,
+                unverified: false,
             },
         ),
         ("index::Answer::Changes", changes),

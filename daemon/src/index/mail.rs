@@ -1,0 +1,46 @@
+//! The mailbox of one tree: events of the watcher and barriers of queries, until the tree's thread takes them.
+//!
+//! What must stay true: whoever delivers only appends; a box that is full becomes one overflow mark.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use crate::watch::{Event, Mailbox};
+
+/// Events that may wait; more are as good as an overflow.
+const WAITING: usize = 1 << 20;
+
+#[derive(Debug, Default)]
+pub(super) struct Mail {
+    pub(super) events: Vec<Event>,
+    pub(super) barriers: Vec<oneshot::Sender<()>>,
+    pub(super) is_over: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Mails {
+    mail: Mutex<Mail>,
+    pub(super) news: Condvar,
+}
+
+impl Mails {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Mail> {
+        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Mailbox for Mails {
+    fn deliver(&self, event: Event) {
+        let mut mail = self.lock();
+        if mail.events.len() >= WAITING {
+            mail.events.clear();
+            mail.events.push(Event::Overflow);
+        }
+        mail.events.push(event);
+    }
+
+    fn wake(&self) {
+        self.news.notify_one();
+    }
+}
