@@ -16,7 +16,7 @@ use proto::{Error, error::Result};
 
 use crate::guard::{self, Folder};
 use crate::link::{self, Link};
-use crate::{Options, Start, start};
+use crate::{Options, Start, agent, start};
 
 /// What an attempt to reach the daemon came to.
 #[derive(Debug)]
@@ -140,13 +140,18 @@ fn no_stream(socket: &Path, error: &io::Error) -> Result<Reach> {
         // The folder is ours and open to us, so whoever says no is not the file system.
         Some(Errno::PERM | Errno::ACCESS | Errno::AFNOSUPPORT | Errno::NOSYS) => Err(Error::new(
             proto::Kind::Sandbox,
-            format!("this process may not connect to the daemon's socket `{}`", socket.display()),
+            format!(
+                "this process may not connect to the daemon's socket `{}`",
+                socket.display()
+            ),
         )
         .why(format!("{error}: a sandbox forbids local sockets"))
-        .next("allow Unix sockets, or this one path, in the sandbox's settings, or run the command outside of it")),
-        _ => Err(Error::unavailable(format!("the socket `{}` cannot be used", socket.display()))
-            .why(error)
-            .next("check `TOD_SOCKET` and `XDG_RUNTIME_DIR`")),
+        .next(agent::way_out(&|name| std::env::var_os(name), socket))),
+        _ => Err(
+            Error::unavailable(format!("the socket `{}` cannot be used", socket.display()))
+                .why(error)
+                .next("check `TOD_SOCKET` and `XDG_RUNTIME_DIR`"),
+        ),
     }
 }
 

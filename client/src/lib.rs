@@ -6,6 +6,7 @@
 //! cannot change anything twice, and nothing on disk is touched unless the daemon has to be started.
 
 mod actor;
+mod agent;
 mod ask;
 mod caller;
 mod connect;

@@ -11,6 +11,7 @@ pub(crate) mod fast;
 pub(crate) mod index;
 pub(crate) mod migrate;
 pub(crate) mod role;
+pub(crate) mod setup;
 pub(crate) mod task;
 pub(crate) mod workspace;
 
@@ -102,6 +103,8 @@ pub(crate) enum Command {
     Daemon(daemon::Words),
     /// The schema of the daemon's database
     Migrate(migrate::Words),
+    /// Our MCP server in the settings of a coding agent or editor
+    Setup(setup::Words),
     /// The completion script of a shell, for its folder of completions
     Completions {
         /// For which shell

@@ -14,6 +14,7 @@ mod out;
 mod progress;
 mod quote;
 mod render;
+mod setup;
 mod talk;
 mod time;
 mod verbs;
@@ -198,6 +199,7 @@ fn itself(
         Command::Status => verbs::daemon::status(options(global)?, caller, out, voice),
         Command::Completions { shell } => verbs::complete::script(shell, out),
         Command::Complete { what } => verbs::complete::names(options(global)?, caller, what, out),
+        Command::Setup(words) => verbs::setup::run(&options(global)?, &words, out, voice),
         Command::Man { dir } => verbs::pages::pages(dir.as_deref(), out, voice),
         _ => Err(End::Failed(Error::bug("a command that nobody carries out"))),
     }

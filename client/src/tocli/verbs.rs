@@ -5,4 +5,5 @@ pub(crate) mod context;
 pub(crate) mod daemon;
 pub(crate) mod logs;
 pub(crate) mod pages;
+pub(crate) mod setup;
 pub(crate) mod task;

@@ -23,6 +23,7 @@ mod packaging;
 mod places;
 mod reboot;
 mod role;
+mod setup;
 mod stale;
 mod start;
 mod store;

@@ -290,14 +290,18 @@ assert libc.prctl(38, 1, 0, 0, 0) == 0
 assert libc.prctl(22, 2, filter) == 0, ctypes.get_errno()
 os.execv(sys.argv[1], sys.argv[1:])";
 
+/// The system's own, where there is one: others may be scripts that need more of an environment.
+fn python() -> &'static str {
+    match Path::new("/usr/bin/python3").exists() {
+        true => "/usr/bin/python3",
+        false => "python3",
+    }
+}
+
 #[test]
 fn a_client_in_a_sandbox_never_starts_a_daemon_and_uses_one_that_runs() {
     let bed = Bed::new();
-    let python = if Path::new("/usr/bin/python3").exists() {
-        "/usr/bin/python3"
-    } else {
-        "python3"
-    };
+    let python = python();
     let sandboxes = [
         vec!["setpriv", "--no-new-privs"],
         vec![python, "-c", SECCOMP],
@@ -359,4 +363,45 @@ fn an_idle_daemon_that_was_started_on_demand_ends_by_itself() {
     });
     assert!(!bed.socket().exists());
     bed.run(["detect"]).ok();
+}
+
+/// A filter by which `connect` is not permitted, as agents' sandboxes have one: load the number of the call, compare,
+/// give EPERM or go on.
+const NO_CONNECT: &str = "import ctypes, os, platform, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+call = {'x86_64': 42, 'aarch64': 203}[platform.machine()]
+code = b''.join(struct.pack('HBBI', *step) for step in
+    [(0x20, 0, 0, 0), (0x15, 0, 1, call), (6, 0, 0, 0x00050001), (6, 0, 0, 0x7FFF0000)])
+rules = ctypes.create_string_buffer(code)
+filter = struct.pack('HxxxxxxP', 4, ctypes.addressof(rules))
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, filter) == 0, ctypes.get_errno()
+os.execv(sys.argv[1], sys.argv[1:])";
+
+#[test]
+fn a_refused_socket_ends_with_the_setting_of_the_agent_that_runs() {
+    let (bed, python) = (Bed::new(), python());
+    let mut probe = bed.command(python);
+    probe.args(["-c", NO_CONNECT, "/bin/true"]).stderr(Stdio::null());
+    if !probe.status().is_ok_and(|status| status.success()) {
+        skip("userns", "system calls cannot be filtered here");
+        return;
+    }
+    started(&bed);
+    for (mark, setting) in [
+        ("CLAUDECODE", "sandbox.network.allow"),
+        ("CODEX_SANDBOX", "sandbox_workspace_write"),
+        ("CURSOR_AGENT", "allowlist"),
+        ("TO_ACTOR", "Unix sockets"),
+    ] {
+        let mut command = bed.command(python);
+        command
+            .args(["-c", NO_CONNECT])
+            .arg(tests::daemon::program("tocli"))
+            .arg("detect")
+            .env(mark, "1");
+        let said = tests::process::run(&mut command).ends(7);
+        assert!(said.err.contains(setting), "{mark}: {said:?}");
+        assert_eq!(said.text(), "");
+    }
 }
