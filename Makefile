@@ -21,10 +21,11 @@ AGENTS  := $(DESTDIR)$(HOME)/Library/LaunchAgents
 
 STEP = @printf '\n== %s\n'
 
-.PHONY: help demo test sim check bench static install uninstall clean
+.PHONY: help demo reboot-demo test sim check bench static install uninstall clean
 
 help:
 	@echo 'make demo       build, then a tour on this repository with a daemon of its own'
+	@echo 'make reboot-demo  a loaded daemon hands over 50 times, with its figures (FILES=200000 REBOOTS=50)'
 	@echo 'make test       the whole test suite; the last line is its summary'
 	@echo 'make sim        the simulation of the index: SEED=n replays one, else SEEDS=n of them (10000)'
 	@echo 'make check      format, lints, licences'
@@ -37,6 +38,12 @@ demo:
 	$(STEP) 'demo: build'
 	@$(CARGO) build --quiet --package daemon --package client --bins
 	@BIN='$(TARGET_DIR)/debug' packaging/demo.sh
+
+reboot-demo: static
+	$(STEP) 'reboot-demo: build'
+	@RUSTFLAGS='$(STATIC)' $(CARGO) build --release --target $(HOST) --package tests --bins
+	$(STEP) 'reboot-demo: run'
+	@TOD_BIN_DIR='$(abspath $(RELEASE))' '$(RELEASE)'/reboot-load $(or $(FILES),200000) $(or $(REBOOTS),50)
 
 test:
 	$(STEP) 'test: build the programs that the suite runs'

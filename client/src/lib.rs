@@ -136,6 +136,8 @@ impl Listener for Whole {
 #[derive(Debug)]
 pub struct Client {
     options: Options,
+    /// By this the daemon knows us again on a second connection.
+    number: u32,
     link: Option<Link>,
     last_id: u64,
     /// A daemon that we started is our child: it is reaped when it has ended, so that none stays behind as a zombie.
@@ -148,6 +150,7 @@ impl Client {
     pub fn new(options: Options) -> Self {
         Self {
             options,
+            number: repeat::number(),
             link: None,
             last_id: 0,
             child: None,
@@ -170,11 +173,13 @@ impl Client {
     /// # Errors
     /// As [`Client::connect`].
     pub fn find(options: Options) -> Result<Option<Self>> {
-        let hello = Hello::of_this_build(Control::Talk);
+        let number = repeat::number();
+        let hello = hello(number);
         let until = Instant::now() + options.patience;
         let link = connect::patiently(until, &mut || connect::reach(&options, &hello, &[]))?;
         Ok(link.map(|link| Self {
             link: Some(link),
+            number,
             ..Self::new(options)
         }))
     }
@@ -271,13 +276,20 @@ impl Client {
         {
             self.child = None;
         }
-        let hello = Hello::of_this_build(Control::Talk);
+        let hello = hello(self.number);
         let (link, child) = connect::open(&self.options, &hello, first)?;
         self.link = Some(link);
         if child.is_some() {
             self.child = child;
         }
         Ok(())
+    }
+}
+
+fn hello(client: u32) -> Hello {
+    Hello {
+        client,
+        ..Hello::of_this_build(Control::Talk)
     }
 }
 

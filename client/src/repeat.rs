@@ -62,6 +62,17 @@ pub fn request_id() -> Option<String> {
     Some(text)
 }
 
+/// A number that tells a client from the others of its process; 0, which tells nothing, where the system gives no chance.
+pub(crate) fn number() -> u32 {
+    let mut bytes = [0_u8; 4];
+    let drawn = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    if drawn == Ok(bytes.len()) {
+        u32::from_le_bytes(bytes)
+    } else {
+        0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,6 +14,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::dispatch::hold;
 use crate::server::Gauge;
+use crate::server::clients::Clients;
 use crate::world::image::Image;
 use crate::world::process;
 
@@ -93,6 +94,8 @@ pub struct Life {
     pub schema: u32,
     /// Open connections.
     pub connections: Arc<Gauge>,
+    /// Who has connected, and who had to do so again.
+    pub clients: Clients,
     /// Requests being worked on.
     pub requests: Arc<Gauge>,
     started: AtomicU64,
@@ -114,6 +117,7 @@ impl Life {
             uid,
             schema,
             connections: Arc::default(),
+            clients: Clients::default(),
             requests: Arc::default(),
             started: AtomicU64::new(process::monotonic()),
             generation: AtomicU32::new(0),

@@ -324,6 +324,7 @@ fn pack(
             .map(|(tree, id, root)| (tree.into(), id, root.into()))
             .collect(),
         connections,
+        clients: ctx.life.clients.hand_over(),
         state_dir: ctx.places.state_dir.as_path().into(),
         warnings: ctx.life.warnings(),
     };

@@ -150,6 +150,10 @@ pub struct Status {
     pub rss_bytes: u64,
     /// Open connections, this one included.
     pub connections: u32,
+    /// Connections on which requests could follow, since the process began to serve.
+    pub accepted: u64,
+    /// Those of them by a client that had been connected before.
+    pub reconnected: u64,
     /// Requests being worked on, this one included.
     pub requests: u32,
     /// The budget of file-system watches.

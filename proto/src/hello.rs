@@ -8,7 +8,7 @@
 //! 12..14  control (talk, stop, reboot)    12..14  verdict
 //! 14..16  zero                            14..16  protocol chosen, 0 when none
 //! 16..20  process id                      16..20  process id
-//! 20..24  zero                            20..24  generation
+//! 20..24  client                          20..24  generation
 //! 24..28  zero                            24..28  schema number of the database
 //! 28..60  version, UTF-8, zero-padded     28..60  version, UTF-8, zero-padded
 //! 60..64  zero                            60..64  zero
@@ -84,6 +84,8 @@ pub struct Hello {
     pub control: Control,
     /// The client's process id, for the log only: what is believed of a peer comes from the socket.
     pub pid: u32,
+    /// Which of the process's clients this is, the same on each of its connections; 0 when it does not say.
+    pub client: u32,
     /// The client's version.
     pub version: String,
 }
@@ -97,6 +99,7 @@ impl Hello {
             highest: HIGHEST,
             control,
             pid: std::process::id(),
+            client: 0,
             version: VERSION.to_owned(),
         }
     }
@@ -110,6 +113,7 @@ impl Hello {
         bytes[10..12].copy_from_slice(&self.highest.to_le_bytes());
         bytes[12..14].copy_from_slice(&self.control.to_wire().to_le_bytes());
         bytes[16..20].copy_from_slice(&self.pid.to_le_bytes());
+        bytes[20..24].copy_from_slice(&self.client.to_le_bytes());
         put_version(&mut bytes, &self.version);
         bytes
     }
@@ -125,6 +129,7 @@ impl Hello {
             highest: u16_at(bytes, 10),
             control: Control::from_wire(u16_at(bytes, 12)),
             pid: u32_at(bytes, 16),
+            client: u32_at(bytes, 20),
             version: version_of(bytes),
         })
     }
@@ -300,6 +305,7 @@ mod tests {
             highest: 7,
             control: Control::Stop,
             pid: 42,
+            client: 7,
             version: "1.2.3-rc.1".into(),
         };
         assert_eq!(Hello::from_bytes(&hello.to_bytes()), Ok(hello));

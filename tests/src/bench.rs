@@ -138,6 +138,13 @@ impl Samples {
         self.0.push(time);
     }
 
+    /// How many there are.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty, reason = "nobody asks")]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The value below which this part (0 to 1) of the samples lies.
     ///
     /// # Panics

@@ -13,6 +13,7 @@ pub mod chance;
 pub mod daemon;
 pub mod deadline;
 pub mod git;
+pub mod load;
 pub mod namespace;
 pub mod process;
 pub mod skip;

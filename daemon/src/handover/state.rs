@@ -8,6 +8,7 @@ use proto::{Error, RawPath, error::Result};
 use serde::{Deserialize, Serialize};
 
 use crate::server::carry::Carried;
+use crate::server::clients::Counts;
 use crate::world::socket::Owner;
 
 const MAGIC: &[u8; 8] = b"TODSTATE";
@@ -44,6 +45,8 @@ pub struct State {
     pub workspaces: Vec<(RawPath, String, RawPath)>,
     /// Connections, in the order of their descriptors.
     pub connections: Vec<Carried>,
+    /// Who has connected.
+    pub clients: Counts,
     /// The state folder.
     pub state_dir: RawPath,
     /// What whoever asks for the status should know.
@@ -137,6 +140,7 @@ pub(crate) mod tests {
             idle_exit_ms: 0,
             trees: vec!["/project".into()],
             workspaces: vec![("/project".into(), "ws_1".to_owned(), "/project".into())],
+            clients: Counts::default(),
             state_dir: "/state".into(),
             connections: vec![Carried {
                 inbox: vec![1, 2, 3],

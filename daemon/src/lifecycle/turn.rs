@@ -175,6 +175,9 @@ impl Turn {
         reboot.took_ms = now.saturating_sub(earlier.state.asked) / 1_000_000;
         reboot.pid = std::process::id();
         ctx.life.resume(earlier.state.started, reboot.clone(), Vec::new());
+        ctx.life
+            .clients
+            .take_over(std::mem::take(&mut earlier.state.clients));
         let carried = std::mem::take(&mut earlier.state.connections);
         for (descriptor, carried) in earlier.inherited.connections.iter().zip(carried) {
             match descriptor.try_clone() {

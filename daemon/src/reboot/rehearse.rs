@@ -73,6 +73,7 @@ fn sample(ctx: &Ctx) -> State {
         trees: ctx.trees.status().into_iter().map(|tree| tree.root).collect(),
         workspaces: Vec::new(),
         connections: Vec::new(),
+        clients: Default::default(),
         state_dir: ctx.places.state_dir.as_path().into(),
         warnings: ctx.life.warnings(),
     }

@@ -13,6 +13,7 @@ pub(super) fn status(memory: Memory<'_>) -> Status {
     let (life, places) = (memory.life(), memory.places());
     let watches = memory.trees().watches();
     let trees = memory.trees().status();
+    let (accepted, reconnected) = life.clients.counts();
     Status {
         pid: std::process::id(),
         version: VERSION.to_owned(),
@@ -24,6 +25,8 @@ pub(super) fn status(memory: Memory<'_>) -> Status {
         state_dir: places.state_dir.as_path().into(),
         rss_bytes: process::resident_bytes(),
         connections: life.connections.now(),
+        accepted,
+        reconnected,
         requests: life.requests.now(),
         watches: Watches {
             used: watches.used + memory.detector().watches() as u64,

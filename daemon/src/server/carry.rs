@@ -28,6 +28,8 @@ pub enum Stage {
 pub struct Carried {
     /// How far the two sides have come.
     pub stage: Stage,
+    /// Which client it is, where its header says so.
+    pub who: Option<super::clients::Who>,
     /// Read and not yet acted on.
     pub inbox: Vec<u8>,
     /// Said and not yet written.

@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::carry::{Carried, Stage, Unfinished};
+use super::clients::Who;
 use super::sink::{Outgoing, QUEUE, Sink};
 use super::{Inside, Phase};
 use crate::ctx::Ctx;
@@ -46,6 +47,7 @@ struct Connection {
     ctx: Arc<Ctx>,
     phase: Phase,
     stage: Stage,
+    who: Option<Who>,
     inbox: Vec<u8>,
     incomplete_since: Option<Instant>,
     outbox: Vec<u8>,
@@ -78,7 +80,7 @@ pub(super) async fn run(
     let (mut reader, mut writer) = (stream, stream);
     loop {
         if connection.over() {
-            return None;
+            break;
         }
         if connection.phase == Phase::HandingOver && !connection.closing && connection.only_unfinished() {
             return Some(connection.carry(&mut outgoing).await);
@@ -108,6 +110,7 @@ pub(super) async fn run(
         }
     }
     connection.give_up_all(&Error::new(Kind::Cancelled, "the client has gone"));
+    connection.ctx.life.clients.went(connection.who);
     None
 }
 
@@ -125,6 +128,7 @@ impl Connection {
             ctx,
             phase,
             stage: carried.stage,
+            who: carried.who,
             inbox: carried.inbox,
             incomplete_since: Some(now),
             outbox: carried.outbox,
@@ -134,6 +138,7 @@ impl Connection {
             running: HashMap::new(),
             closing: false,
         };
+        connection.ctx.life.clients.goes_on(connection.who);
         connection.inbox.reserve(READ);
         for unfinished in carried.unfinished {
             connection.ask(unfinished);
@@ -271,7 +276,11 @@ impl Connection {
         match hello.control {
             Control::Talk => {
                 match hello::choose((hello.lowest, hello.highest), (hello::LOWEST, hello::HIGHEST)) {
-                    Ok(chosen) => self.greet(Verdict::Accepted, chosen),
+                    Ok(chosen) => {
+                        self.who = (hello.client != 0).then_some((hello.pid, hello.client));
+                        self.ctx.life.clients.came(self.who);
+                        self.greet(Verdict::Accepted, chosen);
+                    }
                     Err(verdict) => self.greet(verdict, 0),
                 }
             }
@@ -416,6 +425,7 @@ impl Connection {
         }
         Carried {
             stage: self.stage,
+            who: self.who,
             inbox: std::mem::take(&mut self.inbox),
             outbox: self.outbox.split_off(self.sent),
             unfinished: self

@@ -4,6 +4,7 @@
 //! ends anything but its own request or connection; every wait on a client has a limit.
 
 pub mod carry;
+pub mod clients;
 mod connection;
 mod sink;
 #[cfg(test)]

@@ -7,8 +7,9 @@ use proto::daemon::{Answer as Told, Outcome, Reboot};
 use proto::{Answer, Kind, RawPath, Request, daemon, detect, index};
 use rustix::process::Signal;
 use tests::daemon::{Bed, chmod, program};
+use tests::load::{Rounds, Size};
 use tests::wire::{Peer, status};
-use tests::{deadline, process};
+use tests::{deadline, load, process};
 
 use crate::life::report;
 
@@ -378,4 +379,32 @@ fn a_client_that_never_reads_does_not_hold_a_reboot_up() {
         assert!(matches!(deaf.frame(), Some(proto::ServerFrame::Done { .. })));
     }
     drop(process::run(&mut bed.tocli(["daemon", "stop"])));
+}
+
+#[test]
+fn under_load_nothing_is_lost_and_nobody_reconnects() {
+    let bed = Bed::new();
+    let size = Size {
+        files: 5_000,
+        kept: 8,
+        subscriptions: 4,
+        made: 300,
+        rounds: 5,
+        turns: 8,
+        thinks: Duration::from_millis(2),
+    };
+    let report = load::run(&bed, size, Rounds::Reboot);
+    assert!(report.faults.is_empty(), "{:#?}", report.faults);
+    assert_eq!(report.reboots.len(), size.rounds);
+    // The control connection, the kept ones and the subscribers at the least.
+    let kept = 1 + size.kept + size.subscriptions;
+    assert!(
+        report
+            .reboots
+            .iter()
+            .all(|reboot| reboot.connections as usize >= kept),
+        "{:?}",
+        report.reboots
+    );
+    assert!(report.acknowledged > 0 && report.connects.len() > 0, "{report:?}");
 }

@@ -117,6 +117,8 @@ fn show(out: &mut Out, voice: &Voice, status: &Status) -> io::Result<()> {
         ("state", out.name(&status.state_dir)),
         ("memory", bytes(out, status.rss_bytes)),
         ("connections", number(status.connections.into())),
+        ("accepted", number(status.accepted)),
+        ("reconnected", number(status.reconnected)),
         ("requests", number(status.requests.into())),
         (
             "watches",
@@ -194,6 +196,8 @@ mod tests {
             state_dir: "/d".into(),
             rss_bytes: 9,
             connections: 1,
+            accepted: 4,
+            reconnected: 0,
             requests: 1,
             watches: Watches {
                 used: 1,

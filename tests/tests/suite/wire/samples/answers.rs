@@ -265,6 +265,8 @@ fn daemon_answers() -> impl Iterator<Item = (&'static str, daemon::Answer)> {
         state_dir: "/s".into(),
         rss_bytes: 6,
         connections: 7,
+        accepted: 13,
+        reconnected: 14,
         requests: 8,
         watches: daemon::Watches {
             used: 9,
