@@ -124,6 +124,49 @@ pub fn events(db: &Db, workspace: &str, after: u64, limit: usize) -> Result<Vec<
         .collect()
 }
 
+/// The events of a workspace with numbers below `before`, newest first, that `wanted` lets through: at most `limit` of
+/// them, among at most `looked` that are looked at; and the number up to which it has looked, for the next page.
+///
+/// # Errors
+/// `Unavailable` when the database cannot be read.
+pub fn newest(
+    db: &Db,
+    workspace: &str,
+    before: u64,
+    (limit, looked): (usize, u64),
+    wanted: impl Fn(&Event) -> bool,
+) -> Result<(Vec<Event>, u64)> {
+    const STEP: u64 = 256;
+    let mut found = Vec::new();
+    let mut end = before;
+    let stop = before.saturating_sub(looked).max(1);
+    while end > stop {
+        let start = end.saturating_sub(STEP).max(stop);
+        let count = usize::try_from(end - start).unwrap_or(usize::MAX);
+        let page = events(db, workspace, start - 1, count)?;
+        for event in page.into_iter().rev().filter(|event| event.seq < end) {
+            if found.len() == limit {
+                return Ok((found, event.seq + 1));
+            }
+            if wanted(&event) {
+                found.push(event);
+            }
+        }
+        end = start;
+    }
+    Ok((found, end))
+}
+
+impl Event {
+    /// Its digest, which the next event names.
+    ///
+    /// # Errors
+    /// `Bug` when it cannot be encoded.
+    pub fn digest(&self) -> Result<[u8; 32]> {
+        Ok(*blake3::hash(&self.encode()?).as_bytes())
+    }
+}
+
 /// What a look along a chain found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Chain {
@@ -205,6 +248,28 @@ mod tests {
             .map(|event| event.target)
             .collect();
         assert_eq!(targets, ["b", "c"]);
+    }
+
+    #[test]
+    fn the_newest_come_first_and_pages_meet_without_a_gap() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let db = open(folder.path());
+        three(&db);
+        let page = |before, limit, looked| {
+            let (found, next) =
+                newest(&db, "ws_1", before, (limit, looked), |event| event.target != "b").expect("reads");
+            let targets: String = found.into_iter().map(|event| event.target).collect();
+            (targets, next)
+        };
+        assert_eq!(page(4, 10, 100), ("ca".to_owned(), 1));
+        assert_eq!(page(4, 1, 100), ("c".to_owned(), 3), "it stops where `b` stands");
+        assert_eq!(page(3, 1, 100), ("a".to_owned(), 1));
+        assert_eq!(
+            page(4, 10, 2),
+            ("c".to_owned(), 2),
+            "no more are looked at than allowed"
+        );
+        assert_eq!(page(1, 10, 100), (String::new(), 1));
     }
 
     #[test]

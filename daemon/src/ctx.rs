@@ -16,6 +16,7 @@ use crate::detect::{self, Detector};
 use crate::dispatch::Locks;
 use crate::index::{self, Trees};
 use crate::life::Life;
+use crate::maintenance::Mirrors;
 use crate::task::Shelf;
 use crate::workspace::Entered;
 use crate::workspace::config::{Config, Settings};
@@ -43,6 +44,8 @@ pub struct Ctx {
     pub trees: Arc<Trees>,
     /// The boards of tasks.
     pub boards: Shelf,
+    /// The mirrors of the audit trails.
+    pub mirrors: Mirrors,
 }
 
 impl Ctx {
@@ -77,6 +80,7 @@ impl Ctx {
             detector: Detector::new(),
             trees,
             boards: Shelf::new(|process| process::started(process.pid) == Some(process.start)),
+            mirrors: Mirrors::default(),
         })
     }
 

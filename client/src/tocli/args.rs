@@ -3,6 +3,7 @@
 //! Asked by `main`. One file per room turns its words into a request. What must stay true: a path becomes absolute
 //! here, with the caller's own working directory, and links are left as they are.
 
+pub(crate) mod audit;
 pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod daemon;
@@ -98,6 +99,8 @@ pub(crate) enum Command {
     Recall(context::Recall),
     /// Show a note no more; it can be brought back for 30 days
     Forget(context::Forget),
+    /// What was changed, by whom and when
+    Audit(Box<audit::Words>),
     /// The daemon itself
     #[command(subcommand)]
     Daemon(daemon::Words),
@@ -265,6 +268,7 @@ pub(crate) mod tests {
             Command::Remember(words) => words.question(&caller),
             Command::Recall(words) => words.question(&caller),
             Command::Forget(words) => words.question(&caller),
+            Command::Audit(words) => words.question(&caller),
             other => panic!("`{line}` asks the daemon nothing: {other:?}"),
         }
     }

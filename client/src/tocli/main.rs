@@ -155,6 +155,10 @@ fn run(cli: Cli, out: &mut Out, voice: &Voice) -> Result<(), End> {
             let who = (caller, words.whose.actor.as_deref());
             return verbs::context::run(options(&global)?, who, asked, (out, voice));
         }
+        Command::Audit(words) => {
+            let asked = (words.question(&caller)?, caller);
+            return verbs::maintenance::run(options(&global)?, asked, (out, voice));
+        }
         _ => return itself(command, &global, caller, (out, voice)),
     };
     let again = match &command {

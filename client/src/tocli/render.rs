@@ -8,6 +8,7 @@ pub(crate) mod context;
 mod daemon;
 mod detect;
 pub(crate) mod index;
+mod maintenance;
 mod migrate;
 mod role;
 pub(crate) mod task;
@@ -46,7 +47,7 @@ pub(crate) fn answer(out: &mut Out, voice: &Voice, answer: &Answer, wishes: Wish
         Answer::Decision(answer) => match *answer {},
         Answer::Context(answer) => context::answer(out, voice, answer),
         Answer::Agent(answer) => match *answer {},
-        Answer::Maintenance(answer) => match *answer {},
+        Answer::Maintenance(answer) => maintenance::answer(out, voice, answer),
     }
 }
 

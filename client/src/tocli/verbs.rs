@@ -4,6 +4,7 @@ pub(crate) mod complete;
 pub(crate) mod context;
 pub(crate) mod daemon;
 pub(crate) mod logs;
+pub(crate) mod maintenance;
 pub(crate) mod pages;
 pub(crate) mod setup;
 pub(crate) mod task;

@@ -23,6 +23,12 @@ impl Db {
         self.read(|sled| Ok(sled.get(space.key(key))?.map(|value| value.to_vec())))
     }
 
+    /// The number of the newest batch that was applied: as long as it stays, no record has changed. Waits for nothing.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.inner.sequence.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
     /// The record at `key`.
     ///
     /// # Errors

@@ -111,6 +111,8 @@ pub fn route(ctx: &Ctx, ask: &Ask, request: Request) -> Route {
 /// What the daemon does on its own, once a second, on the blocking pool.
 pub fn tick(ctx: &Ctx) {
     task::tick(ctx);
+    // The last: it writes into projects, where a mount may hang.
+    maintenance::tick(ctx);
 }
 
 /// What it does on its own once an hour, on the blocking pool.
@@ -121,6 +123,7 @@ pub fn hourly(ctx: &Ctx) {
     if let Err(error) = reboot::care(ctx) {
         tracing::warn!(%error, "the database was not backed up");
     }
+    maintenance::hourly(ctx);
 }
 
 /// From the cache where that cannot hang, else on the blocking pool.

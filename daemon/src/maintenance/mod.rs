@@ -1,16 +1,49 @@
 //! `maintenance`: the audit trail, export and import, and what keeps a workspace well.
 //!
-//! Asked by `dispatch`.
+//! Asked by `dispatch`, and by the daemon's own ticks. **Invariant**: the mirror of an audit trail is a function of the
+//! trail: it is brought up after commits, outside of any request, and never by looking.
 
-use proto::error::Result;
-use proto::maintenance::Call;
+pub mod mirror;
+pub mod rules;
+pub mod trail;
 
+use proto::error::{Error, Result};
+use proto::maintenance::{Call, Request};
+
+use crate::ctx::Ctx;
 use crate::dispatch::Desk;
+use crate::workspace;
+pub use mirror::{Care, Mirrors};
 
 /// The door.
 ///
 /// # Errors
-/// None yet: nothing can be asked.
-pub fn answer(_desk: &Desk<'_>, call: Call) -> Result<proto::Answer> {
-    match call.what {}
+/// What detection, the registry and the store say.
+pub fn answer(desk: &Desk<'_>, call: Call) -> Result<proto::Answer> {
+    let whole = proto::Request::Maintenance(Box::new(call));
+    workspace::in_house(desk, &whole, |house| {
+        let proto::Request::Maintenance(call) = &whole else {
+            return Err(Error::bug("a request came to a room that it does not belong to"));
+        };
+        let scope = workspace::scope(house, &call.at)?;
+        let answer = match &call.what {
+            Request::Audit {
+                filter,
+                limit,
+                cursor,
+            } => trail::page(desk.ctx, &scope, filter, (*limit, cursor.as_deref())),
+            Request::AuditVerify => trail::verified(house, &scope),
+        };
+        answer.map(proto::Answer::Maintenance)
+    })
+}
+
+/// Brings the mirrors up where there was a change. Once a second.
+pub fn tick(ctx: &Ctx) {
+    mirror::bring_up(ctx, Care::New);
+}
+
+/// Looks through all mirrors. Once an hour.
+pub fn hourly(ctx: &Ctx) {
+    mirror::bring_up(ctx, Care::All);
 }

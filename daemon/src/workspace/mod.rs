@@ -14,6 +14,7 @@ mod isolation;
 mod registry;
 pub mod role;
 pub mod rules;
+mod standing;
 pub mod store;
 mod template;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use self::door::scope;
 pub use self::entered::Entered;
 pub use self::folder::Folder;
 pub use self::registry::{Change, House, REGISTRY, WorkspaceScope};
+pub use self::standing::{Standing, standing};
 use crate::dispatch::Desk;
 
 /// One request of `workspace`, `config` or `role`.

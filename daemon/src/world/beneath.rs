@@ -59,6 +59,21 @@ fn gone(removed: rustix::io::Result<()>) -> io::Result<()> {
     }
 }
 
+/// Adds bytes to the end of a file of a known length; it is not synced.
+pub(super) fn append(root: &Path, relative: &Path, length: u64, bytes: &[u8]) -> io::Result<()> {
+    let (folder, name) = folder(root, relative, Missing::Refuse)?;
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let mut file = std::fs::File::from(openat(&folder, name, flags, Mode::empty())?);
+    let found = file.metadata()?;
+    if !found.is_file() || found.len() != length {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the file is not what it was",
+        ));
+    }
+    file.write_all(bytes)
+}
+
 /// Removes a file.
 pub(super) fn remove(root: &Path, relative: &Path) -> io::Result<()> {
     let (folder, name) = folder(root, relative, Missing::Refuse)?;
@@ -255,6 +270,20 @@ mod tests {
         assert!(error.to_string().contains("`link` is a symbolic link"), "{error}");
         assert!(remove(&root, Path::new("link/x")).is_err());
         assert_eq!(std::fs::read_dir(&other).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn only_a_file_of_the_known_length_grows_and_no_link_is_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = Path::new("f");
+        assert!(append(dir.path(), path, 0, b"x").is_err(), "it is not there");
+        write(dir.path(), path, b"one").unwrap();
+        append(dir.path(), path, 3, b"two").unwrap();
+        let error = append(dir.path(), path, 3, b"again").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        assert_eq!(std::fs::read(dir.path().join("f")).unwrap(), b"onetwo");
+        std::os::unix::fs::symlink("f", dir.path().join("link")).unwrap();
+        assert!(append(dir.path(), Path::new("link"), 6, b"x").is_err());
     }
 
     #[test]

@@ -134,6 +134,9 @@ pub trait World: Send + Sync {
     /// Writes a whole file beneath `root`, never through a link: draft, sync, rename, sync of the folder. Missing
     /// folders between are made (0700); the file is 0600.
     fn write(&self, root: &Path, relative: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// Adds bytes to the end of a file of `length` bytes beneath `root`, never through a link, and does not sync it; a
+    /// file of another length is an error of kind `InvalidData`, and nothing is written.
+    fn append(&self, root: &Path, relative: &Path, length: u64, bytes: &[u8]) -> io::Result<()>;
     /// Removes a file beneath `root`, never through a link.
     fn remove(&self, root: &Path, relative: &Path) -> io::Result<()>;
 }

@@ -155,6 +155,10 @@ impl World for OsWorld {
         beneath::write(root, relative, bytes)
     }
 
+    fn append(&self, root: &Path, relative: &Path, length: u64, bytes: &[u8]) -> io::Result<()> {
+        beneath::append(root, relative, length, bytes)
+    }
+
     fn remove(&self, root: &Path, relative: &Path) -> io::Result<()> {
         beneath::remove(root, relative)
     }

@@ -36,7 +36,7 @@ pub(crate) struct Common {
 }
 
 impl Common {
-    fn at(&self, caller: &Caller) -> Result<Which> {
+    pub(crate) fn at(&self, caller: &Caller) -> Result<Which> {
         match &self.workspace {
             Some(name) => Ok(Which::Named(name.clone())),
             None => self.at.from(caller).map(Which::At),

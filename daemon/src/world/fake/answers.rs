@@ -145,6 +145,18 @@ impl World for FakeWorld {
         Ok(())
     }
 
+    fn append(&self, root: &Path, relative: &Path, length: u64, bytes: &[u8]) -> io::Result<()> {
+        let path = root.join(relative);
+        let mut whole = self.enter(&path)?.node(&path)?.bytes.clone();
+        self.no_links(root, relative)?;
+        if whole.len() as u64 != length {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        whole.extend_from_slice(bytes);
+        self.file(&path, whole);
+        Ok(())
+    }
+
     fn remove(&self, root: &Path, relative: &Path) -> io::Result<()> {
         let path = root.join(relative);
         let mut inner = self.enter(&path)?;

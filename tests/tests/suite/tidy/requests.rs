@@ -48,6 +48,8 @@ fn command(room: &str, variant: &str) -> Vec<String> {
         ("daemon", "Reboots") => &["reboot", "history"],
         ("daemon", "LastReboot") => &["reboot", "status"],
         ("context", "Restore") => &["forget", "undo"],
+        ("maintenance", "Audit") => &["audit", "list"],
+        ("maintenance", "AuditVerify") => &["audit", "verify"],
         ("index" | "context", _) => return vec![word(variant)],
         _ => return vec![room.to_owned(), word(variant)],
     };

@@ -2,6 +2,7 @@
 
 mod answers;
 mod context;
+mod maintenance;
 mod requests;
 mod task;
 
@@ -98,6 +99,11 @@ pub fn samples() -> Vec<Sample> {
             .into_iter()
             .map(|(name, call)| ask(name, Request::Context(Box::new(call)))),
     );
+    all.extend(
+        maintenance::maintenance_requests()
+            .into_iter()
+            .map(|(name, call)| ask(name, Request::Maintenance(Box::new(call)))),
+    );
     all.push(client("ask/with-request-id", whole_ask()));
     all.push(client("cancel", ClientFrame::Cancel { id: 300 }));
     all.extend(
@@ -119,6 +125,17 @@ pub fn samples() -> Vec<Sample> {
             ServerFrame::Done { id: 7, answer },
         )
     }));
+    all.extend(
+        maintenance::maintenance_answers()
+            .into_iter()
+            .map(|(name, answer)| {
+                let answer = proto::Answer::Maintenance(answer);
+                server(
+                    &format!("maintenance::Answer/{name}"),
+                    ServerFrame::Done { id: 7, answer },
+                )
+            }),
+    );
     all.extend(
         items()
             .into_iter()

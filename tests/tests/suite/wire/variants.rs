@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use proto::{Kind, config, context, daemon, detect, index, message, migrate, role, task, workspace};
+use proto::{
+    Kind, config, context, daemon, detect, index, maintenance, message, migrate, role, task, workspace,
+};
 
 use super::samples::Message;
 
 /// Rooms that can be asked nothing yet. Whoever gives one its first request takes its name from this list.
-pub const TO_COME: [&str; 4] = ["Artifact", "Decision", "Agent", "Maintenance"];
+pub const TO_COME: [&str; 3] = ["Artifact", "Decision", "Agent"];
 
 /// Gives each enum the list of its variants and a value the name of its own.
 macro_rules! variants {
@@ -88,6 +90,9 @@ variants! {
     }
     context_requests, context_request: context::Request { Remember, Recall, Forget, Restore }
     context_answers, context_answer: context::Answer { Note, Notes }
+    maintenance_requests, maintenance_request: maintenance::Request { Audit, AuditVerify }
+    maintenance_answers, maintenance_answer: maintenance::Answer { Audit, AuditVerified }
+    mirror_states, mirror_state: maintenance::MirrorState { Whole, Behind, Missing, Differs, Unreadable }
     whiches, which: workspace::Which { At, Named }
     seeds, seed: workspace::Seed { Empty, Template, Existing }
     workspace_requests, workspace_request: workspace::Request {
@@ -146,7 +151,9 @@ fn of_request(value: &message::Request, seen: &mut BTreeSet<String>) {
             seen.insert(context_request(&call.what));
         }
         message::Request::Agent(call) => match call.what {},
-        message::Request::Maintenance(call) => match call.what {},
+        message::Request::Maintenance(call) => {
+            seen.insert(maintenance_request(&call.what));
+        }
     }
 }
 
@@ -253,6 +260,11 @@ fn of_answer(value: &message::Answer, seen: &mut BTreeSet<String>) {
             seen.insert(context_answer(inner));
         }
         message::Answer::Agent(inner) => match *inner {},
-        message::Answer::Maintenance(inner) => match *inner {},
+        message::Answer::Maintenance(inner) => {
+            seen.insert(maintenance_answer(inner));
+            if let maintenance::Answer::AuditVerified { mirror_state: of, .. } = inner {
+                seen.insert(mirror_state(of));
+            }
+        }
     }
 }

@@ -1,0 +1,108 @@
+//! The audit trail as a table or JSON.
+
+use std::io;
+
+use proto::RawPath;
+use proto::maintenance::{Answer, Event, MirrorState};
+use serde::Serialize;
+
+use super::{time, word};
+use crate::out::{Form, Out};
+use crate::quote::cell;
+use crate::voice::Voice;
+
+#[derive(Serialize)]
+struct Page<'a> {
+    events: &'a [Event],
+    next_cursor: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Verified<'a> {
+    whole: bool,
+    events: u64,
+    broken_at: Option<u64>,
+    head: &'a str,
+    mirror: Mirror<'a>,
+}
+
+#[derive(Serialize)]
+struct Mirror<'a> {
+    path: &'a RawPath,
+    state: MirrorState,
+    line: Option<u64>,
+}
+
+pub(super) fn answer(out: &mut Out, voice: &Voice, answer: &Answer) -> io::Result<()> {
+    match answer {
+        Answer::Audit { events, next_cursor } => {
+            let next_cursor = next_cursor.as_deref();
+            if out.form() == Form::Json {
+                return out.json(&Page { events, next_cursor });
+            }
+            let rows: Vec<[Vec<u8>; 6]> = events.iter().map(|event| row(out, event)).collect();
+            out.table(["SEQ", "TIME", "ACTOR", "OPERATION", "TARGET", "RECORDS"], &rows)?;
+            if let Some(cursor) = next_cursor {
+                voice.note(&format!("there are older ones: `--cursor {cursor}`"));
+            }
+            Ok(())
+        }
+        Answer::AuditVerified {
+            events,
+            broken_at,
+            head,
+            mirror,
+            mirror_state,
+            mirror_line,
+        } => {
+            let mirror = Mirror {
+                path: mirror,
+                state: *mirror_state,
+                line: *mirror_line,
+            };
+            verified(
+                out,
+                &Verified {
+                    whole: broken_at.is_none(),
+                    events: *events,
+                    broken_at: *broken_at,
+                    head,
+                    mirror,
+                },
+            )
+        }
+    }
+}
+
+fn row(out: &Out, event: &Event) -> [Vec<u8>; 6] {
+    [
+        event.seq.to_string().into_bytes(),
+        time(out, event.time),
+        cell(&event.actor),
+        cell(&event.op),
+        cell(&event.target),
+        event.count.to_string().into_bytes(),
+    ]
+}
+
+fn verified(out: &mut Out, found: &Verified<'_>) -> io::Result<()> {
+    if out.form() == Form::Json {
+        return out.json(found);
+    }
+    let trail = match found.broken_at {
+        None => "whole".to_owned(),
+        Some(seq) => format!("broken at event {seq}"),
+    };
+    let state = match found.mirror.line {
+        None => word(&found.mirror.state),
+        Some(line) => format!("{} from line {line} on", word(&found.mirror.state)),
+    };
+    let path = out.name(found.mirror.path);
+    out.pairs(&[
+        ("trail", cell(&trail)),
+        ("events", found.events.to_string().into_bytes()),
+        ("head", cell(found.head)),
+        ("mirror", cell(&state)),
+        ("file", path),
+    ])
+}
