@@ -82,22 +82,28 @@ static:
 install: static
 	$(STEP) 'install: programs into $(BINDIR)'
 	@mkdir -p '$(BINDIR)' '$(MANDIR)' '$(BASHDIR)' '$(ZSHDIR)' '$(FISHDIR)'
-	@for name in tod tocli; do \
+	@for name in tod tocli to-mcp; do \
 	  cp '$(RELEASE)'/$$name '$(BINDIR)'/.$$name.new && chmod 755 '$(BINDIR)'/.$$name.new && \
 	  mv '$(BINDIR)'/.$$name.new '$(BINDIR)'/$$name || exit 1; done
 	$(STEP) 'install: man pages and completions'
 	@'$(RELEASE)'/tocli man --dir '$(MANDIR)'
+	@'$(RELEASE)'/to-mcp --man > '$(MANDIR)'/to-mcp.1
 	@'$(RELEASE)'/tocli completions bash > '$(BASHDIR)'/tocli
 	@'$(RELEASE)'/tocli completions zsh > '$(ZSHDIR)'/_tocli
 	@'$(RELEASE)'/tocli completions fish > '$(FISHDIR)'/tocli.fish
+	@'$(RELEASE)'/to-mcp --completions bash > '$(BASHDIR)'/to-mcp
+	@'$(RELEASE)'/to-mcp --completions zsh > '$(ZSHDIR)'/_to-mcp
+	@'$(RELEASE)'/to-mcp --completions fish > '$(FISHDIR)'/to-mcp.fish
 	$(STEP) 'install: service units'
 	@PREFIX='$(PREFIX)' UNITDIR='$(UNITDIR)' AGENTS='$(AGENTS)' packaging/units.sh install
 
 uninstall:
 	$(STEP) 'uninstall: from $(PREFIX)'
 	@PREFIX='$(PREFIX)' UNITDIR='$(UNITDIR)' AGENTS='$(AGENTS)' packaging/units.sh uninstall
-	@rm -f '$(BINDIR)'/tod '$(BINDIR)'/tocli '$(MANDIR)'/tocli.1 '$(MANDIR)'/tocli-*.1 \
-	  '$(BASHDIR)'/tocli '$(ZSHDIR)'/_tocli '$(FISHDIR)'/tocli.fish
+	@rm -f '$(BINDIR)'/tod '$(BINDIR)'/tocli '$(BINDIR)'/to-mcp \
+	  '$(MANDIR)'/tocli.1 '$(MANDIR)'/tocli-*.1 '$(MANDIR)'/to-mcp.1 \
+	  '$(BASHDIR)'/tocli '$(ZSHDIR)'/_tocli '$(FISHDIR)'/tocli.fish \
+	  '$(BASHDIR)'/to-mcp '$(ZSHDIR)'/_to-mcp '$(FISHDIR)'/to-mcp.fish
 	@echo 'records, settings and project folders are as they were'
 
 clean:

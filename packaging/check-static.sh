@@ -2,7 +2,7 @@
 # Says what the release binaries are, and fails when one cannot run or, on Linux, is not static.
 # usage: RELEASE=<folder of the binaries> check-static.sh
 set -euo pipefail
-for name in tod tocli; do
+for name in tod tocli to-mcp; do
   binary=$RELEASE/$name
   version=$("$binary" --version </dev/null) || { echo "$binary does not run" >&2; exit 1; }
   linked='not checked on this system'

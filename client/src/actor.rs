@@ -38,6 +38,24 @@ pub fn actor(given: Option<&str>) -> Result<Option<String>> {
     }
 }
 
+/// The name of a session that lives exactly as long as this process: `word`, process id, start time. None where the system
+/// does not say.
+#[must_use]
+pub fn this_process(word: &str) -> Option<String> {
+    let pid = std::process::id();
+    Some(named(word, pid, look(pid)?.start))
+}
+
+fn named(word: &str, pid: u32, start: u64) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-');
+    let name: String = word
+        .chars()
+        .take(64)
+        .map(|letter| if plain(letter) { letter } else { '_' })
+        .collect();
+    format!("{name}[{pid}.{start}]")
+}
+
 /// What is known of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Process {
@@ -79,13 +97,7 @@ fn session(own: u32, look: &dyn Fn(u32) -> Option<Process>) -> Option<String> {
         pid = process.parent;
     }
     let (pid, process) = last?;
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-');
-    let name: String = process
-        .name
-        .chars()
-        .map(|letter| if plain(letter) { letter } else { '_' })
-        .collect();
-    Some(format!("{name}[{pid}.{}]", process.start))
+    Some(named(&process.name, pid, process.start))
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod sandbox;
 mod start;
 mod stop;
 mod systemd;
+pub mod time;
 
 use std::path::PathBuf;
 use std::process::Child;
@@ -26,7 +27,7 @@ use proto::hello::{Control, Hello, Welcome};
 use proto::places::Places;
 use proto::{Answer, Error, Item, Request, error::Result};
 
-pub use actor::actor;
+pub use actor::{actor, this_process};
 pub use ask::Ask;
 pub use caller::{absolute, here};
 pub use repeat::{only_reads, request_id};

@@ -14,6 +14,7 @@ pub mod daemon;
 pub mod deadline;
 pub mod git;
 pub mod load;
+pub mod mcp;
 pub mod namespace;
 pub mod process;
 pub mod skip;

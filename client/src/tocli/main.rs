@@ -16,7 +16,6 @@ mod quote;
 mod render;
 mod setup;
 mod talk;
-mod time;
 mod verbs;
 mod voice;
 mod watch;

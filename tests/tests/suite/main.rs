@@ -20,6 +20,7 @@ mod index;
 mod kill;
 mod life;
 mod manners;
+mod mcp;
 mod packaging;
 mod places;
 mod reboot;

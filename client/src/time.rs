@@ -1,6 +1,6 @@
 //! Times and durations as people write them.
 //!
-//! Asked by the words of `changes` and `watch`. What must stay true: a text that can be read in two ways is refused, and
+//! Asked by the words of `changes` and `watch`, and by the tool of changes. What must stay true: a text that can be read in two ways is refused, and
 //! so is a time to come.
 
 use std::time::Duration;
@@ -10,12 +10,18 @@ use jiff::{Span, Timestamp, Unit, Zoned};
 use proto::index::Since;
 
 /// A clock, a time ago or a time.
-pub(crate) fn since(text: &str) -> Result<Since, String> {
+///
+/// # Errors
+/// A sentence about what it is not.
+pub fn since(text: &str) -> Result<Since, String> {
     since_at(text, &Zoned::now())
 }
 
 /// A length of time.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+///
+/// # Errors
+/// A sentence about what it is not.
+pub fn duration(text: &str) -> Result<Duration, String> {
     let span = span(text).ok_or_else(|| "it is not a length of time, as `30s` or `5m` is".to_owned())?;
     let seconds = span.total((Unit::Second, jiff::SpanRelativeTo::days_are_24_hours()));
     let seconds = seconds.map_err(|error| error.to_string())?;

@@ -1,0 +1,288 @@
+//! Agents at work over `to-mcp`: two projects from one process, two vendors on one project, places, pages, failures.
+
+use serde_json::{Value, json};
+use tests::git;
+use tests::mcp::Shim;
+
+use super::bed;
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name]
+        .as_str()
+        .unwrap_or_else(|| panic!("no `{name}` in {value}"))
+}
+
+#[test]
+fn the_place_is_the_argument_else_the_roots_else_the_environment_else_the_process() {
+    let (bed, repo) = bed();
+    let _daemon = bed.start();
+    let places: Vec<std::path::PathBuf> = ["arg", "root", "env", "flag"]
+        .iter()
+        .map(|name| {
+            let place = bed.project(name);
+            git::init(&place);
+            place
+        })
+        .collect();
+    let root_of = |shim: &mut Shim, arguments: Value| {
+        let told = shim.tool("orchestrator_workspace", arguments).ok();
+        text(&told, "root").to_owned()
+    };
+    let path = |number: usize| places[number].to_str().expect("text").to_owned();
+    let mut command = bed.to_mcp(&[], &repo);
+    command.env("CLAUDE_PROJECT_DIR", &places[2]);
+    let mut shim = Shim::start(&mut command);
+    shim.roots = vec![format!("file://{}", path(1))];
+    shim.initialize("2025-11-25", "test", json!({ "roots": { "listChanged": true } }));
+    assert_eq!(root_of(&mut shim, json!({ "cwd": path(0) })), path(0));
+    assert_eq!(root_of(&mut shim, json!({})), path(1));
+    shim.roots = Vec::new();
+    shim.notify("notifications/roots/list_changed", json!({}));
+    assert_eq!(root_of(&mut shim, json!({})), path(2));
+    // The stateless revision has no roots that a server could ask for.
+    shim.roots = vec![format!("file://{}", path(1))];
+    shim.notify("notifications/roots/list_changed", json!({}));
+    shim.stateless("test");
+    assert_eq!(root_of(&mut shim, json!({})), path(2));
+    drop(shim);
+    let mut command = bed.to_mcp(&["--cwd", &path(3)], &repo);
+    command.env("CLAUDE_PROJECT_DIR", &places[2]);
+    let mut shim = Shim::start(&mut command);
+    shim.stateless("test");
+    assert_eq!(root_of(&mut shim, json!({})), path(3));
+    let mut shim = bed.shim(&[], &repo);
+    assert_eq!(root_of(&mut shim, json!({})), repo.to_str().expect("text"));
+}
+
+#[test]
+fn a_place_without_a_project_is_a_failure_with_what_to_do_and_makes_nothing() {
+    let (bed, _) = bed();
+    let _daemon = bed.start();
+    let mut shim = bed.shim(&[], &bed.home());
+    let missing = shim
+        .tool("orchestrator_tasks", json!({ "cwd": "/no/such/place" }))
+        .failed();
+    assert!(
+        missing.contains("/no/such/place") && missing.contains("\nnext: "),
+        "{missing}"
+    );
+    let system = shim
+        .tool(
+            "orchestrator_plan",
+            json!({ "action": "add", "title": "x", "cwd": "/etc" }),
+        )
+        .failed();
+    assert!(system.contains("\nnext: "), "{system}");
+    let unknown = shim
+        .tool("orchestrator_tasks", json!({ "actoin": "list" }))
+        .failed();
+    assert!(
+        unknown.contains("`actoin`") && unknown.contains("action"),
+        "{unknown}"
+    );
+}
+
+#[test]
+fn one_process_works_on_two_projects_and_nothing_crosses_over() {
+    let (bed, one) = bed();
+    let two = bed.project("two");
+    git::init(&two);
+    let _daemon = bed.start();
+    let mut shim = bed.shim(&[], &bed.work());
+    let places = [one.to_str().expect("text"), two.to_str().expect("text")];
+    let mut made: Vec<Vec<String>> = vec![Vec::new(), Vec::new()];
+    for (number, cwd) in places.iter().enumerate() {
+        let plan = json!({
+            "title": format!("Project {number}"),
+            "tasks": [
+                { "name": "a", "title": format!("First of {number}"), "specialist": "coder" },
+                { "name": "b", "title": format!("Second of {number}"), "after": ["a"] },
+            ],
+        });
+        let planned = shim
+            .tool("orchestrator_plan", json!({ "cwd": cwd, "plan": plan }))
+            .ok();
+        assert_eq!(text(&planned, "root"), *cwd);
+        made[number].push(text(&planned, "task_id").to_owned());
+    }
+    // In turns, as an agent with two windows would.
+    for step in 0..2 {
+        for (number, cwd) in places.iter().enumerate() {
+            let next = shim
+                .tool("orchestrator_next", json!({ "cwd": cwd, "claim": true }))
+                .ok();
+            assert!(text(&next, "title").ends_with(&format!("of {number}")), "{next}");
+            assert_eq!(next["others"], 0, "the other waits for it, or is done");
+            let id = text(&next, "task_id").to_owned();
+            let prompt = shim.tool(
+                "orchestrator_tasks",
+                json!({ "cwd": cwd, "action": "execute", "task": id }),
+            );
+            assert!(prompt.text.contains(&format!("of {number}")), "{}", prompt.text);
+            if step == 1 {
+                assert!(
+                    prompt.text.contains(&format!("done in {number}")),
+                    "the result before it: {}",
+                    prompt.text
+                );
+            }
+            assert!(
+                !prompt.text.contains(&format!("of {}", 1 - number)),
+                "{}",
+                prompt.text
+            );
+            let done =
+                json!({ "cwd": cwd, "action": "complete", "task": id, "text": format!("done in {number}") });
+            let done = shim.tool("orchestrator_task", done).ok();
+            assert_eq!(done["status"], "completed");
+            assert_eq!(text(&done, "root"), *cwd);
+            made[number].push(id);
+        }
+    }
+    for (number, cwd) in places.iter().enumerate() {
+        let top = &made[number][0];
+        let report = shim
+            .tool(
+                "orchestrator_tasks",
+                json!({ "cwd": cwd, "action": "synthesize", "task": top }),
+            )
+            .ok();
+        assert_eq!(report["done"].as_array().map(Vec::len), Some(2), "{report}");
+        assert_eq!(report["finished"], true);
+        for foreign in &made[1 - number] {
+            let stranger = json!({ "cwd": cwd, "action": "show", "task": foreign });
+            let refused = shim.tool("orchestrator_tasks", stranger).failed();
+            assert!(refused.contains(foreign.as_str()), "{refused}");
+        }
+    }
+    assert!(shim.end().is_empty());
+}
+
+#[test]
+fn two_vendors_hold_different_tasks_and_one_takes_over_from_the_other() {
+    let (bed, repo) = bed();
+    let _daemon = bed.start();
+    let mut one = Shim::start(&mut bed.to_mcp(&[], &repo));
+    one.initialize("2025-11-25", "vendor one", json!({}));
+    let mut two = Shim::start(&mut bed.to_mcp(&[], &repo));
+    two.stateless("vendor-two");
+    let plan = json!({ "plan": { "title": "T", "tasks": [{ "title": "A" }, { "title": "B" }] } });
+    one.tool("orchestrator_plan", plan).ok();
+    let first = one.tool("orchestrator_next", json!({ "claim": true })).ok();
+    let second = two.tool("orchestrator_next", json!({ "claim": true })).ok();
+    assert_ne!(first["task_id"], second["task_id"]);
+    let holder = text(&first["claim"], "actor").to_owned();
+    assert_eq!(holder.split('[').next(), Some("vendor_one"), "{holder}");
+    assert!(
+        holder.contains(&format!("[{}.", one.pid())),
+        "a claim lives as long as its shim: {holder}"
+    );
+    let id = text(&first, "task_id").to_owned();
+    one.tool(
+        "orchestrator_task",
+        json!({ "action": "note", "task": id, "text": "half done" }),
+    )
+    .ok();
+    let refused = two
+        .tool("orchestrator_task", json!({ "action": "start", "task": id }))
+        .failed();
+    assert!(refused.contains(&holder), "{refused}");
+    one.kill();
+    let taken = two
+        .tool(
+            "orchestrator_task",
+            json!({ "action": "start", "task": id, "force": true }),
+        )
+        .ok();
+    assert!(
+        text(&taken["claim"], "actor").starts_with("vendor-two["),
+        "{taken}"
+    );
+    let seen = two
+        .tool("orchestrator_tasks", json!({ "action": "show", "task": id }))
+        .ok();
+    assert_eq!(seen["notes"][0]["text"], "half done");
+}
+
+#[test]
+fn lists_come_in_pages_that_hold_everything_once() {
+    let (bed, repo) = bed();
+    let _daemon = bed.start();
+    for number in 0..250 {
+        std::fs::write(repo.join(format!("file {number:03}")), "x").expect("written");
+    }
+    let mut shim = bed.shim(&[], &repo);
+    let titles: Vec<Value> = (0..120)
+        .map(|number| json!({ "title": format!("T{number}") }))
+        .collect();
+    shim.tool(
+        "orchestrator_plan",
+        json!({ "plan": { "title": "Many", "tasks": titles } }),
+    )
+    .ok();
+    let mut all = |name: &str, list: &str, arguments: Value| {
+        let mut seen = Vec::new();
+        let mut cursor = Value::Null;
+        loop {
+            let mut arguments = arguments.clone();
+            arguments["cursor"] = cursor;
+            let page = shim.tool(name, arguments).ok();
+            let entries = page[list].as_array().expect("a list").clone();
+            assert!(!entries.is_empty());
+            seen.extend(entries);
+            cursor = page["next_cursor"].clone();
+            if cursor.is_null() {
+                return seen;
+            }
+        }
+    };
+    let tasks = all("orchestrator_tasks", "tasks", json!({ "limit": 50 }));
+    assert_eq!(tasks.len(), 121);
+    let mut files: Vec<String> = all(
+        "orchestrator_changes",
+        "files",
+        json!({ "action": "files", "limit": 60 }),
+    )
+    .iter()
+    .map(|file| file.as_str().expect("a name").to_owned())
+    .collect();
+    assert_eq!(files.len(), 250);
+    files.dedup();
+    assert_eq!(files.len(), 250, "each once");
+}
+
+#[test]
+fn a_long_call_tells_how_far_it_has_come() {
+    let (bed, repo) = bed();
+    let _daemon = bed.start();
+    let mut shim = bed.shim(&[], &repo);
+    let clock = shim
+        .tool("orchestrator_changes", json!({ "action": "clock" }))
+        .ok();
+    let id = shim.begin(
+        "tools/call",
+        json!({
+            "name": "orchestrator_changes",
+            "arguments": { "since": clock["clock"], "wait_s": 600 },
+            "_meta": { "progressToken": "p" },
+        }),
+    );
+    let mut last = -1.0;
+    for _ in 0..2 {
+        let told = shim.wait("progress", |message| {
+            message["method"] == "notifications/progress"
+        });
+        assert_eq!(told["params"]["progressToken"], "p");
+        let now = told["params"]["progress"].as_f64().expect("a number");
+        assert!(now > last, "{told}");
+        last = now;
+    }
+    std::fs::write(repo.join("new"), "x").expect("written");
+    let told = tests::mcp::told(&shim.answer(&json!(id))).ok();
+    assert_eq!(told["changes"][0]["path"], "new");
+    // A wait that is over says how it stands.
+    let none = json!({ "since": told["clock"], "wait_s": 1 });
+    let told = shim.tool("orchestrator_changes", none).ok();
+    assert_eq!(told["changes"], json!([]), "{told}");
+    assert!(shim.end().is_empty());
+}
