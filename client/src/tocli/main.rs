@@ -28,7 +28,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
-use client::{Client, Options, Start};
+use client::{Client, Options, Start, time};
 use proto::{Answer, Caller, Error, Kind, workspace};
 
 use args::{Cli, Command, Global, Question};

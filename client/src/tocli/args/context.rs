@@ -10,7 +10,7 @@ use proto::{Caller, RawPath, error::Result};
 
 use super::task::given;
 use super::{Question, absolute, from_here};
-use client::time;
+use crate::time;
 
 /// Whose notes, and who asks. `--path` is what a note is about, so the project is that of the working directory.
 #[derive(Args, Clone, Debug, Default)]

@@ -7,7 +7,7 @@ use proto::index::{self, Since, Sync};
 use proto::{Caller, Request, error::Result};
 
 use super::{Question, Where};
-use client::time;
+use crate::time;
 
 /// Whether to wait for what the file system has still to tell.
 #[derive(Args, Debug)]

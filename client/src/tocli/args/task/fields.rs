@@ -11,7 +11,7 @@ use proto::task::{
 use proto::{Error, error::Result};
 
 use super::{Changed, Common};
-use client::time;
+use crate::time;
 
 /// The text of a file, or of standard input for `-`; at most `limit` bytes.
 pub(super) fn text_of(path: &Path, limit: usize) -> Result<String> {
