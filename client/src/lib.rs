@@ -14,6 +14,7 @@ mod guard;
 mod link;
 mod repeat;
 mod sandbox;
+mod spool;
 mod start;
 mod stop;
 mod systemd;
@@ -25,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use proto::hello::{Control, Hello, Welcome};
 use proto::places::Places;
-use proto::{Answer, Error, Item, Request, error::Result};
+use proto::{Answer, Error, Item, Kind, Request, error::Result};
 
 pub use actor::{actor, this_process};
 pub use ask::Ask;
@@ -143,6 +144,7 @@ pub struct Client {
     last_id: u64,
     /// A daemon that we started is our child: it is reaped when it has ended, so that none stays behind as a zombie.
     child: Option<Child>,
+    hindered: Option<Error>,
 }
 
 impl Client {
@@ -155,7 +157,14 @@ impl Client {
             link: None,
             last_id: 0,
             child: None,
+            hindered: None,
         }
+    }
+
+    /// Why the last answer came by way of files and not over the socket; none when it did not.
+    #[must_use]
+    pub fn hindered(&self) -> Option<&Error> {
+        self.hindered.as_ref()
     }
 
     /// A client that has reached the daemon, starting it where [`Options::start`] allows.
@@ -215,6 +224,11 @@ impl Client {
         loop {
             let asked = Instant::now();
             let (why, heard) = match self.exchange(&bytes, (id, ask.deadline), listener) {
+                Ok(Err(error)) if error.kind == Kind::Sandbox => {
+                    let answer = spool::ask(ask, (id, &bytes), listener);
+                    self.hindered = answer.is_some().then(|| error.clone());
+                    return answer.unwrap_or(Err(error));
+                }
                 Ok(answer) => return answer,
                 Err(broken) => broken,
             };

@@ -23,6 +23,7 @@ pub mod migrate;
 pub mod path;
 pub mod places;
 pub mod role;
+pub mod spool;
 pub mod task;
 pub mod workspace;
 

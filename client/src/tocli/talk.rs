@@ -6,7 +6,7 @@
 use std::io;
 use std::time::Duration;
 
-use client::{Ask, Client, GoOn, Listener};
+use client::{Ask, Client, GoOn, Listener, Options};
 use proto::index::Change;
 use proto::{Answer, Caller, Error, Item, Kind, RawPath, error::Result};
 
@@ -88,6 +88,25 @@ pub(crate) fn closed() -> Error {
     Error::new(Kind::Cancelled, "standard output was closed")
 }
 
+/// Asks for an answer in one piece.
+pub(crate) fn whole(options: Options, ask: &Ask, voice: &Voice) -> Result<Answer> {
+    let mut client = Client::new(options);
+    let answer = client.call(ask);
+    hindered(&client, voice);
+    answer
+}
+
+/// Says what stood in the way of an answer that came all the same.
+pub(crate) fn hindered(client: &Client, voice: &Voice) {
+    if let Some(error) = client.hindered() {
+        let next = error.next.as_deref().unwrap_or_default();
+        voice.warn(&format!(
+            "asked through files, which is slower: {}; {next}",
+            error.what
+        ));
+    }
+}
+
 /// Asks and shows.
 pub(crate) fn answer(
     client: &mut Client,
@@ -107,6 +126,7 @@ pub(crate) fn answer(
     };
     let answer = client.call_streaming(&ask, &mut hearing);
     hearing.progress.clear();
+    hindered(client, voice);
     if let Some(error) = hearing.broken {
         return Err(End::Output(error));
     }

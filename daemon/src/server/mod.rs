@@ -9,6 +9,7 @@ mod connection;
 mod sink;
 #[cfg(test)]
 mod slow;
+pub mod spool;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;

@@ -14,6 +14,7 @@ mod isolation;
 mod registry;
 pub mod role;
 pub mod rules;
+pub mod spool;
 mod standing;
 pub mod store;
 mod template;

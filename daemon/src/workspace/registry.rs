@@ -15,6 +15,7 @@ use super::Entered;
 use super::config::{Config, Project, Settings, Storage};
 use super::folder::Folder;
 use super::rules::{self, Identity, Seen, Verdict};
+use super::spool;
 use super::store::{self, Row, Tree};
 use crate::db::{Batch, Db};
 use crate::world::{FileKind, World};
@@ -226,6 +227,7 @@ impl House<'_> {
         let identity = identity(self.world, &scope.tree)?;
         scope.folder.make(self.world, &row, identity)?;
         store::put_used(batch, &scope.id);
+        spool::ready(self.world, self.db, batch, scope)?;
         Ok(row)
     }
 
@@ -235,7 +237,7 @@ impl House<'_> {
     /// As [`House::claim`].
     pub fn claim_once(&self, batch: &mut Batch, scope: &WorkspaceScope) -> Result<()> {
         match store::is_used(self.db, &scope.id)? {
-            true => Ok(()),
+            true => spool::ready(self.world, self.db, batch, scope),
             false => self.claim(batch, scope).map(drop),
         }
     }

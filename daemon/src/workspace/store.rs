@@ -201,6 +201,7 @@ pub fn erase(db: &Db, batch: &mut Batch, id: &str) -> Result<()> {
     for pair in db.scan(SPACE, &tree_prefix(id)) {
         batch.delete(SPACE, &pair?.0);
     }
+    super::spool::erase(batch, id);
     batch.delete(SPACE, &used_key(id));
     batch.delete(SPACE, &row_key(id));
     Ok(())

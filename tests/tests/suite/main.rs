@@ -26,6 +26,7 @@ mod places;
 mod reboot;
 mod role;
 mod setup;
+mod spool;
 mod stale;
 mod start;
 mod store;

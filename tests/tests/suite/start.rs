@@ -291,7 +291,7 @@ assert libc.prctl(22, 2, filter) == 0, ctypes.get_errno()
 os.execv(sys.argv[1], sys.argv[1:])";
 
 /// The system's own, where there is one: others may be scripts that need more of an environment.
-fn python() -> &'static str {
+pub(crate) fn python() -> &'static str {
     match Path::new("/usr/bin/python3").exists() {
         true => "/usr/bin/python3",
         false => "python3",
@@ -367,7 +367,7 @@ fn an_idle_daemon_that_was_started_on_demand_ends_by_itself() {
 
 /// A filter by which `connect` is not permitted, as agents' sandboxes have one: load the number of the call, compare,
 /// give EPERM or go on.
-const NO_CONNECT: &str = "import ctypes, os, platform, struct, sys
+pub(crate) const NO_CONNECT: &str = "import ctypes, os, platform, struct, sys
 libc = ctypes.CDLL(None, use_errno=True)
 call = {'x86_64': 42, 'aarch64': 203}[platform.machine()]
 code = b''.join(struct.pack('HBBI', *step) for step in
@@ -378,13 +378,21 @@ assert libc.prctl(38, 1, 0, 0, 0) == 0
 assert libc.prctl(22, 2, filter) == 0, ctypes.get_errno()
 os.execv(sys.argv[1], sys.argv[1:])";
 
+/// Whether calls can be filtered here; says so when not.
+pub(crate) fn filters(bed: &Bed) -> bool {
+    let mut probe = bed.command(python());
+    probe.args(["-c", NO_CONNECT, "/bin/true"]).stderr(Stdio::null());
+    let works = probe.status().is_ok_and(|status| status.success());
+    if !works {
+        skip("userns", "system calls cannot be filtered here");
+    }
+    works
+}
+
 #[test]
 fn a_refused_socket_ends_with_the_setting_of_the_agent_that_runs() {
     let (bed, python) = (Bed::new(), python());
-    let mut probe = bed.command(python);
-    probe.args(["-c", NO_CONNECT, "/bin/true"]).stderr(Stdio::null());
-    if !probe.status().is_ok_and(|status| status.success()) {
-        skip("userns", "system calls cannot be filtered here");
+    if !filters(&bed) {
         return;
     }
     started(&bed);

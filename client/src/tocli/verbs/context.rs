@@ -1,6 +1,6 @@
 //! `tocli remember`, `recall` and `forget`: who asks is found out here, and the answer shown.
 
-use client::{Client, Options};
+use client::Options;
 use proto::{Answer, Caller, Error};
 
 use crate::args::Question;
@@ -21,7 +21,7 @@ pub(crate) fn run(
         actor: client::actor(actor)?,
         ..caller
     };
-    match Client::new(options).call(&talk::ask(question, caller))? {
+    match talk::whole(options, &talk::ask(question, caller), voice)? {
         Answer::Context(answer) => Ok(context::answer(out, voice, &answer)?),
         _ => Err(End::Failed(Error::bug("the answer is of another room"))),
     }

@@ -2,7 +2,7 @@
 //!
 //! What must stay true: a mutation carries the request id that was given, or one of its own.
 
-use client::{Client, Options};
+use client::Options;
 use proto::{Answer, Caller, Error};
 
 use crate::args::Question;
@@ -24,7 +24,7 @@ pub(crate) fn run(
         actor: client::actor(actor)?,
         ..caller
     };
-    let answer = Client::new(options).call(&talk::ask(question, caller))?;
+    let answer = talk::whole(options, &talk::ask(question, caller), voice)?;
     match answer {
         Answer::Task(answer) => Ok(task::answer(out, voice, &answer, fields)?),
         _ => Err(End::Failed(Error::bug("the answer is not about tasks"))),
