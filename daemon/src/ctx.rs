@@ -11,6 +11,7 @@ use proto::Caller;
 use proto::error::Result;
 use proto::places::Places;
 
+use crate::context::{self, Book};
 use crate::db::{self, Db};
 use crate::detect::{self, Detector};
 use crate::dispatch::Locks;
@@ -46,6 +47,8 @@ pub struct Ctx {
     pub boards: Shelf,
     /// The mirrors of the audit trails.
     pub mirrors: Mirrors,
+    /// The open sessions of all actors.
+    pub sessions: Book,
 }
 
 impl Ctx {
@@ -69,6 +72,9 @@ impl Ctx {
         }
         let config = Config::new(&places);
         let trees = Trees::new(watching(&config.settings(&*world, None, &[]), &places))?;
+        let boards = Shelf::new(|process| process::started(process.pid) == Some(process.start));
+        let sessions = Book::load(&opened.db)?;
+        context::declare(&sessions, &boards);
         Ok(Self {
             world,
             config,
@@ -79,8 +85,9 @@ impl Ctx {
             locks: Locks::default(),
             detector: Detector::new(),
             trees,
-            boards: Shelf::new(|process| process::started(process.pid) == Some(process.start)),
             mirrors: Mirrors::default(),
+            boards,
+            sessions,
         })
     }
 
@@ -123,6 +130,7 @@ impl Ctx {
     /// What could not be saved.
     pub fn close(&self) -> Result<()> {
         self.trees.stop();
+        context::close(self);
         self.db.close()
     }
 }

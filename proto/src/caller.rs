@@ -47,6 +47,13 @@ impl Caller {
             .map(|(_, value)| value)
     }
 
+    /// The caller's name: as given, else as `TO_ACTOR` has it.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        let named = || std::str::from_utf8(self.var("TO_ACTOR")?.as_bytes()).ok();
+        self.actor.as_deref().or_else(named)
+    }
+
     /// Whether a variable may travel with a request: the listed ones and configuration by `TO_<SECTION>_<KEY>`.
     #[must_use]
     pub fn carries(name: &str) -> bool {

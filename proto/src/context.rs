@@ -69,6 +69,62 @@ pub struct Wanted {
     pub gone: bool,
 }
 
+/// How a session began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Begun {
+    /// With the actor's first call.
+    Itself,
+    /// By `session start`.
+    Said,
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// By `session end`, or by the start of another.
+    Said,
+    /// Nobody called for half an hour.
+    Silence,
+}
+
+/// One stretch of an actor's work in a workspace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// `session_<8 hex>`.
+    #[serde(rename = "session_id")]
+    pub id: String,
+    /// Whose.
+    pub actor: String,
+    /// What it was called.
+    pub name: Option<String>,
+    /// What `next` takes tasks for first.
+    pub specialists: Vec<String>,
+    /// How it began.
+    pub begun: Begun,
+    /// Nanoseconds since 1970 UTC.
+    pub started: i64,
+    /// Of the last call, nanoseconds since 1970 UTC.
+    pub seen: i64,
+    /// When it ended, nanoseconds since 1970 UTC; none while it lasts.
+    pub ended: Option<i64>,
+    /// How it ended.
+    pub by: Option<Ended>,
+    /// The checkout of its first call.
+    pub tree: Option<RawPath>,
+}
+
+/// What has a beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Of {
+    /// A session.
+    Session,
+    /// A task.
+    Task,
+}
+
 /// What can be asked, of one workspace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
@@ -102,6 +158,32 @@ pub enum Request {
         /// Its id.
         id: String,
     },
+    /// Begin a session, or give the one that began by itself a name and specialists.
+    SessionStart {
+        /// What to call it.
+        name: Option<String>,
+        /// What `next` is to take tasks for first.
+        specialists: Vec<String>,
+    },
+    /// End one.
+    SessionEnd {
+        /// Its id; none for the caller's own.
+        id: Option<String>,
+    },
+    /// A page of sessions, the newest first.
+    SessionList {
+        /// Only those that last.
+        open: bool,
+        /// At most so many, 1 to [`MAX_PAGE`].
+        limit: u32,
+        /// The `next_cursor` of the page before.
+        cursor: Option<String>,
+    },
+    /// When a session or a task began.
+    Moment {
+        /// Its id.
+        of: String,
+    },
 }
 
 /// What is answered.
@@ -123,6 +205,27 @@ pub enum Answer {
         /// Asks for the next page; none after the last.
         next_cursor: Option<String>,
     },
+    /// To every request about one session.
+    Session {
+        /// As it is now.
+        session: Box<Session>,
+        /// What its owner should know of the workspace, a sentence each.
+        warnings: Vec<String>,
+    },
+    /// To [`Request::SessionList`].
+    Sessions {
+        /// A page.
+        sessions: Vec<Session>,
+        /// Asks for the next page; none after the last.
+        next_cursor: Option<String>,
+    },
+    /// To [`Request::Moment`].
+    Moment {
+        /// What was found under that id.
+        of: Of,
+        /// Nanoseconds since 1970 UTC.
+        time: i64,
+    },
 }
 
 impl Request {
@@ -130,8 +233,12 @@ impl Request {
     #[must_use]
     pub fn changes(&self) -> bool {
         match self {
-            Self::Remember(_) | Self::Forget { .. } | Self::Restore { .. } => true,
-            Self::Recall { .. } => false,
+            Self::Remember(_)
+            | Self::Forget { .. }
+            | Self::Restore { .. }
+            | Self::SessionStart { .. }
+            | Self::SessionEnd { .. } => true,
+            Self::Recall { .. } | Self::SessionList { .. } | Self::Moment { .. } => false,
         }
     }
 }

@@ -91,6 +91,9 @@ pub(crate) enum Command {
     Task(task::Words),
     /// The best task that is ready
     Next(task::NextWords),
+    /// Stretches of an actor's work: they begin with its first call
+    #[command(subcommand, alias = "sessions")]
+    Session(context::Session),
     /// Keep a short note about this project
     #[command(visible_alias = "rem")]
     Remember(context::Remember),
@@ -257,7 +260,7 @@ pub(crate) mod tests {
             Command::Detect(words) => words.question(&caller),
             Command::Files(words) => words.question(&caller),
             Command::Clock(words) => words.question(&caller),
-            Command::Changes(words) => words.question(&caller),
+            Command::Changes(words) => words.question(&caller, &words.since().expect("no id")),
             Command::Watch(words) => words.question(&caller),
             Command::Workspace(words) => words.question(&caller),
             Command::Config(words) => words.question(&caller),
@@ -265,6 +268,7 @@ pub(crate) mod tests {
             Command::Migrate(words) => Ok(words.question()),
             Command::Task(words) => words.question(&caller),
             Command::Next(words) => words.question(&caller),
+            Command::Session(words) => words.question(&caller),
             Command::Remember(words) => words.question(&caller),
             Command::Recall(words) => words.question(&caller),
             Command::Forget(words) => words.question(&caller),

@@ -100,6 +100,7 @@ fn run(cli: Cli, out: &mut Out, voice: &Voice) -> Result<(), End> {
     let Cli { global, command } = cli;
     let caller = client::here();
     let mut manner = Manner::default();
+    let mut again = None;
     let question = match &command {
         Command::Detect(words) => words.question(&caller)?,
         Command::Files(words) => {
@@ -109,7 +110,16 @@ fn run(cli: Cli, out: &mut Out, voice: &Voice) -> Result<(), End> {
             words.question(&caller)?
         }
         Command::Clock(words) => words.question(&caller)?,
-        Command::Changes(words) => words.question(&caller)?,
+        Command::Changes(words) => {
+            let since = match words.since() {
+                Ok(since) => since,
+                Err(id) => {
+                    verbs::context::begun(options(&global)?, &caller, (words.at(&caller)?, id), voice)?
+                }
+            };
+            again = words.after_timeout(&caller, &since)?;
+            words.question(&caller, &since)?
+        }
         Command::Watch(words) => {
             let question = words.question(&caller)?;
             let mut client = Client::new(options(&global)?);
@@ -139,20 +149,8 @@ fn run(cli: Cli, out: &mut Out, voice: &Voice) -> Result<(), End> {
             let (question, actor) = (words.question(&caller)?, words.common.actor.as_deref());
             return verbs::task::run(options(&global)?, (caller, actor), question, &[], (out, voice));
         }
-        Command::Remember(words) => {
-            let asked = words.question(&caller)?;
-            let who = (caller, words.whose.actor.as_deref());
-            return verbs::context::run(options(&global)?, who, asked, (out, voice));
-        }
-        Command::Recall(words) => {
-            let asked = words.question(&caller)?;
-            let who = (caller, words.whose.actor.as_deref());
-            return verbs::context::run(options(&global)?, who, asked, (out, voice));
-        }
-        Command::Forget(words) => {
-            let asked = words.question(&caller)?;
-            let who = (caller, words.whose.actor.as_deref());
-            return verbs::context::run(options(&global)?, who, asked, (out, voice));
+        Command::Session(_) | Command::Remember(_) | Command::Recall(_) | Command::Forget(_) => {
+            return verbs::context::run(options(&global)?, caller, &command, (out, voice));
         }
         Command::Audit(words) => {
             let asked = (words.question(&caller)?, caller);
@@ -160,12 +158,7 @@ fn run(cli: Cli, out: &mut Out, voice: &Voice) -> Result<(), End> {
         }
         _ => return itself(command, &global, caller, (out, voice)),
     };
-    let again = match &command {
-        Command::Changes(words) => words
-            .after_timeout(&caller)?
-            .map(|question| (question, caller.clone())),
-        _ => None,
-    };
+    let again = again.map(|question| (question, caller.clone()));
     let answer = match (ask(&global, (question, caller), (out, voice), manner), again) {
         (Err(End::Failed(error)), Some(again)) if error.kind == Kind::Cancelled => {
             ask(&global, again, (out, voice), manner)?

@@ -4,8 +4,11 @@
 //! and [`store::Notes::put`] to put one back. **Invariant**: what was forgotten can be brought back for as long as the
 //! answer said.
 
+mod book;
 mod notes;
 pub mod rules;
+pub mod session;
+mod sessions;
 pub mod store;
 
 use std::path::Path;
@@ -19,6 +22,7 @@ use crate::db::Batch;
 use crate::dispatch::Desk;
 use crate::task::{self, store::Tasks};
 use crate::workspace;
+pub use book::Book;
 use store::{Memory, Notes};
 
 /// The workspace that a request speaks of, who asks, and when.
@@ -55,6 +59,8 @@ pub fn answer(desk: &Desk<'_>, call: Call) -> Result<proto::Answer> {
             return Err(Error::bug("a request came to a room that it does not belong to"));
         };
         let scope = workspace::scope(house, &call.at)?;
+        // Also of this very call, so that it begins no session after it has ended one.
+        sessions::note_visits(desk.ctx);
         let place = Place {
             ctx: desk.ctx,
             desk,
@@ -62,7 +68,7 @@ pub fn answer(desk: &Desk<'_>, call: Call) -> Result<proto::Answer> {
             tree: scope.tree(),
             enter: &|batch: &mut Batch| house.claim_once(batch, &scope),
             warnings: scope.warnings(),
-            actor: task::who::actor(desk.ask.caller.actor.as_deref())?,
+            actor: task::who::actor(desk.ask.caller.name())?,
             now: desk.ctx.world.now(),
         };
         let read = match &call.what {
@@ -74,6 +80,14 @@ pub fn answer(desk: &Desk<'_>, call: Call) -> Result<proto::Answer> {
                 limit,
                 cursor,
             } => notes::recall(&place, wanted, (*limit, cursor.as_deref())),
+            Request::SessionStart { name, specialists } => {
+                return sessions::start(&place, &whole, (name.as_deref(), specialists));
+            }
+            Request::SessionEnd { id } => return sessions::end(&place, &whole, id.as_deref()),
+            Request::SessionList { open, limit, cursor } => {
+                sessions::list(&place, *open, (*limit, cursor.as_deref()))
+            }
+            Request::Moment { of } => sessions::moment(&place, of),
         };
         read.map(proto::Answer::Context)
     })
@@ -104,6 +118,29 @@ fn changed(
             warnings: place.warnings.to_vec(),
         }))
     })
+}
+
+/// A name of the caller's, short enough for an error.
+fn name_of(given: &str) -> String {
+    given.chars().take(64).flat_map(char::escape_debug).collect()
+}
+
+/// The shelf of boards learns what the actors of open sessions take tasks for first.
+pub fn declare(sessions: &Book, boards: &task::Shelf) {
+    for (workspace, session) in sessions.all() {
+        boards.prefer(&workspace, &session.actor, session.specialists);
+    }
+}
+
+/// What the daemon does on its own, once a second.
+pub fn tick(ctx: &Ctx) {
+    sessions::tick(ctx);
+}
+
+/// The last calls of all actors are written down, before the database is closed.
+pub fn close(ctx: &Ctx) {
+    sessions::note_visits(ctx);
+    sessions::write(ctx, true);
 }
 
 /// What the daemon does on its own, once an hour.

@@ -9,11 +9,13 @@ use proto::context::{Answer, NewNote, Note, Wanted};
 use proto::error::{Error, Result};
 
 use super::rules::{self, Cursor};
-use super::store::{self, Memory, Notes};
+use super::session;
+use super::store::{Memory, Notes};
 use super::{Place, changed};
 use crate::ctx::Ctx;
 use crate::db::Batch;
 use crate::dispatch::hold;
+use crate::workspace;
 
 /// The most bytes of the notes of one answer, so that it fits into a frame.
 const MAX_BYTES: usize = 700 << 10;
@@ -42,13 +44,8 @@ pub(super) fn remember(place: &Place<'_>, whole: &proto::Request, new: &NewNote)
     tags.sort();
     tags.dedup();
     changed(place, whole, "remember", |batch, notes| {
-        if let Some(task) = &new.task
-            && !place.tasks().is_known(task)?
-        {
-            return Err(
-                Error::not_found(format!("no task `{}` in this workspace", task.escape_debug()))
-                    .next("`tocli task list --all` shows them"),
-            );
+        if let Some(task) = &new.task {
+            place.tasks().card(task)?;
         }
         if notes.all().count() >= rules::MAX_NOTES {
             return Err(Error::refused(format!("there are {} notes", rules::MAX_NOTES))
@@ -166,11 +163,13 @@ fn page(found: Vec<Memory>, cursor: Cursor, limit: usize) -> Answer {
 /// What the store says.
 pub(super) fn sweep(ctx: &Ctx) -> Result<()> {
     let now = ctx.world.now();
-    for workspace in store::workspaces(&ctx.db)? {
+    for row in workspace::store::rows(&ctx.db)? {
+        let workspace = row.id;
         let lock = ctx.locks.of(&workspace);
         let held = hold(&lock);
         let notes = Notes::new(&ctx.db, &workspace);
         let mut batch = Batch::new();
+        session::sweep(&ctx.db, &mut batch, &workspace, now)?;
         for note in notes.all() {
             let note = note?;
             if rules::over(&note, now) {

@@ -303,7 +303,7 @@ mod tests {
             ..noted(1, "x")
         };
         let notes = [tagged, noted(2, "deploy it"), noted(3, "deployment")];
-        assert_eq!(ranked(&notes, "deploy"), [1, 2]);
+        assert_eq!(ranked(&notes, "deploy"), [1, 2, 3]);
         assert_eq!(ranked(&notes[2..], "depl"), [3]);
     }
 

@@ -139,15 +139,3 @@ impl<'a> Notes<'a> {
         batch.delete(NOTE, &self.key(number));
     }
 }
-
-/// The workspaces that have notes, by id.
-///
-/// # Errors
-/// When the database cannot be read.
-pub fn workspaces(db: &Db) -> Result<Vec<String>> {
-    db.scan(HEAD, &[])
-        .map(|item| {
-            item.map(|(key, _)| String::from_utf8_lossy(key.strip_suffix(b"/").unwrap_or(&key)).into_owned())
-        })
-        .collect()
-}

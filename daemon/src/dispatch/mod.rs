@@ -70,6 +70,10 @@ pub enum Route {
 #[must_use]
 pub fn route(ctx: &Ctx, ask: &Ask, request: Request) -> Route {
     let memory = Memory { ctx, ask };
+    if let Some(actor) = ask.caller.name() {
+        // Any call is a sign of life.
+        ctx.boards.called(actor);
+    }
     match request {
         Request::Detect(proto::detect::Request::Find(from)) => find(memory, from),
         Request::Daemon(request) => reboot::route(memory, request),
@@ -110,6 +114,7 @@ pub fn route(ctx: &Ctx, ask: &Ask, request: Request) -> Route {
 
 /// What the daemon does on its own, once a second, on the blocking pool.
 pub fn tick(ctx: &Ctx) {
+    context::tick(ctx);
     task::tick(ctx);
     // The last: it writes into projects, where a mount may hang.
     maintenance::tick(ctx);

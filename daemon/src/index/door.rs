@@ -105,6 +105,10 @@ async fn tree(ctx: &Arc<Ctx>, ask: &Ask, at: From, sink: &Sink) -> Result<Arc<Tr
         Some(tree) => tree,
         None => open(ctx, ask, found).await?,
     };
+    if let (Some(actor), Some((id, _))) = (ask.caller.name(), ctx.entered.of(tree.root())) {
+        ctx.entered
+            .visited((&id, actor), Some(tree.root()), ctx.world.now());
+    }
     let mut tick = tokio::time::interval(PROGRESS);
     loop {
         tokio::select! {

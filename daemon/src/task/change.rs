@@ -129,6 +129,16 @@ pub fn claim(board: &Board, who: &Who, specialists: &[String]) -> Result<Step> {
     Ok(step)
 }
 
+/// The specialists a task is looked for first: those that were named, else those the actor has declared where a task is
+/// ready for one of them, else any.
+#[must_use]
+pub fn sought(board: &Board, named: &[String], declared: Vec<String>) -> Vec<String> {
+    match named {
+        [] if !declared.is_empty() && board.ready_count(&declared) > 0 => declared,
+        named => named.to_vec(),
+    }
+}
+
 /// The best ready task.
 ///
 /// # Errors

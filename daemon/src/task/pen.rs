@@ -128,6 +128,7 @@ impl<'a> Pen<'a> {
 /// # Errors
 /// What the store says.
 pub(super) fn sweep(ctx: &Ctx, workspace: &str, slot: &Slot) -> Result<()> {
+    ctx.boards.hear_all(ctx.world.monotonic());
     let clock = ctx.boards.running(ctx.world.monotonic());
     if !any_overdue(ctx, slot, clock) {
         return Ok(());

@@ -9,7 +9,7 @@ use proto::task::{Answer, Detail, Filter, Finding, Request, Status, Synthesis, T
 
 use super::board::Board;
 use super::card::Card;
-use super::change::best;
+use super::change::{best, sought};
 use super::query::{self, MAX_BYTES};
 use super::rules;
 use super::shown::{self, Moment};
@@ -43,7 +43,24 @@ pub fn answer(desk: &Desk<'_>, place: &Place<'_>, what: &Request) -> Result<Answ
         now: who.now,
         running: who.running,
     };
+    if let Request::Next { specialists, .. } = what {
+        let declared = desk.ctx.boards.preferred(place.workspace, &who.actor);
+        return slot.with(|board| next(board, tasks, (specialists, declared), at));
+    }
     slot.with(|board| read(board, tasks, place, what, at))
+}
+
+fn next(
+    board: &Board,
+    tasks: Tasks<'_>,
+    (named, declared): (&[String], Vec<String>),
+    at: Moment,
+) -> Result<Answer> {
+    let sought = sought(board, named, declared);
+    Ok(Answer::Next {
+        task: Box::new(detail(board, tasks, best(board, &sought)?, at)?),
+        others: board.ready_count(named).saturating_sub(1) as u64,
+    })
 }
 
 fn read(board: &Board, tasks: Tasks<'_>, place: &Place<'_>, what: &Request, at: Moment) -> Result<Answer> {
@@ -61,10 +78,6 @@ fn read(board: &Board, tasks: Tasks<'_>, place: &Place<'_>, what: &Request, at: 
             Answer::Synthesis(Box::new(synthesis(board, tasks, board.card(id)?, at)?))
         }
         Request::Execute { id, budget } => execute(board, tasks, place, (id, *budget as usize), at)?,
-        Request::Next { specialists, .. } => Answer::Next {
-            task: Box::new(detail(board, tasks, best(board, specialists)?, at)?),
-            others: board.ready_count(specialists).saturating_sub(1) as u64,
-        },
         Request::Templates => Answer::Templates(template::all()?),
         Request::Template { name } => Answer::Template {
             name: name.clone(),

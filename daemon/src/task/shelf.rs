@@ -4,7 +4,7 @@
 //! only a board that has seen what the records have seen is decided upon: before each change the two are compared, and a
 //! board that is behind or ahead (a batch that was applied here and not there) is loaded anew.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -43,6 +43,10 @@ pub struct Shelf {
     boards: Mutex<HashMap<String, Arc<Slot>>>,
     clock: Mutex<Clock>,
     alive: Alive,
+    /// Actors that have called and whose leases have not been prolonged yet.
+    called: Mutex<BTreeSet<String>>,
+    /// What actors take tasks for first, by workspace and name.
+    preferred: Mutex<HashMap<(String, String), Vec<String>>>,
 }
 
 /// The place of one board; empty until it is needed.
@@ -67,6 +71,8 @@ impl Shelf {
             boards: Mutex::default(),
             clock: Mutex::default(),
             alive,
+            called: Mutex::default(),
+            preferred: Mutex::default(),
         }
     }
 
@@ -118,6 +124,40 @@ impl Shelf {
                 }
             }
         }
+    }
+
+    /// An actor has called, for whatever: never waits, so that any request may say it. [`Shelf::hear_all`] follows.
+    pub fn called(&self, actor: &str) {
+        let mut called = self.called.lock().unwrap_or_else(PoisonError::into_inner);
+        if !called.contains(actor) {
+            called.insert(actor.to_owned());
+        }
+    }
+
+    /// Prolongs the leases of all who have called since it was last done: before any lease is judged.
+    pub fn hear_all(&self, monotonic: Duration) {
+        let called = std::mem::take(&mut *self.called.lock().unwrap_or_else(PoisonError::into_inner));
+        for actor in called {
+            self.heard(&actor, monotonic);
+        }
+    }
+
+    /// An actor takes tasks for these specialists first, where it names none; nothing for no preference.
+    pub fn prefer(&self, workspace: &str, actor: &str, specialists: Vec<String>) {
+        let key = (workspace.to_owned(), actor.to_owned());
+        let mut preferred = self.preferred.lock().unwrap_or_else(PoisonError::into_inner);
+        match specialists.is_empty() {
+            true => preferred.remove(&key),
+            false => preferred.insert(key, specialists),
+        };
+    }
+
+    /// What an actor takes tasks for first.
+    #[must_use]
+    pub fn preferred(&self, workspace: &str, actor: &str) -> Vec<String> {
+        let key = (workspace.to_owned(), actor.to_owned());
+        let preferred = self.preferred.lock().unwrap_or_else(PoisonError::into_inner);
+        preferred.get(&key).cloned().unwrap_or_default()
     }
 
     /// How many tasks are held, in all boards in memory.

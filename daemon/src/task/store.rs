@@ -125,13 +125,20 @@ impl<'a> Tasks<'a> {
             .collect()
     }
 
-    /// Whether there is a task with this id.
+    /// The card of a task.
     ///
     /// # Errors
-    /// `Unavailable` when the database cannot be read.
-    pub fn is_known(&self, id: &str) -> Result<bool> {
+    /// `NotFound` when there is none, `Unavailable` when the database cannot be read.
+    pub fn card(&self, id: &str) -> Result<Card> {
         let legal = super::rules::id(id).is_ok();
-        Ok(legal && self.db.get(CARD, &self.under(id))?.is_some())
+        let found = match legal {
+            true => self.db.record(&self.under(id))?,
+            false => None,
+        };
+        found.ok_or_else(|| {
+            Error::not_found(format!("no task `{}` in this workspace", super::rules::shown(id)))
+                .next("`tocli task list --all` shows them")
+        })
     }
 
     /// The texts of a task; empty ones for a task that has none.

@@ -146,7 +146,8 @@ impl Scene<'_> {
                 })
             }
             Request::Next { specialists, .. } => {
-                let step = change::claim(board, who, specialists)?;
+                let declared = desk.ctx.boards.preferred(place.workspace, &who.actor);
+                let step = change::claim(board, who, &change::sought(board, specialists, declared))?;
                 let target = step.first();
                 Ok(Decided {
                     step,

@@ -116,7 +116,14 @@ fn one(house: &House<'_>, which: &Which) -> Result<(Row, WorkspaceScope)> {
 /// # Errors
 /// `not found` for a workspace that is none; what detection and the database say.
 pub fn scope(house: &House<'_>, which: &Which) -> Result<WorkspaceScope> {
-    one(house, which).map(|(_, scope)| scope)
+    let (_, scope) = one(house, which)?;
+    if let Some(actor) = house.caller.name() {
+        let tree = matches!(which, Which::At(_)).then(|| scope.tree());
+        house
+            .entered
+            .visited((scope.id(), actor), tree, house.world.now());
+    }
+    Ok(scope)
 }
 
 /// The workspace called so, by id or by name.

@@ -28,7 +28,7 @@ use proto::detect::{Detection, From};
 use proto::{Answer, Error, Request, error::Result};
 
 pub use self::door::scope;
-pub use self::entered::Entered;
+pub use self::entered::{Entered, Visit};
 pub use self::folder::Folder;
 pub use self::registry::{Change, House, REGISTRY, WorkspaceScope};
 pub use self::standing::{Standing, standing};

@@ -1,14 +1,15 @@
-//! The words of `tocli remember`, `recall` and `forget`.
+//! The words of `tocli remember`, `recall`, `forget` and `session`.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use proto::context::{self, Call, NewNote, Wanted};
+use proto::detect::From;
 use proto::workspace::Which;
 use proto::{Caller, RawPath, error::Result};
 
-use super::task::given;
+use super::task::{Common, given};
 use super::{Question, absolute, from_here};
 use crate::time;
 
@@ -152,11 +153,99 @@ impl Forget {
     }
 }
 
+/// The verbs of sessions.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Session {
+    /// Begin a session, or give the one that began by itself a name and specialists
+    #[command(alias = "begin")]
+    Start {
+        /// What you take tasks for: `next` prefers those; may be given several times
+        #[arg(long, short = 's', value_name = "NAME")]
+        specialist: Vec<String>,
+        /// What to call it
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// End your session, or another
+    #[command(alias = "stop")]
+    End {
+        /// Its id [default: your own]
+        #[arg(value_name = "SESSION")]
+        id: Option<String>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Sessions, the newest first
+    #[command(visible_alias = "ls")]
+    List {
+        /// Only those that last
+        #[arg(long)]
+        open: bool,
+        /// At most so many
+        #[arg(long, short = 'n', default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+        /// Go on where the page before ended: its `next_cursor`
+        #[arg(long)]
+        cursor: Option<String>,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+impl Session {
+    /// Who asks, as the words say it.
+    pub(crate) fn common(&self) -> &Common {
+        match self {
+            Self::Start { common, .. } | Self::End { common, .. } | Self::List { common, .. } => common,
+        }
+    }
+
+    pub(crate) fn question(&self, caller: &Caller) -> Result<Question> {
+        let what = match self {
+            Self::Start { specialist, name, .. } => context::Request::SessionStart {
+                name: name.clone(),
+                specialists: specialist.clone(),
+            },
+            Self::End { id, .. } => context::Request::SessionEnd { id: id.clone() },
+            Self::List {
+                open, limit, cursor, ..
+            } => context::Request::SessionList {
+                open: *open,
+                limit: *limit,
+                cursor: cursor.clone(),
+            },
+        };
+        asks(self.common(), caller, what)
+    }
+}
+
+/// A question about the workspace that the words name.
+fn asks(common: &Common, caller: &Caller, what: context::Request) -> Result<Question> {
+    let call = Call {
+        at: common.at(caller)?,
+        what,
+    };
+    Ok(Question {
+        request_id: common.request_id.clone(),
+        ..Question::soon(proto::Request::Context(Box::new(call)))
+    })
+}
+
+/// When a session or a task of the project of a place began.
+pub(crate) fn moment(at: From, of: &str) -> Question {
+    let call = Call {
+        at: Which::At(at),
+        what: context::Request::Moment { of: of.to_owned() },
+    };
+    Question::soon(proto::Request::Context(Box::new(call)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::args::tests::{asked, wrong};
-    use proto::detect::From;
 
     fn here(what: context::Request) -> Result<Question> {
         let call = Call {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use proto::detect::From;
 use proto::index::{self, Since, Sync};
 use proto::{Caller, Request, error::Result};
 
@@ -70,12 +71,32 @@ impl Clock {
     }
 }
 
+/// Since when, as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Beginning {
+    /// A clock or a time.
+    At(Since),
+    /// Since what has this id began.
+    Of(String),
+}
+
+fn beginning(text: &str) -> std::result::Result<Beginning, String> {
+    let legal = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-');
+    let id = text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.chars().all(legal);
+    match time::since(text) {
+        Ok(since) => Ok(Beginning::At(since)),
+        Err(_) if id => Ok(Beginning::Of(text.to_owned())),
+        Err(error) => Err(error),
+    }
+}
+
 /// What changed in a project since a clock or a time
 #[derive(Args, Debug)]
 pub(crate) struct Changes {
-    /// A clock (`c:…`), a time ago (`10m`, `2h 30m`), a time (`2026-11-21T08:00`, `08:00`, `today`)
-    #[arg(long, value_name = "CLOCK|DURATION|TIME", value_parser = time::since)]
-    since: Since,
+    /// A clock (`c:…`), a time ago (`10m`, `2h 30m`), a time (`2026-11-21T08:00`, `08:00`, `today`), or the id of a
+    /// session or a task: since it began
+    #[arg(long, value_name = "CLOCK|DURATION|TIME|ID", value_parser = beginning)]
+    since: Beginning,
     /// Wait until something changes
     #[arg(long)]
     wait: bool,
@@ -89,24 +110,37 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
-    pub(crate) fn question(&self, caller: &Caller) -> Result<Question> {
+    /// Where to look from.
+    pub(crate) fn at(&self, caller: &Caller) -> Result<From> {
+        self.at.from(caller)
+    }
+
+    /// Since when; an id where that is when what it names began.
+    pub(crate) fn since(&self) -> std::result::Result<Since, &str> {
+        match &self.since {
+            Beginning::At(since) => Ok(since.clone()),
+            Beginning::Of(id) => Err(id),
+        }
+    }
+
+    pub(crate) fn question(&self, caller: &Caller, since: &Since) -> Result<Question> {
         Ok(Question {
-            request: self.request(caller, self.wait)?,
+            request: self.request(caller, since, self.wait)?,
             deadline: self.timeout,
             request_id: None,
         })
     }
 
     /// What to ask when the time to wait is over: the answer as it stands then.
-    pub(crate) fn after_timeout(&self, caller: &Caller) -> Result<Option<Question>> {
-        let request = self.request(caller, false)?;
+    pub(crate) fn after_timeout(&self, caller: &Caller, since: &Since) -> Result<Option<Question>> {
+        let request = self.request(caller, since, false)?;
         Ok(self.timeout.map(|_| Question::soon(request)))
     }
 
-    fn request(&self, caller: &Caller, wait: bool) -> Result<Request> {
+    fn request(&self, caller: &Caller, since: &Since, wait: bool) -> Result<Request> {
         Ok(Request::Index(index::Request::Changes {
             at: self.at.from(caller)?,
-            since: self.since.clone(),
+            since: since.clone(),
             wait,
             sync: self.sync.sync(),
         }))
@@ -136,7 +170,6 @@ impl Watch {
 mod tests {
     use super::*;
     use crate::args::tests::{asked, wrong};
-    use proto::detect::From;
 
     fn index(request: index::Request) -> Result<Question> {
         Ok(Question::patient(Request::Index(request)))
@@ -187,7 +220,10 @@ mod tests {
     fn changes_need_a_beginning_and_a_timeout_needs_a_wait() {
         assert!(wrong("changes"));
         assert!(wrong("changes --since c:1:2:3 --timeout 3s"));
-        assert!(wrong("changes --since whenever"));
+        assert!(wrong("changes --since 10"));
+        assert!(wrong("changes --since ../x"));
+        let of = Beginning::Of("session_0123abcd".into());
+        assert_eq!(beginning("session_0123abcd"), Ok(of));
         assert!(wrong("files -0 --json"));
     }
 }

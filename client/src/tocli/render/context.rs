@@ -2,7 +2,7 @@
 
 use std::io;
 
-use proto::context::{Answer, Note};
+use proto::context::{Answer, Ended, Note, Session};
 use serde::Serialize;
 
 use super::time;
@@ -16,6 +16,14 @@ struct Changed<'a> {
     #[serde(flatten)]
     note: &'a Note,
     restorable_until: &'a Option<i64>,
+    warnings: &'a [String],
+}
+
+/// A session with what its owner should know.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    session: &'a Session,
     warnings: &'a [String],
 }
 
@@ -60,7 +68,60 @@ pub(crate) fn answer(out: &mut Out, voice: &Voice, answer: &Answer) -> io::Resul
             }
             Ok(())
         }
+        Answer::Session { session, warnings } => {
+            if out.form() == Form::Json {
+                return out.json(&Told { session, warnings });
+            }
+            warnings.iter().for_each(|warning| voice.warn(warning));
+            sessions(out, std::slice::from_ref(session))
+        }
+        Answer::Sessions {
+            sessions: found,
+            next_cursor,
+        } => {
+            if out.form() == Form::Json {
+                return out.json(&serde_json::json!({ "sessions": found, "next_cursor": next_cursor }));
+            }
+            sessions(out, found)?;
+            if let Some(next) = next_cursor {
+                voice.note(&format!("there are more: `--cursor {next}`"));
+            }
+            Ok(())
+        }
+        Answer::Moment { of, time: when } => match out.form() {
+            Form::Json => out.json(&serde_json::json!({ "of": of, "time": when })),
+            _ => {
+                let shown = time(out, *when);
+                out.cell_line(&shown)
+            }
+        },
     }
+}
+
+fn sessions(out: &mut Out, sessions: &[impl std::borrow::Borrow<Session>]) -> io::Result<()> {
+    let rows: Vec<[Vec<u8>; 6]> = sessions
+        .iter()
+        .map(|session| {
+            let session = session.borrow();
+            let standing = match (session.ended, session.by) {
+                (None, _) => b"open".to_vec(),
+                (Some(when), Some(Ended::Silence)) => [b"silent since ".to_vec(), time(out, when)].concat(),
+                (Some(when), _) => [b"ended ".to_vec(), time(out, when)].concat(),
+            };
+            [
+                cell(&session.id),
+                cell(&session.actor),
+                time(out, session.started),
+                standing,
+                cell(&session.specialists.join(",")),
+                cell(session.name.as_deref().unwrap_or_default()),
+            ]
+        })
+        .collect();
+    out.table(
+        ["SESSION", "ACTOR", "STARTED", "STANDING", "SPECIALISTS", "NAME"],
+        &rows,
+    )
 }
 
 fn table(out: &mut Out, notes: &[impl std::borrow::Borrow<Note>]) -> io::Result<()> {

@@ -50,6 +50,10 @@ fn command(room: &str, variant: &str) -> Vec<String> {
         ("context", "Restore") => &["forget", "undo"],
         ("maintenance", "Audit") => &["audit", "list"],
         ("maintenance", "AuditVerify") => &["audit", "verify"],
+        ("context", "Moment") => &["changes", "since"],
+        ("context", "SessionStart") => &["session", "start"],
+        ("context", "SessionEnd") => &["session", "end"],
+        ("context", "SessionList") => &["session", "list"],
         ("index" | "context", _) => return vec![word(variant)],
         _ => return vec![room.to_owned(), word(variant)],
     };

@@ -88,11 +88,16 @@ variants! {
         Task, Planned, Imported, Tasks, Detail, Tree, Noted, Purged, Moved, History, Stats, Synthesis, Prompt,
         Next, Templates, Template
     }
-    context_requests, context_request: context::Request { Remember, Recall, Forget, Restore }
-    context_answers, context_answer: context::Answer { Note, Notes }
     maintenance_requests, maintenance_request: maintenance::Request { Audit, AuditVerify }
     maintenance_answers, maintenance_answer: maintenance::Answer { Audit, AuditVerified }
     mirror_states, mirror_state: maintenance::MirrorState { Whole, Behind, Missing, Differs, Unreadable }
+    context_requests, context_request: context::Request {
+        Remember, Recall, Forget, Restore, SessionStart, SessionEnd, SessionList, Moment
+    }
+    context_answers, context_answer: context::Answer { Note, Notes, Session, Sessions, Moment }
+    beginnings, begun: context::Begun { Itself, Said }
+    endings, ended: context::Ended { Said, Silence }
+    ofs, of: context::Of { Session, Task }
     whiches, which: workspace::Which { At, Named }
     seeds, seed: workspace::Seed { Empty, Template, Existing }
     workspace_requests, workspace_request: workspace::Request {
@@ -258,6 +263,19 @@ fn of_answer(value: &message::Answer, seen: &mut BTreeSet<String>) {
         message::Answer::Decision(inner) => match *inner {},
         message::Answer::Context(inner) => {
             seen.insert(context_answer(inner));
+            match inner {
+                context::Answer::Session { session, .. } => seen.extend([begun(&session.begun)]),
+                context::Answer::Sessions { sessions, .. } => {
+                    seen.extend(sessions.iter().map(|session| begun(&session.begun)));
+                    seen.extend(
+                        sessions
+                            .iter()
+                            .filter_map(|session| session.by.as_ref().map(ended)),
+                    );
+                }
+                context::Answer::Moment { of: found, .. } => seen.extend([of(found)]),
+                _ => {}
+            }
         }
         message::Answer::Agent(inner) => match *inner {},
         message::Answer::Maintenance(inner) => {

@@ -1,6 +1,6 @@
 //! Requests and answers of `context`: sessions and notes.
 
-use proto::context::{Answer, Call, NewNote, Note, Request, Wanted};
+use proto::context::{Answer, Begun, Call, Ended, NewNote, Note, Of, Request, Session, Wanted};
 use proto::detect::From;
 use proto::workspace::Which;
 
@@ -15,6 +15,21 @@ fn note() -> Note {
         paths: vec!["src".into()],
         expires: Some(3),
         forgotten: Some(4),
+    }
+}
+
+fn session(begun: Begun, by: Ended) -> Session {
+    Session {
+        id: "session_0123abcd".into(),
+        actor: "me".into(),
+        name: Some("n".into()),
+        specialists: vec!["coder".into()],
+        begun,
+        started: 1,
+        seen: 2,
+        ended: Some(3),
+        by: Some(by),
+        tree: Some("/p".into()),
     }
 }
 
@@ -47,6 +62,28 @@ pub fn context_requests() -> Vec<(&'static str, Call)> {
         ),
         ("context::Request::Forget", Request::Forget { id: id() }),
         ("context::Request::Restore", Request::Restore { id: id() }),
+        (
+            "context::Request::SessionStart",
+            Request::SessionStart {
+                name: Some("n".into()),
+                specialists: vec!["coder".into()],
+            },
+        ),
+        (
+            "context::Request::SessionEnd",
+            Request::SessionEnd {
+                id: Some("session_0123abcd".into()),
+            },
+        ),
+        (
+            "context::Request::SessionList",
+            Request::SessionList {
+                open: true,
+                limit: 5,
+                cursor: Some("n7.5".into()),
+            },
+        ),
+        ("context::Request::Moment", Request::Moment { of: "x".into() }),
     ];
     let call = |what| Call {
         at: Which::At(From::Caller),
@@ -71,6 +108,37 @@ pub fn context_answers() -> Vec<(&'static str, Answer)> {
             Answer::Notes {
                 notes: vec![note()],
                 next_cursor: Some("n7.1".into()),
+            },
+        ),
+        (
+            "session",
+            Answer::Session {
+                session: Box::new(session(Begun::Itself, Ended::Said)),
+                warnings: vec!["w".into()],
+            },
+        ),
+        (
+            "sessions",
+            Answer::Sessions {
+                sessions: vec![
+                    session(Begun::Said, Ended::Silence),
+                    session(Begun::Said, Ended::Said),
+                ],
+                next_cursor: Some("n7.1".into()),
+            },
+        ),
+        (
+            "moment",
+            Answer::Moment {
+                of: Of::Session,
+                time: 9,
+            },
+        ),
+        (
+            "moment-of-a-task",
+            Answer::Moment {
+                of: Of::Task,
+                time: 9,
             },
         ),
     ]
