@@ -42,6 +42,7 @@ pub mod life;
 pub mod lifecycle;
 pub mod log;
 pub mod objects;
+pub mod program;
 pub mod server;
 pub mod watch;
 pub mod world;

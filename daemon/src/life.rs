@@ -3,13 +3,14 @@
 //! Held in `Ctx`. What must stay true: counters are counted where the thing happens; nothing here blocks.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proto::Error;
 use proto::daemon::Reboot;
-use proto::hello::{HIGHEST, LOWEST, VERSION, Verdict, Welcome};
+use proto::hello::{HIGHEST, LOWEST, Verdict, Welcome};
 use tokio::sync::{Notify, oneshot};
 
 use crate::dispatch::hold;
@@ -44,6 +45,8 @@ pub struct Plan {
     pub asked: u64,
     /// When the last byte was read from a client, on the same clock; 0 before.
     pub paused: u64,
+    /// The copy of the database to put back when the image fails; none when its schema does not change.
+    pub backup: Option<PathBuf>,
     /// Who is told when it is refused after all.
     pub refused: oneshot::Sender<Error>,
 }
@@ -168,6 +171,11 @@ impl Life {
         self.generation.load(Ordering::Relaxed)
     }
 
+    /// Notes how a reboot went that left this image serving.
+    pub fn note_reboot(&self, reboot: Reboot) {
+        *hold(&self.last_reboot) = Some(reboot);
+    }
+
     /// How the last reboot of this process went.
     #[must_use]
     pub fn last_reboot(&self) -> Option<Reboot> {
@@ -206,7 +214,7 @@ impl Life {
             pid: std::process::id(),
             generation: self.generation(),
             schema: self.schema,
-            version: VERSION.to_owned(),
+            version: process::version().to_owned(),
         }
     }
 
@@ -215,6 +223,12 @@ impl Life {
         tracing::info!(wish = wish.word(), by, "asked");
         hold(&self.wishes).push_back(wish);
         self.wished.notify_one();
+    }
+
+    /// Whether somebody wants the daemon to stop and has not been heard yet.
+    #[must_use]
+    pub fn asked_to_stop(&self) -> bool {
+        hold(&self.wishes).iter().any(|wish| matches!(wish, Wish::Stop))
     }
 
     /// From here on nothing long is begun or waited for.

@@ -18,6 +18,7 @@
 //! Asked by `main`. What must stay true: an error before step 7 is told on standard error, where whoever started us
 //! reads it, and leaves nothing behind; after step 7 standard error is nobody's.
 
+mod leave;
 mod turn;
 
 use std::os::fd::RawFd;
@@ -25,25 +26,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use interprocess::local_socket::tokio::Listener;
-use proto::daemon::Reboot;
 use proto::places::Places;
-use proto::{Error, RawPath, error::Result};
+use proto::{Error, error::Result};
 use sd_notify::NotifyState;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use signal_hook::iterator::Signals;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::ctx::Ctx;
 use crate::dispatch;
-use crate::handover::state::State;
 use crate::handover::{self, Packed};
-use crate::life::{Plan, Wish};
+use crate::life::Wish;
 use crate::reboot;
-use crate::server::{Handed, Phase, Server};
+use crate::server::{Phase, Server};
 use crate::world::lock::Lock;
 use crate::world::socket::{self, Bound};
-use crate::world::{fd, process};
+use crate::world::{fd, process, signals};
+use leave::{Ears, Rest};
 use turn::Turn;
 
 /// How the daemon was started.
@@ -88,7 +88,7 @@ enum End {
     /// For good.
     Stopped,
     /// The next image goes on.
-    HandOver(Box<Packed>),
+    HandOver(Box<Packed>, Ears),
 }
 
 /// How long requests in work may take to finish when the daemon stops.
@@ -113,11 +113,12 @@ pub fn run(options: &Options, places: Places) -> Result<()> {
     let mut turn = Turn::first(options, places)?;
     loop {
         let places = turn.places.clone();
-        let packed = match live(turn)? {
+        let (packed, ears) = match live(turn)? {
             End::Stopped => return Ok(()),
-            End::HandOver(packed) => packed,
+            End::HandOver(packed, ears) => (packed, ears),
         };
-        let (inherited, state, error) = handover::pass(*packed)?;
+        handover::step("let go of everything", packed.state.paused);
+        let (inherited, state, error) = handover::pass(*packed, || ears.close())?;
         tracing::error!(%error, "the hand-over failed; going on as before");
         turn = Turn::again(places, inherited, state, error)?;
     }
@@ -134,6 +135,7 @@ fn live(mut turn: Turn) -> Result<End> {
     // Before the socket is there: a signal that comes while the database opens is obeyed when it has.
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR2])
         .map_err(|error| Error::unavailable("signals cannot be listened to").why(error))?;
+    signals::unblock();
     let ended = runtime.block_on(async {
         match begin(&mut turn) {
             Ok((ctx, listener, bound)) => serve((turn, signals), ctx, listener, bound).await,
@@ -152,6 +154,7 @@ fn begin(turn: &mut Turn) -> Result<(Arc<Ctx>, Listener, Bound)> {
     turn.places.socket = bound.path().to_path_buf();
     turn.say_where(&bound)?;
     let ctx = Arc::new(Ctx::open(turn.places.clone())?);
+    turn.step("opened the database");
     turn.resume(&ctx);
     Ok((ctx, listener, bound))
 }
@@ -163,7 +166,7 @@ async fn serve(
     listener: Listener,
     mut bound: Bound,
 ) -> Result<End> {
-    let signals = listen_to_signals(signals, &ctx)?;
+    let ears = Ears::open(signals, &ctx)?;
     let (phase, phases) = watch::channel(Phase::Serving);
     let (server, mut handed) = Server::new(Arc::clone(&ctx), phases);
     let (server, mut listener) = (Arc::new(server), Arc::new(listener));
@@ -183,9 +186,13 @@ async fn serve(
                 Wish::Reboot => drop(tokio::spawn(reboot::without_client(Arc::clone(&ctx)))),
                 Wish::HandOver(plan) => {
                     accepting.abort();
-                    match quiet(&ctx, plan, &phase).await {
-                        Ok(plan) => break Some(plan),
-                        Err(()) => take_back(&server, &phase, &mut handed),
+                    match leave::rest(&ctx, plan, &phase).await {
+                        Rest::Quiet(plan) => break Some(plan),
+                        Rest::Refused => leave::take_back(&server, &phase, &mut handed),
+                        Rest::Stop => {
+                            leave::take_back(&server, &phase, &mut handed);
+                            break None;
+                        }
                     }
                     accepting = accept(&server, &listener);
                 }
@@ -206,14 +213,12 @@ async fn serve(
     for task in [idle, watchdog, ticking, accepting] {
         task.abort();
     }
-    signals.close();
     match plan {
-        Some(plan) => Ok(
-            match pack(turn, &ctx, (plan, gathered(&mut handed)), (&listener, &bound)) {
-                Ok(packed) => End::HandOver(Box::new(packed)),
-                Err(error) => return Err(error),
-            },
-        ),
+        Some(plan) => {
+            let handed = leave::gathered(&mut handed);
+            let packed = leave::pack(turn, &ctx, (plan, handed), (&listener, &bound))?;
+            Ok(End::HandOver(Box::new(packed), ears))
+        }
         None => {
             notify(&[NotifyState::Stopping]);
             // Whoever connects from here on must find no socket rather than one that nobody serves.
@@ -230,6 +235,7 @@ async fn serve(
                 );
             }
             ctx.close()?;
+            ears.close();
             Ok(End::Stopped)
         }
     }
@@ -238,111 +244,6 @@ async fn serve(
 fn accept(server: &Arc<Server>, listener: &Arc<Listener>) -> JoinHandle<()> {
     let (server, listener) = (Arc::clone(server), Arc::clone(listener));
     tokio::spawn(async move { server.accept(&listener).await })
-}
-
-/// Lets requests in work finish and connections come to rest; when that takes too long, the reboot is refused.
-async fn quiet(
-    ctx: &Ctx,
-    mut plan: Box<Plan>,
-    phase: &watch::Sender<Phase>,
-) -> std::result::Result<Box<Plan>, ()> {
-    notify(&[
-        NotifyState::Reloading,
-        NotifyState::MonotonicUsec(i128::from(process::monotonic() / 1000)),
-    ]);
-    plan.paused = process::monotonic();
-    phase.send_replace(Phase::HandingOver);
-    if tokio::time::timeout(plan.limit, ctx.life.connections.until_zero())
-        .await
-        .is_ok()
-    {
-        return Ok(plan);
-    }
-    let limit = plan.limit.as_millis();
-    plan.refuse(
-        Error::refused("the reboot was refused")
-            .why(format!("requests in work did not finish within {limit} ms"))
-            .next("ask again later, or with a larger `--timeout`"),
-    );
-    Err(())
-}
-
-/// All goes on as before.
-fn take_back(
-    server: &Arc<Server>,
-    phase: &watch::Sender<Phase>,
-    handed: &mut mpsc::UnboundedReceiver<Handed>,
-) {
-    phase.send_replace(Phase::Serving);
-    for (descriptor, carried) in gathered(handed) {
-        server.serve_descriptor(descriptor, carried);
-    }
-    notify(&[NotifyState::Ready]);
-}
-
-fn gathered(handed: &mut mpsc::UnboundedReceiver<Handed>) -> Vec<Handed> {
-    std::iter::from_fn(|| handed.try_recv().ok()).collect()
-}
-
-/// Closes what the next image opens, and puts together what it needs.
-fn pack(
-    turn: Turn,
-    ctx: &Ctx,
-    (plan, handed): (Box<Plan>, Vec<Handed>),
-    (listener, bound): (&Listener, &Bound),
-) -> Result<Packed> {
-    let broken = |error: std::io::Error| Error::unavailable("the hand-over could not be prepared").why(error);
-    let (descriptors, connections): (Vec<_>, Vec<_>) = handed.into_iter().unzip();
-    let Plan {
-        record,
-        next,
-        limit,
-        paused,
-        asked,
-        ..
-    } = *plan;
-    let mut state = State {
-        reboot: Reboot {
-            connections: u32::try_from(connections.len()).unwrap_or(u32::MAX),
-            ..record
-        },
-        started: ctx.life.started(),
-        paused,
-        asked,
-        socket: bound.path().into(),
-        socket_owner: bound.owner(),
-        old_image: RawPath::default(),
-        guardian: 0,
-        backup: None,
-        idle_exit_ms: turn
-            .idle_exit
-            .map_or(0, |idle| u64::try_from(idle.as_millis()).unwrap_or(u64::MAX)),
-        trees: ctx.trees.status().into_iter().map(|tree| tree.root).collect(),
-        workspaces: ctx
-            .entered
-            .all()
-            .into_iter()
-            .map(|(tree, id, root)| (tree.into(), id, root.into()))
-            .collect(),
-        connections,
-        clients: ctx.life.clients.hand_over(),
-        state_dir: ctx.places.state_dir.as_path().into(),
-        warnings: ctx.life.warnings(),
-    };
-    if state.reboot.to_schema != state.reboot.from_schema {
-        state.backup = Some(ctx.backup("before-reboot")?.into());
-    }
-    ctx.close()?;
-    let listener = socket::descriptor(listener).map_err(broken)?;
-    let lock = turn.lock.hand_on().map_err(broken)?;
-    Ok(Packed {
-        state,
-        listener,
-        lock,
-        connections: descriptors,
-        next,
-        limit,
-    })
 }
 
 /// A socket that was removed or replaced (a cleaned runtime folder) is bound again.
@@ -365,24 +266,6 @@ fn bind_again(ctx: &Ctx, bound: &Bound, lock: &mut Lock) -> Option<(Listener, Bo
             None
         }
     }
-}
-
-fn listen_to_signals(mut signals: Signals, ctx: &Arc<Ctx>) -> Result<signal_hook::iterator::Handle> {
-    let handle = signals.handle();
-    let ctx = Arc::clone(ctx);
-    std::thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(move || {
-            for signal in signals.forever() {
-                match signal {
-                    SIGHUP => ctx.life.wish(Wish::Reload, "SIGHUP"),
-                    SIGUSR2 => ctx.life.wish(Wish::Reboot, "SIGUSR2"),
-                    _ => ctx.life.wish(Wish::Stop, "a signal"),
-                }
-            }
-        })
-        .map_err(|error| Error::unavailable("the thread for signals cannot be started").why(error))?;
-    Ok(handle)
 }
 
 /// Tells whoever started us that requests are taken.

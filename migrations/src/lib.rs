@@ -19,4 +19,4 @@ pub use draft::Draft;
 pub use error::{Error, Result};
 pub use layout::config;
 pub use schema::{Applied, Report, migrate, pending, recorded, rehearse, validate};
-pub use steps::{STEPS, Step};
+pub use steps::{STEPS, Step, build_with, steps};

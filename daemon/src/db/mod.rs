@@ -87,7 +87,7 @@ impl Options {
             limit: Duration::from_secs(60),
             probe: None,
             disk: Arc::new(RealDisk),
-            steps: migrations::STEPS,
+            steps: migrations::steps(),
         }
     }
 }

@@ -26,6 +26,7 @@ use rustix::pipe::PipeFlags;
 
 use crate::world::fd::{self, Keep};
 use crate::world::image::Image;
+use crate::world::signals;
 use state::State;
 
 /// The variable that carries the numbers of the descriptors of [`Inherited`], in its order, separated by commas. Not
@@ -166,13 +167,16 @@ pub struct Packed {
     pub next: Image,
     /// How long the next image may take until it serves.
     pub limit: Duration,
+    /// Why it cannot be handed over after all.
+    pub failed: Option<Error>,
 }
 
-/// Becomes the next image. Returns only when that is not possible: with everything as it was passed, and why.
+/// Becomes the next image. Returns only when that is not possible: with everything as it was passed, and why. `deafen` is
+/// called once: from then on signals wait for the next image; it says whether one before asked for an end.
 ///
 /// # Errors
 /// When not even the descriptors could be put in order: the process must end, and its clients start a new one.
-pub fn pass(packed: Packed) -> Result<(Inherited, State, Error)> {
+pub fn pass(packed: Packed, deafen: impl FnOnce() -> bool) -> Result<(Inherited, State, Error)> {
     let Packed {
         mut state,
         listener,
@@ -180,6 +184,7 @@ pub fn pass(packed: Packed) -> Result<(Inherited, State, Error)> {
         connections,
         next,
         limit,
+        failed,
     } = packed;
     let broken = |error: std::io::Error| Error::unavailable("the hand-over could not be prepared").why(error);
     let old = Image::own()?;
@@ -197,23 +202,31 @@ pub fn pass(packed: Packed) -> Result<(Inherited, State, Error)> {
         commit,
         connections,
     };
-    let guardian = fd::keep_across_exec(inherited.iter().chain([&watch]), Keep::Open)
-        .and_then(|()| guard::start(&old, &inherited, &watch, limit));
+    let guardian = match failed {
+        Some(error) => Err(error),
+        None => fd::keep_across_exec(inherited.iter().chain([&watch]), Keep::Open)
+            .and_then(|()| guard::start(&old, &inherited, &watch, limit))
+            .map_err(broken),
+    };
     // The reading end is the guardian's alone: a next image that kept it could not see the guardian go.
     drop(watch);
+    // The guardian must not begin deaf: it comes first.
+    state.stop = deafen();
     let error = match guardian {
         Ok(guardian) => {
             state.guardian = guardian;
+            step("started the guardian", state.paused);
             match write_state(&inherited, &state) {
                 Ok(()) => become_image(&next, &inherited),
                 Err(error) => error,
             }
         }
-        Err(error) => broken(error),
+        Err(error) => error,
     };
     fd::keep_across_exec(inherited.iter(), Keep::Closed).map_err(broken)?;
     if state.guardian != 0 {
         inherited.tell_guardian(Word::Abandoned, state.guardian);
+        state.guardian = 0;
     }
     Ok((inherited, state, error))
 }
@@ -230,11 +243,20 @@ pub fn give_back(inherited: &Inherited, state: &State, why: &Error) -> Error {
     if let Err(error) = fd::keep_across_exec(inherited.iter(), Keep::Open) {
         return failed(error);
     }
+    signals::block();
     let mut command = old.command();
     command
         .args(["run", "--handed-back", &why.to_string()])
         .env(VARIABLE, inherited.numbers());
-    failed(command.exec())
+    let error = command.exec();
+    signals::unblock();
+    failed(error)
+}
+
+/// Says in the log how far a hand-over has come: which part of the pause takes how long.
+pub fn step(what: &str, paused: u64) {
+    let us = crate::world::process::monotonic().saturating_sub(paused) / 1000;
+    tracing::info!(us, "hand-over: {what}");
 }
 
 fn become_image(next: &Image, inherited: &Inherited) -> Error {

@@ -35,6 +35,8 @@ pub struct State {
     pub old_image: RawPath,
     /// The process that watches over the hand-over.
     pub guardian: u32,
+    /// Somebody asked for the daemon's end when it could not be heeded any more.
+    pub stop: bool,
     /// The backup to put back when the new image fails; none when the schema does not change.
     pub backup: Option<RawPath>,
     /// Exit after this many milliseconds without clients; 0 for never.
@@ -136,6 +138,7 @@ pub(crate) mod tests {
             socket_owner: Owner::Ours,
             old_image: "/bin/tod".into(),
             guardian: 8,
+            stop: false,
             backup: None,
             idle_exit_ms: 0,
             trees: vec!["/project".into()],

@@ -14,6 +14,7 @@ use super::{Begin, Options, Start};
 use crate::ctx::Ctx;
 use crate::handover::state::State;
 use crate::handover::{self, Inherited, Word};
+use crate::life::Wish;
 use crate::reboot;
 use crate::server::Server;
 use crate::world::lock::Lock;
@@ -74,7 +75,7 @@ impl Turn {
         let lock = take_lock(&places)?;
         crate::log::begin(&places.logs(), options.start)?;
         tracing::info!(
-            version = proto::hello::VERSION,
+            version = process::version(),
             pid = std::process::id(),
             ?options,
             "starting"
@@ -101,8 +102,9 @@ impl Turn {
             reboot::failed(&mut state.reboot, &why, state.guardian);
         }
         let idle_exit = (state.idle_exit_ms > 0).then(|| Duration::from_millis(state.idle_exit_ms));
+        handover::step("the next image begins", state.paused);
         tracing::info!(
-            version = proto::hello::VERSION,
+            version = process::version(),
             generation = state.reboot.generation,
             old_again,
             "taking over"
@@ -145,6 +147,13 @@ impl Turn {
         }
     }
 
+    /// Says in the log how far a hand-over has come.
+    pub(super) fn step(&self, what: &str) {
+        if let From::Image(earlier) = &self.from {
+            handover::step(what, earlier.state.paused);
+        }
+    }
+
     /// Writes into the lock file where we listen.
     pub(super) fn say_where(&mut self, bound: &Bound) -> Result<()> {
         self.lock
@@ -158,6 +167,9 @@ impl Turn {
             let state = &earlier.state;
             ctx.life
                 .resume(state.started, state.reboot.clone(), state.warnings.clone());
+            if state.stop {
+                ctx.life.wish(Wish::Stop, "a signal before the hand-over");
+            }
         }
     }
 
@@ -192,10 +204,10 @@ impl Turn {
         let From::Image(earlier) = std::mem::replace(&mut self.from, From::Nothing(None)) else {
             return;
         };
-        if !earlier.old_again {
-            earlier
-                .inherited
-                .tell_guardian(Word::Committed, earlier.state.guardian);
+        // Whoever takes over from a guardian is one no more, and one that was told before has gone.
+        let guardian = earlier.state.guardian;
+        if guardian != 0 && guardian != std::process::id() {
+            earlier.inherited.tell_guardian(Word::Committed, guardian);
         }
         let reboot = &earlier.state.reboot;
         tracing::info!(outcome = ?reboot.outcome, pause_us = reboot.pause_us, connections = reboot.connections, "took over");
@@ -233,7 +245,7 @@ pub(super) fn lock_file(bound: &Bound) -> LockFile {
         boot: process::boot_id(),
         pid: std::process::id(),
         socket: bound.path().to_path_buf(),
-        version: proto::hello::VERSION.to_owned(),
+        version: process::version().to_owned(),
     }
 }
 

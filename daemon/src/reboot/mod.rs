@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::daemon::{Answer, Outcome, Reboot, Rehearsed, Request};
-use proto::hello::VERSION;
 use proto::{Error, RawPath, error::Result};
 use tokio::sync::oneshot;
 
@@ -114,7 +113,7 @@ async fn reboot(
         why: None,
         reason,
         binary: binary.clone().unwrap_or_default(),
-        from_version: VERSION.to_owned(),
+        from_version: process::version().to_owned(),
         to_version: String::new(),
         from_schema: ctx.life.schema,
         to_schema: ctx.life.schema,
@@ -137,19 +136,17 @@ async fn reboot(
     under_way.doing("handing over");
     let (refuse, refusal) = oneshot::channel();
     let plan = Plan {
-        record: record.clone(),
+        record,
         next,
         limit,
         asked,
         paused: 0,
+        backup: None,
         refused: refuse,
     };
     ctx.life.wish(Wish::HandOver(Box::new(plan)), "a rehearsed image");
     match refusal.await {
-        Ok(error) => {
-            refused(ctx, record, &error);
-            Err(error)
-        }
+        Ok(error) => Err(error),
         Err(_) => Err(Error::unavailable("the daemon is stopping")),
     }
 }
@@ -157,23 +154,37 @@ async fn reboot(
 /// Opens the image, lets it rehearse, judges what it says.
 async fn try_out(ctx: &Arc<Ctx>, binary: Option<RawPath>, limit: Duration) -> Result<(Image, Rehearsed)> {
     let ctx = Arc::clone(ctx);
-    compute(move || {
+    // Gone with this future: whoever asked has gone, or has been carried to another image.
+    let asked = Arc::new(());
+    let wanted = Arc::downgrade(&asked);
+    let tried = compute(move || {
         let path = match binary {
             Some(binary) => binary.to_path_buf(),
             None => started_from()?,
         };
         let image = Image::open(&path)?;
-        let rehearsed = rehearse::try_out(&ctx, &image, limit)?;
+        let unwanted = || ctx.life.ending() || wanted.strong_count() == 0;
+        let rehearsed = rehearse::try_out(&ctx, &image, (limit, &unwanted))?;
         Ok((image, rehearsed))
     })
-    .await
+    .await;
+    drop(asked);
+    tried
 }
 
 fn refused(ctx: &Arc<Ctx>, mut record: Reboot, why: &Error) {
     record.outcome = Outcome::Refused;
     record.generation = ctx.life.generation();
     record.why = Some(why.to_string());
+    // Whoever asked may be on a connection that had come to rest, and asks the last one instead.
+    ctx.life.note_reboot(record.clone());
     remember(ctx, record);
+}
+
+/// A hand-over that was rehearsed does not come about, and everything is as it was.
+pub fn refuse(ctx: &Arc<Ctx>, plan: Box<Plan>, why: Error) {
+    refused(ctx, plan.record.clone(), &why);
+    plan.refuse(why);
 }
 
 /// Notes in a record that the image did not serve, and who put things right.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proto::daemon::{Outcome, Reboot, Rehearsed};
-use proto::hello::{HIGHEST, LOWEST, VERSION};
+use proto::hello::{HIGHEST, LOWEST};
 use proto::places::{Places, SOCKET};
 use proto::{Caller, Error, Request, detect, error::Result, migrate};
 
@@ -19,10 +19,15 @@ use crate::dispatch::{self, Ask};
 use crate::handover::state::State;
 use crate::server::Sink;
 use crate::world::image::{Image, Scratch};
+use crate::world::process;
 use crate::world::socket::Owner;
 
 /// Lets a binary rehearse, and judges it.
-pub(super) fn try_out(ctx: &Ctx, image: &Image, limit: Duration) -> Result<Rehearsed> {
+pub(super) fn try_out(
+    ctx: &Ctx,
+    image: &Image,
+    (limit, unwanted): (Duration, &dyn Fn() -> bool),
+) -> Result<Rehearsed> {
     let began = Instant::now();
     let scratch = Scratch::make(&super::scratch(ctx))?;
     ctx.db
@@ -30,7 +35,7 @@ pub(super) fn try_out(ctx: &Ctx, image: &Image, limit: Duration) -> Result<Rehea
     let state = sample(ctx).to_bytes()?;
     let mut command = image.command();
     command.arg("rehearse").arg(scratch.path());
-    let printed = crate::world::image::run(command, &state, (limit, &|| ctx.life.ending()))?;
+    let printed = crate::world::image::run(command, &state, (limit, unwanted))?;
     let now = Now {
         schema: ctx.life.schema,
         protocol: HIGHEST,
@@ -51,7 +56,7 @@ fn sample(ctx: &Ctx) -> State {
             why: None,
             reason: None,
             binary: "".into(),
-            from_version: VERSION.to_owned(),
+            from_version: process::version().to_owned(),
             to_version: String::new(),
             from_schema: ctx.life.schema,
             to_schema: ctx.life.schema,
@@ -68,6 +73,7 @@ fn sample(ctx: &Ctx) -> State {
         socket_owner: Owner::Ours,
         old_image: "".into(),
         guardian: 0,
+        stop: false,
         backup: None,
         idle_exit_ms: 0,
         trees: ctx.trees.status().into_iter().map(|tree| tree.root).collect(),
@@ -117,7 +123,12 @@ pub fn rehearse(scratch: &Path, state: &[u8]) -> Result<String> {
         Ok(())
     })?;
     ctx.close()?;
-    Ok(rules::report(VERSION, schema, (LOWEST, HIGHEST), &passed))
+    Ok(rules::report(
+        process::version(),
+        schema,
+        (LOWEST, HIGHEST),
+        &passed,
+    ))
 }
 
 async fn answer(ctx: &Arc<Ctx>, request: Request) -> Result<proto::Answer> {

@@ -21,7 +21,7 @@ pub fn answer(desk: &Desk<'_>, request: &Request) -> Result<proto::Answer> {
 
 fn status(desk: &Desk<'_>) -> Result<Answer> {
     let applied = desk.ctx.db.steps_applied()?;
-    let steps: Vec<Step> = migrations::STEPS
+    let steps: Vec<Step> = migrations::steps()
         .iter()
         .map(|step| Step {
             number: step.number,
@@ -35,7 +35,7 @@ fn status(desk: &Desk<'_>) -> Result<Answer> {
         .collect();
     Ok(Answer::Status {
         schema: applied.last().map_or(0, |step| step.number),
-        target: migrations::STEPS.last().map_or(0, |step| step.number),
+        target: migrations::steps().last().map_or(0, |step| step.number),
         steps,
         backup: desk.ctx.db.newest_backup()?.map(Into::into),
     })

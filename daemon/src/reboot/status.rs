@@ -1,7 +1,7 @@
 //! How the daemon stands, without waiting for anything.
 
 use proto::daemon::{Database, Status, Watches, Workspace};
-use proto::hello::{HIGHEST, VERSION};
+use proto::hello::HIGHEST;
 use proto::index::TreeStatus;
 
 use crate::db::Health;
@@ -16,7 +16,7 @@ pub(super) fn status(memory: Memory<'_>) -> Status {
     let (accepted, reconnected) = life.clients.counts();
     Status {
         pid: std::process::id(),
-        version: VERSION.to_owned(),
+        version: process::version().to_owned(),
         generation: life.generation(),
         protocol: HIGHEST,
         schema: life.schema,

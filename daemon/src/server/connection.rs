@@ -77,6 +77,9 @@ pub(super) async fn run(
 ) -> Option<Carried> {
     let (queue, mut outgoing) = mpsc::channel(QUEUE);
     let mut connection = Connection::new(ctx, *phase.borrow_and_update(), queue, carried);
+    if connection.phase == Phase::Draining {
+        connection.enter(Phase::Draining);
+    }
     let (mut reader, mut writer) = (stream, stream);
     loop {
         if connection.over() {

@@ -3,6 +3,20 @@
 //! Asked by `lifecycle` and by the status request. What must stay true: each answer is measured when it is asked for.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
+
+static OTHER_VERSION: OnceLock<&'static str> = OnceLock::new();
+
+/// The version of this program.
+#[must_use]
+pub fn version() -> &'static str {
+    OTHER_VERSION.get().copied().unwrap_or(proto::hello::VERSION)
+}
+
+/// Gives a test's program, which stands for another build, its own version: first thing in its life, once.
+pub fn call_version(version: &'static str) {
+    OTHER_VERSION.get_or_init(|| version);
+}
 
 /// The machine's boot id; empty where the system has none.
 #[must_use]

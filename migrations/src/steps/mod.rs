@@ -6,6 +6,8 @@
 mod step_0001;
 mod step_0002;
 
+use std::sync::OnceLock;
+
 use crate::draft::Draft;
 use crate::error::Result;
 
@@ -37,7 +39,20 @@ impl Step {
     }
 }
 
-/// All steps of this build.
+static OTHERS: OnceLock<&'static [Step]> = OnceLock::new();
+
+/// The steps of this program.
+#[must_use]
+pub fn steps() -> &'static [Step] {
+    OTHERS.get().copied().unwrap_or(STEPS)
+}
+
+/// Gives a test's program, which stands for another build, its own steps: first thing in its life, once.
+pub fn build_with(steps: &'static [Step]) {
+    OTHERS.get_or_init(|| steps);
+}
+
+/// All steps of this release.
 pub const STEPS: &[Step] = &[
     Step {
         number: 1,

@@ -25,6 +25,11 @@ pub fn text(report: &Report, quiet: &Report) -> String {
     _ = writeln!(text, "\n{:<34}{}", "", heads());
     if !report.reboots.is_empty() {
         _ = writeln!(text, "{:<34}{}", "pause, last read to first read", times(&pauses));
+        let mut steps: Vec<_> = report.steps.iter().collect();
+        steps.sort_by_key(|(_, samples)| samples.median());
+        for (what, samples) in steps {
+            _ = writeln!(text, "  {what:<32}{}", times(samples));
+        }
         _ = writeln!(text, "{:<34}{}", "reboot, asked to answered", times(&wholes));
     }
     for (what, ours, theirs) in [

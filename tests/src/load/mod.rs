@@ -10,6 +10,7 @@ mod files;
 mod guests;
 mod kept;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -71,6 +72,8 @@ pub struct Report {
     pub fresh: usize,
     /// Batches that said that something was lost.
     pub lost: usize,
+    /// How far into the pause each step of a hand-over was done, by its words in the log.
+    pub steps: BTreeMap<String, Samples>,
     /// What the daemon says of itself in the end.
     pub status: Option<Status>,
     /// Connections of kept clients beyond their first, as the daemon counts.
@@ -214,6 +217,7 @@ pub fn run(bed: &Bed, size: Size, rounds: Rounds) -> Report {
         ));
     }
     report.status = Some(found);
+    report.steps = steps(&std::fs::read_to_string(bed.log()).unwrap_or_default());
     drop(peer);
     if !daemon.stop().success() {
         report.faults.push("the daemon did not end well".to_owned());
@@ -280,6 +284,21 @@ fn asked(peer: &mut Peer) -> Status {
         Ok(Answer::Daemon(daemon::Answer::Status(status))) => *status,
         other => panic!("not a status: {other:?}"),
     }
+}
+
+/// The lines `hand-over: <what> us=<since the pause began>` of a log.
+fn steps(log: &str) -> BTreeMap<String, Samples> {
+    let mut steps: BTreeMap<String, Samples> = BTreeMap::new();
+    for line in log.lines() {
+        if let Some((_, step)) = line.split_once(" hand-over: ")
+            && let Some((what, us)) = step.rsplit_once(" us=")
+            && let Ok(us) = us.parse()
+        {
+            let step = steps.entry(what.to_owned()).or_default();
+            step.push(Duration::from_micros(us));
+        }
+    }
+    steps
 }
 
 /// What a panic said.

@@ -1,5 +1,8 @@
 //! Handing over in place: no client notices, and a binary that cannot take over changes nothing.
 
+mod interplay;
+mod schema;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -166,7 +169,7 @@ fn a_binary_that_cannot_take_over_is_refused_and_nothing_has_changed() {
         bed.path().to_path_buf(),
     ];
     bad.push(program("successor"));
-    for how in ["exits", "crashes", "hangs", "babbles"] {
+    for how in ["exits", "crashes", "segfaults", "hangs", "babbles"] {
         bad.push(successor(&bed, &format!("rehearsal-{how}")));
     }
     let count = bad.len();
@@ -202,7 +205,7 @@ fn a_binary_that_cannot_take_over_is_refused_and_nothing_has_changed() {
 
 #[test]
 fn an_image_that_fails_after_the_hand_over_is_replaced_by_the_one_before() {
-    for how in ["exits", "crashes", "hangs", "babbles"] {
+    for how in ["exits", "crashes", "segfaults", "hangs", "babbles"] {
         let bed = Bed::new();
         let _daemon = bed.start();
         let mut peer = bed.peer();
