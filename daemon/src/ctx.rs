@@ -3,7 +3,8 @@
 //! Made once by `lifecycle`, given to every handler by `dispatch`.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,6 +58,14 @@ impl Ctx {
     /// # Errors
     /// What the database, the watcher or the first read of the configuration says.
     pub fn open(places: Places) -> Result<Self> {
+        Self::open_with(places, None)
+    }
+
+    /// As [`Ctx::open`], with the watcher of an earlier image where there is one.
+    ///
+    /// # Errors
+    /// As [`Ctx::open`].
+    pub fn open_with(places: Places, watcher: Option<OwnedFd>) -> Result<Self> {
         let world = Arc::new(OsWorld::new());
         let options = db::Options {
             probe: Some(probe()),
@@ -71,7 +80,11 @@ impl Ctx {
             }
         }
         let config = Config::new(&places);
-        let trees = Trees::new(watching(&config.settings(&*world, None, &[]), &places))?;
+        let watching = watching(&config.settings(&*world, None, &[]), &places);
+        let trees = match watcher {
+            Some(watcher) => Trees::adopt(watching, watcher)?,
+            None => Trees::new(watching)?,
+        };
         let boards = Shelf::new(|process| process::started(process.pid) == Some(process.start));
         let sessions = Book::load(&opened.db)?;
         context::declare(&sessions, &boards);
@@ -95,6 +108,16 @@ impl Ctx {
     #[must_use]
     pub fn detection(&self, caller: &Caller) -> detect::Settings {
         self.config.detection(&*self.world, &caller.vars)
+    }
+
+    /// How many trees may be awake at a time.
+    #[must_use]
+    pub fn awake_trees(&self) -> usize {
+        let most = self
+            .config
+            .settings(&*self.world, None, &[])
+            .max_cached_workspaces();
+        usize::try_from(most).unwrap_or(usize::MAX)
     }
 
     /// Reads the configuration again.
@@ -141,8 +164,14 @@ fn watching(settings: &Settings, places: &Places) -> index::Settings {
         settle: Duration::from_millis(settings.settle_ms()),
         max_watches: Some(settings.max_watches()),
         extra_ignores: settings.extra_ignores(),
+        folder: Some(places.state_dir.join("index")),
         home: places.home.clone(),
-        ..index::Settings::default()
+        xdg_config_home: places
+            .config_dir
+            .as_deref()
+            .and_then(Path::parent)
+            .map(Path::to_path_buf),
+        poll: Duration::from_secs(settings.poll_seconds()),
     }
 }
 

@@ -116,6 +116,7 @@ pub fn route(ctx: &Ctx, ask: &Ask, request: Request) -> Route {
 pub fn tick(ctx: &Ctx) {
     context::tick(ctx);
     task::tick(ctx);
+    ctx.trees.tick(ctx.awake_trees());
     // The last: it writes into projects, where a mount may hang.
     maintenance::tick(ctx);
 }

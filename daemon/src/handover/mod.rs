@@ -49,6 +49,10 @@ pub struct Inherited {
     pub lock: OwnedFd,
     /// The state, in a memory file.
     pub state: OwnedFd,
+    /// The watcher of files, with its queue.
+    pub watcher: OwnedFd,
+    /// The indexes, in a memory file.
+    pub indexes: OwnedFd,
     /// The image that ran before.
     pub old_image: OwnedFd,
     /// Where to say that the next image serves.
@@ -75,6 +79,8 @@ impl Inherited {
             listener: next()?,
             lock: next()?,
             state: next()?,
+            watcher: next()?,
+            indexes: next()?,
             old_image: next()?,
             commit: next()?,
             connections: descriptors.collect(),
@@ -86,6 +92,8 @@ impl Inherited {
             &self.listener,
             &self.lock,
             &self.state,
+            &self.watcher,
+            &self.indexes,
             &self.old_image,
             &self.commit,
         ];
@@ -123,11 +131,15 @@ impl Inherited {
     /// `refused` when it cannot be read.
     pub fn read_state(&self) -> Result<State> {
         let unreadable = |error: std::io::Error| Error::refused("the state cannot be read").why(error);
-        let mut file = std::fs::File::from(self.state.try_clone().map_err(unreadable)?);
-        let mut bytes = Vec::new();
-        file.rewind().map_err(unreadable)?;
-        file.read_to_end(&mut bytes).map_err(unreadable)?;
-        State::from_bytes(&bytes)
+        State::from_bytes(&whole(&self.state).map_err(unreadable)?)
+    }
+
+    /// The indexes that came with them.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn read_indexes(&self) -> std::io::Result<Vec<u8>> {
+        whole(&self.indexes)
     }
 
     /// Tells the guardian how it ended, and waits until it is gone.
@@ -141,6 +153,15 @@ impl Inherited {
         }
         crate::world::process::reap(guardian);
     }
+}
+
+/// The bytes of a memory file.
+fn whole(memory: &OwnedFd) -> std::io::Result<Vec<u8>> {
+    let mut file = std::fs::File::from(memory.try_clone()?);
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// What the guardian is told.
@@ -161,6 +182,10 @@ pub struct Packed {
     pub listener: OwnedFd,
     /// The daemon's lock, held.
     pub lock: OwnedFd,
+    /// The watcher of files, with its queue.
+    pub watcher: OwnedFd,
+    /// The indexes.
+    pub indexes: Vec<u8>,
     /// One per connection, in the order of [`State::connections`].
     pub connections: Vec<OwnedFd>,
     /// The next image.
@@ -181,6 +206,8 @@ pub fn pass(packed: Packed, deafen: impl FnOnce() -> bool) -> Result<(Inherited,
         mut state,
         listener,
         lock,
+        watcher,
+        indexes,
         connections,
         next,
         limit,
@@ -189,15 +216,19 @@ pub fn pass(packed: Packed, deafen: impl FnOnce() -> bool) -> Result<(Inherited,
     let broken = |error: std::io::Error| Error::unavailable("the hand-over could not be prepared").why(error);
     let old = Image::own()?;
     state.old_image = old.path().into();
-    let memory = rustix::fs::memfd_create("tod-state", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)
-        .map_err(|error| broken(error.into()))?;
+    let memory = |name: &str| {
+        rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)
+            .map_err(|error| broken(error.into()))
+    };
     let (watch, commit) =
         rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|error| broken(error.into()))?;
     let old_image = old.file().try_clone().map_err(broken)?;
     let inherited = Inherited {
         listener,
         lock,
-        state: memory,
+        state: memory("tod-state")?,
+        watcher,
+        indexes: memory("tod-indexes")?,
         old_image,
         commit,
         connections,
@@ -216,7 +247,7 @@ pub fn pass(packed: Packed, deafen: impl FnOnce() -> bool) -> Result<(Inherited,
         Ok(guardian) => {
             state.guardian = guardian;
             step("started the guardian", state.paused);
-            match write_state(&inherited, &state) {
+            match write_state(&inherited, &state, &indexes) {
                 Ok(()) => become_image(&next, &inherited),
                 Err(error) => error,
             }
@@ -268,10 +299,13 @@ fn become_image(next: &Image, inherited: &Inherited) -> Error {
     Error::refused(format!("`{}` could not be started", next.path().display())).why(error)
 }
 
-fn write_state(inherited: &Inherited, state: &State) -> Result<()> {
-    let unwritable = |error: std::io::Error| Error::unavailable("the state cannot be written").why(error);
-    let mut file = std::fs::File::from(inherited.state.try_clone().map_err(unwritable)?);
-    file.write_all(&state.to_bytes()?).map_err(unwritable)?;
-    let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
-    rustix::fs::fcntl_add_seals(&file, seals).map_err(|error| unwritable(error.into()))
+fn write_state(inherited: &Inherited, state: &State, indexes: &[u8]) -> Result<()> {
+    let seal = |memory: &OwnedFd, bytes: &[u8]| {
+        let mut file = std::fs::File::from(memory.try_clone()?);
+        file.write_all(bytes)?;
+        let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
+        rustix::fs::fcntl_add_seals(&file, seals).map_err(std::io::Error::from)
+    };
+    let written = seal(&inherited.state, &state.to_bytes()?).and_then(|()| seal(&inherited.indexes, indexes));
+    written.map_err(|error| Error::unavailable("the state cannot be written").why(error))
 }

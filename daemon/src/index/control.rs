@@ -91,6 +91,10 @@ impl<D: Disk> Engine<D> {
 
     /// Reads git's index whole. To be narrowed once the tree is right.
     pub(super) fn load_tracked(&mut self) {
+        // Before it is read: what changes from here on makes another stamp, or this one is not believed.
+        let young = self.disk.now().saturating_sub(self.disk.granularity());
+        let now = self.git_index_now();
+        self.git_index = Some(now).filter(|now| now.is_none_or(|(.., ctime)| ctime <= young));
         self.tracked = self
             .read_tracked()
             .unwrap_or_else(|| Tracked::whole(Entries::default()));

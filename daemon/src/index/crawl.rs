@@ -12,6 +12,7 @@ use super::ignore::{Matcher, Rules};
 use super::repo;
 use super::tracked::Tracked;
 use super::tree::{Id, Kind};
+use super::verify::{Trusted, believable};
 use crate::watch::{WatchError, Wd};
 use crate::world::FileKind;
 use crate::world::dir::Meta;
@@ -38,6 +39,34 @@ pub(super) struct Job<D: Disk> {
     pub(super) rules: Rules,
     /// The directory, or one above it, is hidden by the rules.
     pub(super) excluded: bool,
+    /// No rule above has changed since the index was saved.
+    pub(super) trusted: bool,
+}
+
+impl<D: Disk> Job<D> {
+    /// Bytes of a path before the names in the directory.
+    pub(super) fn inner_start(&self) -> usize {
+        match self.path.len() {
+            0 => 0,
+            length => length + 1,
+        }
+    }
+
+    /// The path of a name in the directory.
+    pub(super) fn path_of(&self, name: &[u8]) -> Vec<u8> {
+        let mut path = Vec::with_capacity(self.inner_start() + name.len());
+        path.extend_from_slice(&self.path);
+        if !path.is_empty() {
+            path.push(b'/');
+        }
+        path.extend_from_slice(name);
+        path
+    }
+
+    /// Whether what lies in the directory is opened through its handle.
+    pub(super) fn keeps_handles(&self) -> bool {
+        self.path.iter().filter(|&&byte| byte == b'/').count() < HANDLE_DEPTH
+    }
 }
 
 /// A file, link or submodule that is shown.
@@ -57,6 +86,8 @@ pub(super) struct Listing<D: Disk> {
     pub(super) matcher: Option<Arc<Matcher>>,
     pub(super) has_git: bool,
     pub(super) is_nested: bool,
+    /// It was not listed: `files` are only those that differ from what is known.
+    pub(super) is_as_saved: bool,
     pub(super) files: Vec<Found>,
     pub(super) dirs: Vec<Job<D>>,
 }
@@ -78,6 +109,8 @@ pub(super) struct Look<'a, D: Disk> {
     pub(super) tracked: &'a Tracked,
     /// What is taken away from what git shows.
     pub(super) extra: &'a Rules,
+    /// What may be believed while a saved index is compared with the disk.
+    pub(super) trusted: Option<&'a Trusted>,
     /// Whether git's rules count.
     pub(super) is_git: bool,
     #[cfg(test)]
@@ -123,6 +156,11 @@ impl<D: Disk> Look<'_, D> {
         let too_early = (self.bug == super::engine::Bug::ReadBeforeWatch).then(|| self.names(&dir));
         let watch = self.disk.watch(&dir);
         let meta = self.disk.identity(&dir)?;
+        let (dir, watch) = match self.as_saved(job, (dir, meta), watch) {
+            Ok(listing) => return Ok(listing),
+            Err(listed) => listed,
+        };
+        let meta = believable(meta, self.disk.now(), self.disk.granularity());
         let (names, has_git) = self.names(&dir)?;
         #[cfg(test)]
         let (names, has_git) = too_early.unwrap_or(Ok((names, has_git)))?;
@@ -133,6 +171,7 @@ impl<D: Disk> Look<'_, D> {
             matcher: None,
             has_git: has_git && self.is_git && !job.path.is_empty(),
             is_nested: false,
+            is_as_saved: false,
             files: Vec::new(),
             dirs: Vec::new(),
         };
@@ -186,7 +225,7 @@ impl<D: Disk> Look<'_, D> {
             Some(matcher) => job.rules.with(matcher.clone(), start),
             None => job.rules.clone(),
         };
-        let depth = job.path.iter().filter(|&&byte| byte == b'/').count();
+        let (keeps_handles, trusted) = (job.keeps_handles(), self.believes(job, listing.matcher.as_ref()));
         let dir = Arc::new(dir);
         for (name, kind) in names {
             path.truncate(start);
@@ -205,9 +244,10 @@ impl<D: Disk> Look<'_, D> {
                     parent: job.parent,
                     name,
                     path: path.clone(),
-                    within: (depth < HANDLE_DEPTH).then(|| dir.clone()),
+                    within: keeps_handles.then(|| dir.clone()),
                     rules: rules.clone(),
                     excluded: forced,
+                    trusted,
                 });
                 continue;
             }

@@ -40,6 +40,10 @@ pub(super) trait Disk: Send + Sync {
     fn unwatch(&self, wd: Wd);
     /// Wall-clock time in nanoseconds since 1970 UTC.
     fn now(&self) -> i64;
+    /// How far behind [`Disk::now`] the clock may be from which files get their times, in nanoseconds.
+    fn granularity(&self) -> i64 {
+        20_000_000
+    }
 }
 
 /// The machine's own disk, watched through the daemon's one descriptor.

@@ -153,7 +153,10 @@ async fn files(tree: &Arc<Tree>, glob: Option<String>, unsynced: bool, sink: &Si
 
 async fn watch(ctx: &Arc<Ctx>, ask: &Ask, (at, since): (From, Option<Since>), sink: &Sink) -> Result<Answer> {
     let tree = tree(ctx, ask, at, sink).await?;
-    let mut batches = tree.subscribe(since.as_ref())?;
+    let (mut batches, clock) = tree.subscribe(since.as_ref())?;
+    if since.is_none() {
+        sink.mark(clock).await?;
+    }
     loop {
         tokio::select! {
             batch = batches.next() => match batch {

@@ -9,13 +9,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+#[cfg(test)]
+pub(super) use super::bug::Bug;
 use super::crawl::Look;
 use super::disk::Disk;
 use super::ignore::{Matcher, Rules};
 use super::journal::Journal;
-use super::repo::{self, GitEnv, Repo};
+use super::repo::{self, GitEnv, Repo, Stamp};
 use super::tracked::Tracked;
 use super::tree::{Id, Kind, Tree};
+use super::verify::Trusted;
 use crate::watch::{Event, Hint, WatchError, Wd};
 use crate::world::dir::Meta;
 
@@ -33,7 +36,7 @@ pub(super) struct View {
 
 /// The view, shared with queries.
 #[derive(Clone, Debug)]
-pub(super) struct Shared(Arc<RwLock<View>>);
+pub(super) struct Shared(pub(super) Arc<RwLock<View>>);
 
 impl Shared {
     /// To look at.
@@ -60,42 +63,6 @@ pub(super) struct Start {
     /// What is wrong on purpose.
     #[cfg(test)]
     pub(super) bug: Bug,
-}
-
-/// Faults that the simulation must find: each was made by somebody before.
-#[cfg(test)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Bug {
-    None,
-    ReadBeforeWatch,
-    WatchIsAPath,
-    OverflowDropped,
-    NewDirectoryNotRead,
-    IgnoreFileNotFollowed,
-    GitIndexNotFollowed,
-    WhatCannotBeSeenIsForgotten,
-    EventKindIsBelieved,
-}
-
-#[cfg(test)]
-impl Bug {
-    pub(super) const PLANTED: [Self; 8] = [
-        Self::ReadBeforeWatch,
-        Self::WatchIsAPath,
-        Self::OverflowDropped,
-        Self::NewDirectoryNotRead,
-        Self::IgnoreFileNotFollowed,
-        Self::GitIndexNotFollowed,
-        Self::WhatCannotBeSeenIsForgotten,
-        Self::EventKindIsBelieved,
-    ];
-}
-
-#[cfg(test)]
-impl Start {
-    pub(super) fn has(&self, bug: Bug) -> bool {
-        self.bug == bug
-    }
 }
 
 /// A watch that is not of a project's directory.
@@ -137,6 +104,8 @@ pub(super) struct Again {
     pub(super) index: bool,
     /// Whether git holds the index.
     pub(super) lock: bool,
+    /// A saved index, to be compared with the disk.
+    pub(super) verify: bool,
     pub(super) everything: bool,
 }
 
@@ -191,6 +160,12 @@ pub(super) struct Engine<D: Disk> {
     pub(super) is_locked: bool,
     /// One of git's folders has no watch.
     pub(super) has_blind_control: bool,
+    /// Git's index as it was when it was last read; none when that is not known.
+    pub(super) git_index: Option<Stamp>,
+    /// What the rules were made of when the index was saved.
+    pub(super) saved_rules: [u8; 32],
+    /// What may be believed while a saved index is compared with the disk.
+    pub(super) trusted: Option<Trusted>,
 }
 
 impl<D: Disk> Engine<D> {
@@ -202,24 +177,28 @@ impl<D: Disk> Engine<D> {
         let root = disk.open(&start.root)?;
         let tree = Tree::new(&disk.identity(&root)?);
         let journal = Journal::new(disk.now());
-        let shared = Shared(Arc::new(RwLock::new(View { tree, journal })));
-        let inner = Inner {
-            is_first: true,
-            ..Inner::default()
-        };
-        Ok(Self {
+        let mut engine = Self::of(disk, start, root, Shared::new(View { tree, journal }));
+        engine.inner.is_first = true;
+        Ok(engine)
+    }
+
+    pub(super) fn of(disk: D, start: Start, root: D::Dir, shared: Shared) -> Self {
+        Self {
             disk,
             start,
             root,
             shared,
             repo: None,
             tracked: Tracked::default(),
-            inner,
+            inner: Inner::default(),
             again: Again::default(),
             is_lost: false,
             is_locked: false,
             has_blind_control: false,
-        })
+            git_index: None,
+            saved_rules: [0; 32],
+            trusted: None,
+        }
     }
 
     /// What queries read.
@@ -283,6 +262,7 @@ impl<D: Disk> Engine<D> {
             repo,
             index,
             lock,
+            verify,
             everything,
         } = self.again;
         !self.inner.dirty.is_empty()
@@ -291,6 +271,7 @@ impl<D: Disk> Engine<D> {
             || repo
             || index
             || lock
+            || verify
             || everything
     }
 
@@ -344,6 +325,7 @@ impl<D: Disk> Engine<D> {
                     index: true,
                     lock: true,
                     everything: true,
+                    ..self.again
                 }
             }
             Event::Name {
@@ -410,6 +392,7 @@ impl<D: Disk> Engine<D> {
             tracked: &self.tracked,
             is_git: self.repo.is_some(),
             extra: &self.start.extra,
+            trusted: self.trusted.as_ref(),
             #[cfg(test)]
             bug: self.start.bug,
         }

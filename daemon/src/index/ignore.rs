@@ -72,6 +72,15 @@ struct Link {
 }
 
 impl Rules {
+    /// Gives the bytes of each ignore file, innermost first.
+    pub(super) fn each_source(&self, each: &mut dyn FnMut(&[u8])) {
+        let mut at = self;
+        while let Some(link) = &at.0 {
+            each(link.matcher.source());
+            at = &link.outer;
+        }
+    }
+
     /// Whether there is no ignore file at all.
     #[must_use]
     pub(super) fn is_empty(&self) -> bool {

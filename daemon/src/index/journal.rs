@@ -4,6 +4,8 @@
 //! floor then rises, so that an answer is either complete or says `fresh_instance`; and a dead node is released only
 //! when the record of its death is dropped.
 
+mod saved;
+
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use proto::RawPath;
@@ -40,6 +42,10 @@ pub(super) struct Journal {
     log: VecDeque<Record>,
     /// When each tick that changed something was settled.
     times: VecDeque<(u32, i64)>,
+    /// The ticks of what happened while nobody watched, in order.
+    away: VecDeque<u32>,
+    /// Whether the open tick is one of them.
+    is_away: bool,
     /// Whether the open tick has records.
     open: bool,
     kept: usize,
@@ -55,6 +61,8 @@ impl Journal {
             floor: 1,
             log: VecDeque::new(),
             times,
+            away: VecDeque::new(),
+            is_away: false,
             open: false,
             kept: KEPT,
         }
@@ -91,12 +99,21 @@ impl Journal {
         self.push(node, What::Moved(from.0, from.1));
     }
 
+    /// What is recorded up to the end of the open tick happened while nobody watched.
+    pub(super) fn begin_away(&mut self) {
+        self.is_away = true;
+    }
+
     /// Ends the open tick; none when nothing happened in it. Drops what is too old.
     pub(super) fn settle(&mut self, tree: &mut Tree, now: i64) -> Option<u32> {
+        let is_away = std::mem::take(&mut self.is_away);
         if !std::mem::take(&mut self.open) {
             return None;
         }
         self.tick += 1;
+        if is_away {
+            self.away.push_back(self.tick);
+        }
         self.times.push_back((self.tick, now));
         let bound = self
             .kept
@@ -113,7 +130,8 @@ impl Journal {
 
     /// Forgets all that was: older clocks are answered with `fresh_instance` from now on.
     pub(super) fn restart(&mut self, tree: &mut Tree, now: i64) -> u32 {
-        self.open = false;
+        (self.open, self.is_away) = (false, false);
+        self.away.clear();
         self.tick += 1;
         while let Some(record) = self.log.pop_front() {
             drop_record(tree, record);
@@ -137,6 +155,9 @@ impl Journal {
         }
         while self.times.front().is_some_and(|&(tick, _)| tick < self.floor) {
             self.times.pop_front();
+        }
+        while self.away.front().is_some_and(|&tick| tick < self.floor) {
+            self.away.pop_front();
         }
     }
 
@@ -189,6 +210,7 @@ impl Journal {
         }
         let mut fold = Fold {
             tree,
+            away: &self.away,
             places: HashMap::new(),
             touched: HashMap::new(),
             dirs: HashSet::new(),
@@ -214,17 +236,19 @@ fn drop_record(tree: &mut Tree, record: Record) {
 struct Touched {
     existed: bool,
     modified: bool,
+    away: bool,
 }
 
 /// The log played backwards from now: `places` says where nodes were at the moment reached.
 struct Fold<'a> {
     tree: &'a Tree,
+    away: &'a VecDeque<u32>,
     places: HashMap<Id, (Id, Name)>,
     touched: HashMap<Id, Touched>,
     /// Directories that moved.
     dirs: HashSet<Id>,
-    /// Paths at which something was in between.
-    ghosts: Vec<Vec<u8>>,
+    /// Paths at which something was in between, and whether that was while nobody watched.
+    ghosts: Vec<(Vec<u8>, bool)>,
 }
 
 impl Fold<'_> {
@@ -232,14 +256,16 @@ impl Fold<'_> {
         let node = record.node;
         let is_dir = self.tree.kind(node) == Kind::Dir;
         let touched = self.touched.entry(node).or_default();
+        let away = self.away.binary_search(&record.tick).is_ok();
         touched.existed = true;
+        touched.away |= away;
         match record.what {
             What::Created => touched.existed = false,
             What::Modified => touched.modified = true,
             What::Deleted if is_dir => {}
             What::Deleted => {
                 let path = shown(self.tree.kind(node), self.path_then(node));
-                self.ghosts.push(path);
+                self.ghosts.push((path, away));
             }
             What::Moved(parent, name) => {
                 self.places.insert(node, (parent, name));
@@ -247,7 +273,7 @@ impl Fold<'_> {
                     self.dirs.insert(node);
                 } else {
                     let path = shown(self.tree.kind(node), self.path_then(node));
-                    self.ghosts.push(path);
+                    self.ghosts.push((path, away));
                 }
             }
         }
@@ -273,7 +299,7 @@ impl Fold<'_> {
                 } else {
                     self.touched.entry(child).or_insert(Touched {
                         existed: true,
-                        modified: false,
+                        ..Touched::default()
                     });
                 }
             }
@@ -283,7 +309,8 @@ impl Fold<'_> {
     fn path_then(&self, id: Id) -> Vec<u8> {
         let mut chain = Vec::new();
         let mut at = id;
-        while at != Tree::ROOT {
+        // A saved log may lie: no path is longer than there are nodes.
+        while at != Tree::ROOT && chain.len() < self.tree.ids() as usize {
             let (parent, name) = self
                 .places
                 .get(&at)
@@ -326,7 +353,11 @@ impl Fold<'_> {
                     (ChangeKind::Renamed, Some(then))
                 }
             };
-            now.insert(path.clone(), change(self.tree, id, what, (path, from)));
+            let change = Change {
+                while_away: touched.away,
+                ..change(self.tree, id, what, (path.clone(), from))
+            };
+            now.insert(path, change);
         }
         for (path, id, touched) in gone {
             match now.get_mut(&path) {
@@ -336,16 +367,20 @@ impl Fold<'_> {
                 {
                     now.remove(&path);
                 }
-                Some(there) if there.kind == ChangeKind::Created => there.kind = ChangeKind::Modified,
-                Some(_) => {}
+                Some(there) => {
+                    if there.kind == ChangeKind::Created {
+                        there.kind = ChangeKind::Modified;
+                    }
+                    there.while_away |= touched.away;
+                }
                 None => {
-                    now.insert(path.clone(), deleted(path));
+                    now.insert(path.clone(), deleted(path, touched.away));
                 }
             }
         }
-        for path in std::mem::take(&mut self.ghosts) {
+        for (path, away) in std::mem::take(&mut self.ghosts) {
             if !now.contains_key(&path) && !sources.contains(&path) && self.shown_at(&path).is_none() {
-                now.insert(path.clone(), deleted(path));
+                now.insert(path.clone(), deleted(path, away));
             }
         }
         now.into_values().collect()
@@ -391,7 +426,7 @@ pub(super) fn change(
     }
 }
 
-fn deleted(path: Vec<u8>) -> Change {
+fn deleted(path: Vec<u8>, while_away: bool) -> Change {
     let (size, mtime) = (None, None);
     Change {
         path: path.into(),
@@ -399,6 +434,6 @@ fn deleted(path: Vec<u8>) -> Change {
         from: None,
         size,
         mtime,
-        while_away: false,
+        while_away,
     }
 }

@@ -1,8 +1,7 @@
-//! One tree and the thread that keeps it: events in a mailbox, settled when it is time, queries from memory.
+//! One tree as everybody sees it: queries from memory, subscriptions, barriers. Its thread is in `tend`.
 //!
 //! The thread is the only one that touches the tree's disk, so a disk that hangs stops this tree and no other. What must
-//! stay true: a barrier is passed only after all that lay in the mailbox before it is settled; the first event after
-//! quiet is settled at once, what follows waits for `settle`.
+//! stay true: an answer is of one clock, and says when that is of a saved index which has not been compared with the disk.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,20 +12,17 @@ use proto::index::{Batch, Change, ChangeKind, Since, TreeState, TreeStatus};
 use tokio::sync::{oneshot, watch};
 
 use super::clock::Clock;
-use super::disk::LocalDisk;
-use super::engine::{Engine, Shared};
+use super::engine::Shared;
 use super::files::{FileList, Glob};
 use super::journal;
-use super::mail::{Mail, Mails};
+use super::mail::{Ending, Mails};
+use super::saved::shelf::Shelf;
 use super::subscribe::{Post, Subscription};
 use super::tree::Tree as Nodes;
+use super::verify::Begin;
 use super::{Changes, Progress};
 use crate::watch::{Hub, TreeKey};
 
-/// How often a barrier looks again at what moves while it is looked at.
-const TURNS: usize = 16;
-/// Nobody waits for what cannot come: woken now and then, it costs nothing.
-const FOREVER: Duration = Duration::from_secs(3600);
 /// Why a clock of another incarnation says nothing.
 const EARLIER: &str = "the clock is of an earlier index, which ended without saving itself";
 /// Why a time says nothing.
@@ -34,34 +30,35 @@ const BEFORE: &str = "the index begins after that time";
 /// Changes in one part of a batch.
 const PART: usize = 4096;
 
-/// How often a tree's thread does what.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
-    /// How long changes are collected after the first one.
-    pub(super) settle: Duration,
-    /// How often a tree is looked at of which something cannot be watched.
-    pub(super) poll: Duration,
-}
-
 /// One watched root.
 #[derive(Debug)]
 pub struct Tree {
-    root: PathBuf,
+    pub(super) root: PathBuf,
     key: TreeKey,
     name: String,
-    incarnation: u64,
-    shared: Shared,
-    mails: Arc<Mails>,
-    hub: Arc<Hub>,
-    ready: watch::Sender<bool>,
+    pub(super) incarnation: u64,
+    pub(super) shared: Shared,
+    pub(super) mails: Arc<Mails>,
+    pub(super) hub: Arc<Hub>,
+    pub(super) shelf: Option<Shelf>,
+    pub(super) ready: watch::Sender<bool>,
     ticks: watch::Sender<u32>,
     state: Mutex<State>,
+    times: Mutex<Times>,
 }
 
 #[derive(Debug)]
-struct State {
-    state: TreeState,
-    reason: Option<String>,
+struct Times {
+    used: Instant,
+    saved: Instant,
+    /// None when it was not saved in this life.
+    saved_tick: Option<u32>,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) state: TreeState,
+    pub(super) reason: Option<String>,
     posts: Vec<Arc<Post>>,
 }
 
@@ -69,12 +66,17 @@ impl Tree {
     pub(super) fn new(
         root: &Path,
         (hub, key): (Arc<Hub>, TreeKey),
-        incarnation: u64,
-        shared: Shared,
+        (incarnation, shared): (u64, Shared),
+        (begin, shelf): (Begin, Option<Shelf>),
     ) -> Arc<Self> {
         use std::os::unix::ffi::OsStrExt;
         let name = blake3::hash(root.as_os_str().as_bytes()).to_hex()[..12].to_owned();
         let tick = shared.read().journal.tick();
+        let state = match begin {
+            Begin::Crawl => TreeState::Crawling,
+            Begin::Verify => TreeState::Unverified,
+            Begin::GoOn => TreeState::Watching,
+        };
         Arc::new(Self {
             root: root.to_path_buf(),
             key,
@@ -84,11 +86,17 @@ impl Tree {
             shared,
             mails: Arc::default(),
             hub,
-            ready: watch::Sender::new(false),
+            shelf,
+            ready: watch::Sender::new(begin != Begin::Crawl),
             state: Mutex::new(State {
-                state: TreeState::Crawling,
+                state,
                 reason: None,
                 posts: Vec::new(),
+            }),
+            times: Mutex::new(Times {
+                used: Instant::now(),
+                saved: Instant::now(),
+                saved_tick: None,
             }),
         })
     }
@@ -101,7 +109,7 @@ impl Tree {
         self.key
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -122,7 +130,7 @@ impl Tree {
         }
     }
 
-    /// Returns when the first crawl is over; at once when it is. Bound it by the request's deadline.
+    /// Returns when the first crawl is over; at once when it is, or when a saved index takes its place. Bound it by the request's deadline.
     pub async fn ready(&self) {
         // The sender lives as long as `self`.
         drop(self.ready.subscribe().wait_for(|ready| *ready).await);
@@ -221,7 +229,7 @@ impl Tree {
             if changes.fresh.is_some() || !changes.changes.is_empty() {
                 return Ok(changes);
             }
-            if self.mails.lock().is_over || ticks.changed().await.is_err() {
+            if self.mails.lock().ending.is_some() || ticks.changed().await.is_err() {
                 return Err(Error::unavailable(format!(
                     "`{}` is not watched any more",
                     self.root.display()
@@ -230,11 +238,11 @@ impl Tree {
         }
     }
 
-    /// Every settled batch from now on, or from `since`. From memory.
+    /// Every settled batch from now on, or from `since`; and the clock of now. From memory.
     ///
     /// # Errors
     /// As [`Tree::changes`].
-    pub fn subscribe(&self, since: Option<&Since>) -> Result<Subscription, Error> {
+    pub fn subscribe(&self, since: Option<&Since>) -> Result<(Subscription, String), Error> {
         let post = Post::new();
         // With the posts locked no batch can pass between what was and what comes.
         let mut state = self.state();
@@ -263,7 +271,7 @@ impl Tree {
             }
         }
         state.posts.push(post.clone());
-        Ok(Subscription::new(post))
+        Ok((Subscription::new(post), self.clock()))
     }
 
     /// How the tree stands. From memory.
@@ -285,9 +293,37 @@ impl Tree {
         }
     }
 
+    /// Has the index saved when that is so long ago, and something has happened since.
+    pub(super) fn save_after(&self, long: Duration) {
+        let tick = self.shared.read().journal.tick();
+        let mut times = self.times();
+        let is_due = times.saved.elapsed() >= long && times.saved_tick != Some(tick);
+        if !is_due || self.shelf.is_none() || !*self.ready.borrow() {
+            return;
+        }
+        (times.saved, times.saved_tick) = (Instant::now(), Some(tick));
+        drop(times);
+        self.mails.lock().is_to_be_saved = true;
+        self.mails.news.notify_one();
+    }
+
+    fn times(&self) -> MutexGuard<'_, Times> {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Somebody asks for it.
+    pub(super) fn touch(&self) {
+        self.times().used = Instant::now();
+    }
+
+    /// When somebody last asked for it.
+    pub(super) fn last_used(&self) -> Instant {
+        self.times().used
+    }
+
     /// Ends the thread and every subscription.
-    pub(super) fn end(&self) {
-        self.mails.lock().is_over = true;
+    pub(super) fn end(&self, ending: Ending) {
+        self.mails.lock().ending.get_or_insert(ending);
         self.mails.news.notify_one();
         for post in std::mem::take(&mut self.state().posts) {
             post.end();
@@ -296,100 +332,7 @@ impl Tree {
         self.ticks.send_modify(|_| {});
     }
 
-    /// The thread.
-    pub(super) fn keep(&self, mut engine: Engine<LocalDisk>, pace: Pace) {
-        engine.crawl();
-        self.show_state(&engine);
-        if engine.is_dirty() {
-            // What moved while it was read.
-            self.settle(&mut engine);
-        }
-        self.ready.send_replace(true);
-        let mut last = Instant::now()
-            .checked_sub(pace.settle)
-            .unwrap_or_else(Instant::now);
-        while let Some(barriers) = self.next_mail(&mut engine, (last + pace.settle, pace)) {
-            // Without barriers and without events it was time to look.
-            if !barriers.is_empty() || !engine.is_dirty() {
-                engine.look_outside();
-            }
-            if engine.is_dirty() {
-                self.settle(&mut engine);
-                last = Instant::now();
-            }
-            if !barriers.is_empty() {
-                self.settle_rest(&mut engine);
-            }
-            for barrier in barriers {
-                // Who asked may have gone.
-                let _gone = barrier.send(());
-            }
-        }
-    }
-
-    fn settle(&self, engine: &mut Engine<LocalDisk>) {
-        let before = self.shared.read().journal.tick();
-        if let Some(tick) = engine.settle() {
-            self.publish(before, tick);
-        }
-        self.show_state(engine);
-    }
-
-    /// What could not be looked at because its directory has moved meanwhile: the event that tells where is there by
-    /// now, or the directory is gone.
-    fn settle_rest(&self, engine: &mut Engine<LocalDisk>) {
-        for turn in 0..TURNS {
-            if !engine.is_dirty() {
-                return;
-            }
-            self.hub.drain();
-            std::mem::take(&mut self.mails.lock().events)
-                .into_iter()
-                .for_each(|event| engine.note(event));
-            if turn > 0 {
-                engine.insist();
-            }
-            self.settle(engine);
-        }
-    }
-
-    /// Waits for events, and with them until `due`; a barrier waits for nothing. None when it is over.
-    fn next_mail(
-        &self,
-        engine: &mut Engine<LocalDisk>,
-        (due, pace): (Instant, Pace),
-    ) -> Option<Vec<oneshot::Sender<()>>> {
-        let mut mail = self.mails.lock();
-        loop {
-            if mail.is_over {
-                return None;
-            }
-            let wait = due.saturating_duration_since(Instant::now());
-            let has_mail = !mail.events.is_empty();
-            if !mail.barriers.is_empty() || (has_mail && wait.is_zero()) {
-                let Mail { events, barriers, .. } = std::mem::take(&mut *mail);
-                drop(mail);
-                events.into_iter().for_each(|event| engine.note(event));
-                return Some(barriers);
-            }
-            let wait = match (has_mail, engine.is_polled()) {
-                (true, _) => wait,
-                (false, true) => pace.poll,
-                (false, false) => FOREVER,
-            };
-            let (next, waited) = self
-                .mails
-                .news
-                .wait_timeout(mail, wait)
-                .unwrap_or_else(PoisonError::into_inner);
-            mail = next;
-            if !has_mail && waited.timed_out() && engine.is_polled() {
-                return Some(Vec::new());
-            }
-        }
-    }
-
-    fn publish(&self, before: u32, tick: u32) {
+    pub(super) fn publish(&self, before: u32, tick: u32) {
         let mut state = self.state();
         state.posts.retain(|post| Arc::strong_count(post) > 1);
         if !state.posts.is_empty() {
@@ -411,33 +354,6 @@ impl Tree {
         }
         drop(state);
         self.ticks.send_replace(tick);
-    }
-
-    fn show_state(&self, engine: &Engine<LocalDisk>) {
-        let mut state = self.state();
-        (state.state, state.reason) = match engine.unwatched() {
-            _ if engine.is_lost() => (
-                TreeState::Unreachable,
-                Some("the root is gone or cannot be opened".to_owned()),
-            ),
-            0 if engine.is_polled() => (
-                TreeState::Polling,
-                Some("git's own folders have no watch".to_owned()),
-            ),
-            0 if engine.is_locked() => (TreeState::Checkout, Some("git holds `index.lock`".to_owned())),
-            0 if engine.has_extra() => (
-                TreeState::Watching,
-                Some("`watch.extra_ignores` takes away from what git shows".to_owned()),
-            ),
-            0 => (TreeState::Watching, None),
-            n => {
-                let why = "the limit of watches is reached: raise `fs.inotify.max_user_watches` or `watch.max_watches`";
-                (
-                    TreeState::Polling,
-                    Some(format!("{n} directories have no watch, {why}")),
-                )
-            }
-        };
     }
 }
 

@@ -71,6 +71,7 @@ impl<D: Disk> Engine<D> {
                     within,
                     rules,
                     excluded: forced,
+                    trusted: false,
                 };
                 jobs.extend(self.look_at_dir(job));
             }

@@ -11,11 +11,24 @@ use crate::watch::{Event, Mailbox};
 /// Events that may wait; more are as good as an overflow.
 const WAITING: usize = 1 << 20;
 
+/// How a tree ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Without a trace.
+    Drop,
+    /// Saved in the folder of saved indexes, to be gone on with.
+    Keep,
+    /// Saved for the next image of the daemon.
+    Carry,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Mail {
     pub(super) events: Vec<Event>,
     pub(super) barriers: Vec<oneshot::Sender<()>>,
-    pub(super) is_over: bool,
+    pub(super) is_to_be_saved: bool,
+    /// Set once.
+    pub(super) ending: Option<Ending>,
 }
 
 #[derive(Debug, Default)]

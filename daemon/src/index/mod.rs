@@ -7,6 +7,9 @@
 //! Which calls block: none that is `async` does, and none named *from memory* does more than take a short lock.
 //! [`Trees::new`], [`Trees::ensure`] and [`Trees::stop`] touch the disk or wait for threads: call them on the blocking pool.
 
+#[cfg(test)]
+mod bug;
+mod carry;
 mod clock;
 mod control;
 mod crawl;
@@ -26,13 +29,17 @@ mod names;
 mod node;
 mod place;
 mod repo;
+mod saved;
 mod settle;
 #[cfg(test)]
 mod sim;
+mod sleep;
 mod subscribe;
+mod tend;
 mod tracked;
 mod tree;
 mod trees;
+mod verify;
 mod wild;
 
 use std::path::PathBuf;
@@ -56,6 +63,8 @@ pub struct Settings {
     pub max_watches: Option<u64>,
     /// Patterns that take away from what is watched (`watch.extra_ignores`).
     pub extra_ignores: Vec<String>,
+    /// The folder of saved indexes; none to save none.
+    pub folder: Option<PathBuf>,
     /// The daemon's home directory, for git's global files.
     pub home: Option<PathBuf>,
     /// `XDG_CONFIG_HOME`, when set.
@@ -69,6 +78,7 @@ impl Default for Settings {
             poll: Duration::from_secs(5),
             max_watches: None,
             extra_ignores: Vec::new(),
+            folder: None,
             home: None,
             xdg_config_home: None,
         }

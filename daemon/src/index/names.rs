@@ -3,6 +3,8 @@
 //! What must stay true: a [`Name`] is valid until [`Names::clear`]; what is released only counts as garbage, and the
 //! tree writes the arena anew when more than half of it is.
 
+use super::saved::bytes::{Eye, Pen};
+
 const CHUNK: usize = 64 << 10;
 /// `NAME_MAX` of every Linux file system.
 const LONGEST: usize = 255;
@@ -61,6 +63,42 @@ impl Names {
 
     pub(super) fn release(&mut self, name: Name) {
         self.garbage += name.len as usize;
+    }
+
+    /// Writes it for a saved index.
+    pub(super) fn save(&self, pen: &mut Pen) {
+        pen.count(self.used);
+        pen.count(self.garbage);
+        pen.count(self.chunks.len());
+        for chunk in &self.chunks {
+            pen.text(chunk);
+        }
+    }
+
+    /// Reads what [`Names::save`] wrote; none when a byte is in it that no name has.
+    pub(super) fn load(eye: &mut Eye<'_>) -> Option<Self> {
+        let (used, garbage) = (eye.count(0)?, eye.count(0)?);
+        let mut chunks = Vec::new();
+        for _ in 0..eye.count(8)? {
+            let chunk = eye.text()?;
+            let is_name = |&byte: &u8| byte != b'/' && byte != 0;
+            if chunk.len() > CHUNK || !chunk.iter().all(is_name) {
+                return None;
+            }
+            chunks.push(chunk.to_vec());
+        }
+        let fits = u32::try_from(chunks.len().checked_mul(CHUNK)?).is_ok();
+        fits.then_some(Self {
+            chunks,
+            used,
+            garbage,
+        })
+    }
+
+    /// Whether it is the name of something in a directory.
+    pub(super) fn is_proper(&self, name: Name) -> bool {
+        let bytes = self.get(name);
+        !bytes.is_empty() && bytes != b"." && bytes != b".."
     }
 
     /// Whether writing it anew would give back more than it keeps.

@@ -70,7 +70,16 @@ impl Inner {
         self.reread.remove(&id);
         view.tree.set_forced(id, job.excluded);
         self.keep_folder(id, wd, &listing);
-        self.reconcile(view, id, &listing);
+        if listing.is_as_saved {
+            for found in &listing.files {
+                self.found(view, id, found, Said::default());
+            }
+            // As after any listing: what moves away before it is read is read where it is then.
+            let is_dir = |&child: &Id| view.tree.kind(child) == Kind::Dir;
+            self.reread.extend(view.tree.children(id).filter(is_dir));
+        } else {
+            self.reconcile(view, id, &listing);
+        }
         let mut next = listing.dirs;
         for job in &mut next {
             job.parent = id;
@@ -352,7 +361,7 @@ pub(super) fn is_within(tree: &Tree, mut id: Id, of: Id) -> bool {
 }
 
 /// What is kept of a stat. Of a repository within, only that it is there: what happens in it makes no event here.
-fn entry_meta(kind: Kind, meta: Meta) -> Meta {
+pub(super) fn entry_meta(kind: Kind, meta: Meta) -> Meta {
     match kind {
         Kind::Nested | Kind::Submodule => Meta {
             size: 0,

@@ -95,6 +95,11 @@ impl Repo {
         self.sources == other.sources && self.settings == other.settings
     }
 
+    /// What the rules were made of.
+    pub(super) fn sources(&self) -> &[Vec<u8>] {
+        &self.sources
+    }
+
     /// Whether a file beyond the watched folders is not as it was.
     pub(super) fn is_outdated<D: Disk>(&self, disk: &D) -> bool {
         self.outside
@@ -168,7 +173,7 @@ pub(super) fn join(base: &[u8], path: &[u8]) -> Vec<u8> {
     joined
 }
 
-fn stamp_of<D: Disk>(disk: &D, path: &[u8]) -> Stamp {
+pub(super) fn stamp_of<D: Disk>(disk: &D, path: &[u8]) -> Stamp {
     let stamp = |meta: Meta| (meta.ino, meta.size, meta.mtime, meta.ctime);
     disk.stat_file(path).ok().map(stamp)
 }

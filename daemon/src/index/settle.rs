@@ -40,9 +40,15 @@ impl<D: Disk> Engine<D> {
         if again.repo && self.reload_repo() {
             again.everything = true;
         }
-        if again.everything {
-            self.begin_whole();
+        if again.everything || again.verify {
+            if again.everything {
+                self.trusted = None;
+            }
+            if again.everything || again.index || again.repo {
+                self.begin_whole();
+            }
             self.read_all();
+            self.trusted = None;
         }
         let mut needs_whole = again.everything || again.index || again.repo;
         for _ in 0..ROUNDS {
@@ -81,6 +87,7 @@ impl<D: Disk> Engine<D> {
                     index: true,
                     lock: true,
                     everything: true,
+                    verify: false,
                 };
                 true
             }
@@ -183,6 +190,7 @@ impl<D: Disk> Engine<D> {
             within: None,
             rules,
             excluded: false,
+            trusted: self.trusted.is_some(),
         }]);
     }
 
@@ -362,6 +370,7 @@ impl<D: Disk> Engine<D> {
                 within: None,
                 rules,
                 excluded: forced,
+                trusted: false,
             }),
             _ if id == Tree::ROOT => Some(Job {
                 parent,
@@ -370,6 +379,7 @@ impl<D: Disk> Engine<D> {
                 within: None,
                 rules,
                 excluded: false,
+                trusted: false,
             }),
             _ => None,
         }

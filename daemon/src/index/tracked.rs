@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use super::gitindex::Entries;
+use super::saved::bytes::{Eye, Pen};
 use super::tree::{Kind, Tree};
 
 type Path = Box<[u8]>;
@@ -35,6 +36,29 @@ impl Tracked {
             links,
             ..Self::default()
         }
+    }
+
+    /// Writes what [`Tracked::narrow`] has left, for a saved index.
+    pub(super) fn save(&self, pen: &mut Pen) {
+        for paths in [&self.forced, &self.links] {
+            pen.count(paths.len());
+            paths.iter().for_each(|path| pen.text(path));
+        }
+    }
+
+    /// Reads what [`Tracked::save`] wrote.
+    pub(super) fn load(eye: &mut Eye<'_>) -> Option<Self> {
+        let mut paths = || {
+            let count = eye.count(8)?;
+            (0..count)
+                .map(|_| eye.text().map(Path::from))
+                .collect::<Option<BTreeSet<Path>>>()
+        };
+        Some(Self {
+            forced: paths()?,
+            links: paths()?,
+            ..Self::default()
+        })
     }
 
     /// Whether the whole index is at hand, so that an answer is right for every path.

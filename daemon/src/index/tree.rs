@@ -4,6 +4,8 @@
 //! directory has 32 more. What must stay true: a node keeps its id for as long as anything may speak of it (renames and
 //! moves keep it, the journal keeps the dead), so a watch that knows the id never needs a path.
 
+mod saved;
+
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 
@@ -48,7 +50,18 @@ impl Tree {
     /// A tree of a root and nothing else.
     #[must_use]
     pub(super) fn new(root: &Meta) -> Self {
-        let mut tree = Self {
+        let mut tree = Self::empty();
+        let name = tree.names.add(b"");
+        let id = tree.allot(Node {
+            detached: false,
+            ..Node::new(Self::ROOT, name, Kind::Dir, root)
+        });
+        debug_assert_eq!(id, Self::ROOT);
+        tree
+    }
+
+    fn empty() -> Self {
+        Self {
             blocks: Vec::new(),
             len: 0,
             free: Vec::new(),
@@ -58,14 +71,7 @@ impl Tree {
             secret: RandomState::new().hash_one(0),
             files: 0,
             dirs: 1,
-        };
-        let name = tree.names.add(b"");
-        let id = tree.allot(Node {
-            detached: false,
-            ..Node::new(Self::ROOT, name, Kind::Dir, root)
-        });
-        debug_assert_eq!(id, Self::ROOT);
-        tree
+        }
     }
 
     /// Entries that `files` shows.

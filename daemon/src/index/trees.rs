@@ -1,12 +1,15 @@
 //! All trees of the daemon: the watcher they share, and one thread each.
 //!
-//! What must stay true: a root has one tree, whoever asks first; one tree's trouble is not another's.
+//! What must stay true: a root has one tree, whoever asks first; one tree's trouble is not another's: whoever opens a
+//! root that hangs keeps only those waiting who want the same root.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use proto::Error;
 use proto::index::TreeStatus;
@@ -14,24 +17,86 @@ use proto::index::TreeStatus;
 use super::disk::LocalDisk;
 use super::engine::{Engine, Start};
 use super::ignore::{Matcher, Rules};
-use super::keeper::{Pace, Tree};
+use super::keeper::Tree;
+use super::mail::Ending;
 use super::repo::GitEnv;
+use super::saved::shelf::{Ended, Shelf};
+use super::saved::{Saved, Watches as Kept};
+use super::tend::Pace;
+use super::verify::Begin;
 use super::{Settings, Watches};
 use crate::watch::{Hub, TreeKey};
 
 /// More threads than this do not make a crawl faster.
 const THREADS: usize = 8;
-
-type Kept = BTreeMap<PathBuf, (Arc<Tree>, JoinHandle<()>)>;
+/// How long the daemon waits for all its trees to be saved when it ends.
+const SAVING: Duration = Duration::from_secs(2);
 
 /// All trees of the daemon.
 #[derive(Debug)]
 pub struct Trees {
-    settings: Settings,
-    hub: Arc<Hub>,
+    pub(super) settings: Settings,
+    pub(super) hub: Arc<Hub>,
+    shelf: Option<Shelf>,
     keys: AtomicU64,
-    trees: Mutex<Kept>,
+    slots: Mutex<Slots>,
     reader: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Debug, Default)]
+struct Slots {
+    by_root: BTreeMap<PathBuf, Arc<Slot>>,
+    is_over: bool,
+}
+
+/// The place of one root. Locked while its tree is opened or put to sleep.
+#[derive(Debug, Default)]
+pub(super) struct Slot(Mutex<Held>);
+
+/// What is at a root's place.
+#[derive(Debug, Default)]
+pub(super) enum Held {
+    #[default]
+    Nobody,
+    Awake(Awake),
+    /// As it stood when it was put to sleep.
+    Asleep(TreeStatus),
+}
+
+/// A tree and the end of its thread.
+#[derive(Debug)]
+pub(super) struct Awake {
+    pub(super) tree: Arc<Tree>,
+    pub(super) ended: Receiver<Option<Vec<u8>>>,
+}
+
+impl Slot {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// None while it is being opened or put to sleep.
+    pub(super) fn look(&self) -> Option<MutexGuard<'_, Held>> {
+        match self.0.try_lock() {
+            Ok(held) => Some(held),
+            Err(std::sync::TryLockError::Poisoned(held)) => Some(held.into_inner()),
+            Err(std::sync::TryLockError::WouldBlock) => None,
+        }
+    }
+
+    fn tree(&self) -> Option<Arc<Tree>> {
+        match &*self.look()? {
+            Held::Awake(awake) => {
+                awake.tree.touch();
+                Some(awake.tree.clone())
+            }
+            _ => None,
+        }
+    }
+}
+
+fn refuse(root: &Path) -> impl Fn(std::io::Error) -> Error {
+    move |error| Error::unavailable(format!("`{}` cannot be indexed", root.display())).why(error)
 }
 
 impl Trees {
@@ -42,67 +107,168 @@ impl Trees {
     pub fn new(settings: Settings) -> Result<Arc<Self>, Error> {
         let refuse = |error| Error::unavailable("the watcher could not be started").why(error);
         let hub = Hub::new(settings.max_watches).map_err(refuse)?;
-        let reading = hub.clone();
+        let trees = Self::with(settings, hub);
+        trees.read_events()?;
+        Ok(trees)
+    }
+
+    pub(super) fn with(settings: Settings, hub: Arc<Hub>) -> Arc<Self> {
+        Arc::new(Self {
+            shelf: settings.folder.clone().map(Shelf::new),
+            settings,
+            hub,
+            keys: AtomicU64::new(1),
+            slots: Mutex::default(),
+            reader: Mutex::default(),
+        })
+    }
+
+    pub(super) fn read_events(&self) -> Result<(), Error> {
+        let refuse = |error| Error::unavailable("the watcher could not be started").why(error);
+        let reading = self.hub.clone();
         let reader = std::thread::Builder::new()
             .name("watch".into())
             .spawn(move || reading.read_until_stopped())
             .map_err(refuse)?;
-        let (keys, trees) = (AtomicU64::new(1), Mutex::default());
-        Ok(Arc::new(Self {
-            settings,
-            hub,
-            keys,
-            trees,
-            reader: Mutex::new(Some(reader)),
-        }))
+        *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(reader);
+        Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.trees.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The tree of `root` (absolute, links resolved), started when it is new: its crawl then runs on a thread of its
-    /// own. Blocks for a few system calls.
+    pub(super) fn all(&self) -> Vec<(PathBuf, Arc<Slot>)> {
+        let slots = self.lock();
+        let each = slots.by_root.iter();
+        each.map(|(root, slot)| (root.clone(), slot.clone())).collect()
+    }
+
+    fn slot(&self, root: &Path) -> Result<Arc<Slot>, Error> {
+        let mut slots = self.lock();
+        if slots.is_over {
+            return Err(Error::unavailable("the daemon is stopping"));
+        }
+        Ok(slots.by_root.entry(root.to_path_buf()).or_default().clone())
+    }
+
+    fn has(&self, root: &Path, slot: &Arc<Slot>) -> bool {
+        let slots = self.lock();
+        slots
+            .by_root
+            .get(root)
+            .is_some_and(|there| Arc::ptr_eq(there, slot))
+    }
+
+    /// The tree of `root` (absolute, links resolved), started when it is new or asleep: what it knows from before is
+    /// loaded, and its thread then reads or compares. Blocks for a few system calls and the loading.
     ///
     /// # Errors
-    /// When `root` cannot be opened as a directory.
+    /// When `root` cannot be opened as a directory, or the daemon stops.
     pub fn ensure(&self, root: &Path) -> Result<Arc<Tree>, Error> {
-        use std::os::unix::ffi::OsStrExt;
-        let refuse = |error| Error::unavailable(format!("`{}` cannot be indexed", root.display())).why(error);
-        let mut trees = self.lock();
-        if let Some((tree, _)) = trees.get(root) {
-            return Ok(tree.clone());
+        loop {
+            let slot = self.slot(root)?;
+            let mut held = slot.lock();
+            if !self.has(root, &slot) {
+                continue;
+            }
+            if let Held::Awake(awake) = &*held {
+                awake.tree.touch();
+                return Ok(awake.tree.clone());
+            }
+            let opened = self.open(root);
+            if opened.is_err() && matches!(*held, Held::Nobody) {
+                self.lock().by_root.remove(root);
+            }
+            let awake = opened?;
+            let tree = awake.tree.clone();
+            *held = Held::Awake(awake);
+            return Ok(tree);
         }
-        let key = TreeKey(self.keys.fetch_add(1, Ordering::Relaxed));
+    }
+
+    pub(super) fn start_of(&self, root: &Path) -> Start {
+        use std::os::unix::ffi::OsStrExt;
         let bytes = |path: &Option<PathBuf>| path.as_ref().map(|path| path.as_os_str().as_bytes().to_vec());
-        let env = GitEnv {
-            home: bytes(&self.settings.home),
-            xdg_config_home: bytes(&self.settings.xdg_config_home),
-        };
-        let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(THREADS));
-        let start = Start {
+        Start {
             root: root.as_os_str().as_bytes().to_vec(),
-            env,
+            env: GitEnv {
+                home: bytes(&self.settings.home),
+                xdg_config_home: bytes(&self.settings.xdg_config_home),
+            },
             extra: self.extra(),
-            threads,
+            threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(THREADS)),
             #[cfg(test)]
             bug: super::engine::Bug::None,
-        };
-        let engine = Engine::new(LocalDisk::new(self.hub.clone(), key), start).map_err(refuse)?;
-        let incarnation = crate::world::dir::random().map_err(refuse)?;
-        let tree = Tree::new(root, (self.hub.clone(), key), incarnation, engine.shared());
+        }
+    }
+
+    pub(super) fn new_key(&self) -> TreeKey {
+        TreeKey(self.keys.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn open(&self, root: &Path) -> Result<Awake, Error> {
+        let key = self.new_key();
+        let disk = || LocalDisk::new(self.hub.clone(), key);
+        let new = || crate::world::dir::random().map_err(refuse(root));
+        if let Some((mut saved, ended)) = self.load(root) {
+            let incarnation = match ended {
+                Ended::Closed => saved.head.incarnation,
+                Ended::Open => {
+                    saved
+                        .view
+                        .journal
+                        .restart(&mut saved.view.tree, crate::world::dir::now());
+                    new()?
+                }
+            };
+            let resumed = Engine::resume(disk(), self.start_of(root), saved, Kept::Gone);
+            if let Some(engine) = resumed.map_err(refuse(root))? {
+                return self.start((root, key), engine, (Begin::Verify, incarnation));
+            }
+        }
+        let engine = Engine::new(disk(), self.start_of(root)).map_err(refuse(root))?;
+        self.start((root, key), engine, (Begin::Crawl, new()?))
+    }
+
+    fn load(&self, root: &Path) -> Option<(Saved, Ended)> {
+        let shelf = self.shelf.as_ref()?;
+        let (bytes, ended) = shelf.open(root)?;
+        let saved = Saved::read(&bytes);
+        if saved.is_none() {
+            tracing::warn!(root = %root.display(), "a saved index is damaged or of another version; the files are read anew");
+            shelf.forget(root);
+        }
+        Some((saved?, ended))
+    }
+
+    pub(super) fn start(
+        &self,
+        (root, key): (&Path, TreeKey),
+        engine: Engine<LocalDisk>,
+        (begin, incarnation): (Begin, u64),
+    ) -> Result<Awake, Error> {
+        let shared = (incarnation, engine.shared());
+        let tree = Tree::new(root, (self.hub.clone(), key), shared, (begin, self.shelf.clone()));
         self.hub.register(key, tree.mailbox());
         let pace = Pace {
             settle: self.settings.settle,
             poll: self.settings.poll,
         };
-        let keeping = tree.clone();
-        let thread = std::thread::Builder::new()
-            .name("tree".into())
-            .spawn(move || keeping.keep(engine, pace))
-            .map_err(refuse)?;
-        trees.insert(root.to_path_buf(), (tree.clone(), thread));
-        Ok(tree)
+        let (keeping, (end, ended)) = (tree.clone(), mpsc::channel());
+        let thread = std::thread::Builder::new().name("tree".into()).spawn(move || {
+            let left = keeping.keep(engine, (begin, pace));
+            drop(keeping);
+            // Nobody waits when the daemon does not end.
+            let _nobody = end.send(left);
+        });
+        match thread {
+            Ok(_runs_until_told) => Ok(Awake { tree, ended }),
+            Err(error) => {
+                self.hub.forget(key);
+                Err(refuse(root)(error))
+            }
+        }
     }
 
     fn extra(&self) -> Rules {
@@ -113,26 +279,44 @@ impl Trees {
         Rules::default().with(Arc::new(Matcher::parse(lines.into_bytes())), 0)
     }
 
-    /// The tree of `root` when it is watched already. From memory.
-    #[must_use]
-    pub fn get(&self, root: &Path) -> Option<Arc<Tree>> {
-        self.lock().get(root).map(|(tree, _)| tree.clone())
+    pub(super) fn put(&self, root: PathBuf, held: Held) {
+        *self.lock().by_root.entry(root).or_default().lock() = held;
     }
 
-    /// Ends a tree: its watches are dropped and its subscribers see the end. Its thread ends by itself.
+    /// The tree of `root` when it is awake. From memory.
+    #[must_use]
+    pub fn get(&self, root: &Path) -> Option<Arc<Tree>> {
+        let slot = self.lock().by_root.get(root).cloned();
+        slot?.tree()
+    }
+
+    /// Ends a tree: its watches are dropped, what is saved of it is removed, and its subscribers see the end. Its thread
+    /// ends by itself.
     pub fn forget(&self, root: &Path) {
-        let Some((tree, _)) = self.lock().remove(root) else {
-            return;
-        };
-        tree.end();
-        self.hub.forget(tree.key());
+        let slot = self.lock().by_root.remove(root);
+        if let Some(slot) = slot
+            && let Held::Awake(awake) = std::mem::take(&mut *slot.lock())
+        {
+            awake.tree.end(Ending::Drop);
+            self.hub.forget(awake.tree.key());
+        }
+        if let Some(shelf) = &self.shelf {
+            shelf.forget(root);
+        }
     }
 
     /// How each tree stands, by root. From memory.
     #[must_use]
     pub fn status(&self) -> Vec<TreeStatus> {
-        let trees: Vec<_> = self.lock().values().map(|(tree, _)| tree.clone()).collect();
-        trees.iter().map(|tree| tree.status()).collect()
+        let status = |slot: Arc<Slot>| match &*slot.look()? {
+            Held::Nobody => None,
+            Held::Awake(awake) => Some(awake.tree.status()),
+            Held::Asleep(status) => Some(status.clone()),
+        };
+        self.all()
+            .into_iter()
+            .filter_map(|(_, slot)| status(slot))
+            .collect()
     }
 
     /// Watches used and allowed. From memory.
@@ -153,20 +337,53 @@ impl Trees {
         self.hub.set_max(max);
     }
 
-    /// Ends all trees and the reading thread, and waits for them. A tree whose disk hangs is not waited for: its thread
-    /// ends with the process.
-    pub fn stop(&self) {
-        let trees = std::mem::take(&mut *self.lock());
-        for (tree, _) in trees.values() {
-            tree.end();
-            self.hub.forget(tree.key());
-        }
+    /// No tree is opened from here on; those that were awake.
+    pub(super) fn take_all(&self) -> Vec<Awake> {
+        let slots = {
+            let mut slots = self.lock();
+            slots.is_over = true;
+            std::mem::take(&mut slots.by_root)
+        };
+        let awake = |slot: Arc<Slot>| match std::mem::take(&mut *slot.look()?) {
+            Held::Awake(awake) => Some(awake),
+            _ => None,
+        };
+        slots.into_values().filter_map(awake).collect()
+    }
+
+    pub(super) fn stop_reading(&self) {
         self.hub.stop();
         if let Some(reader) = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take()
             && reader.join().is_err()
         {
             tracing::error!("the watcher's thread ended in a panic");
         }
+    }
+
+    /// Saves and ends all trees and the reading thread, and waits for them. A tree whose disk hangs, or that is still
+    /// being read, is not waited for: its thread ends with the process.
+    pub fn stop(&self) {
+        let all: Vec<(Awake, bool)> = self
+            .take_all()
+            .into_iter()
+            .map(|awake| {
+                let is_ready = awake.tree.progress().ready;
+                awake.tree.end(Ending::Keep);
+                (awake, is_ready)
+            })
+            .collect();
+        let until = Instant::now() + SAVING;
+        for (Awake { tree, ended }, is_ready) in all {
+            if is_ready
+                && ended
+                    .recv_timeout(until.saturating_duration_since(Instant::now()))
+                    .is_err()
+            {
+                tracing::warn!(root = %tree.root().display(), "an index could not be saved in time");
+            }
+            self.hub.forget(tree.key());
+        }
+        self.stop_reading();
     }
 }
 

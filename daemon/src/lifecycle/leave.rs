@@ -137,7 +137,7 @@ pub(super) fn pack(
         idle_exit_ms: turn
             .idle_exit
             .map_or(0, |idle| u64::try_from(idle.as_millis()).unwrap_or(u64::MAX)),
-        trees: ctx.trees.status().into_iter().map(|tree| tree.root).collect(),
+        trees: ctx.trees.awake(),
         workspaces: ctx
             .entered
             .all()
@@ -150,6 +150,8 @@ pub(super) fn pack(
         warnings: ctx.life.warnings(),
     };
     handover::step("gathered", paused);
+    let (watcher, indexes) = ctx.trees.carry().map_err(broken)?;
+    handover::step("put the indexes together", paused);
     let failed = ctx.close().err();
     handover::step("closed the database", paused);
     let listener = socket::descriptor(listener).map_err(broken)?;
@@ -158,6 +160,8 @@ pub(super) fn pack(
         state,
         listener,
         lock,
+        watcher,
+        indexes,
         connections: descriptors,
         next,
         limit,

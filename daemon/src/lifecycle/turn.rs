@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use interprocess::local_socket::tokio::Listener;
 use proto::places::{LockFile, Places};
-use proto::{Error, error::Result};
+use proto::{Error, RawPath, error::Result};
 
 use super::{Begin, Options, Start};
 use crate::ctx::Ctx;
@@ -154,6 +154,17 @@ impl Turn {
         }
     }
 
+    /// The watcher of the image before.
+    pub(super) fn watcher(&self) -> Result<Option<std::os::fd::OwnedFd>> {
+        let From::Image(earlier) = &self.from else {
+            return Ok(None);
+        };
+        let watcher = earlier.inherited.watcher.try_clone();
+        watcher
+            .map(Some)
+            .map_err(|error| Error::unavailable("the watcher cannot be taken over").why(error))
+    }
+
     /// Writes into the lock file where we listen.
     pub(super) fn say_where(&mut self, bound: &Bound) -> Result<()> {
         self.lock
@@ -212,7 +223,16 @@ impl Turn {
         let reboot = &earlier.state.reboot;
         tracing::info!(outcome = ?reboot.outcome, pause_us = reboot.pause_us, connections = reboot.connections, "took over");
         reboot::remember(ctx, reboot.clone());
-        for root in earlier.state.trees {
+        let carried = earlier.inherited.read_indexes().unwrap_or_else(|error| {
+            tracing::error!(%error, "the indexes cannot be read");
+            Vec::new()
+        });
+        if let Err(error) = ctx.trees.go_on(&carried) {
+            ctx.life.warn(format!("files are not followed: {error}"));
+        }
+        handover::step("read the indexes", earlier.state.paused);
+        let read_anew = |root: &RawPath| ctx.trees.get(root.as_path()).is_none();
+        for root in earlier.state.trees.into_iter().filter(read_anew) {
             let ctx = Arc::clone(ctx);
             tokio::task::spawn_blocking(move || {
                 if let Err(error) = ctx.trees.ensure(root.as_path()) {

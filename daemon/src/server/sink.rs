@@ -68,6 +68,20 @@ impl Sink {
         }
     }
 
+    /// Says up to which clock the client knows all, without telling it: the next image of the daemon goes on from there.
+    ///
+    /// # Errors
+    /// When the client has gone.
+    pub async fn mark(&self, clock: String) -> Result<()> {
+        let message = Outgoing {
+            id: self.id,
+            bytes: Vec::new(),
+            mark: Some(clock),
+            last: false,
+        };
+        self.queue.send(message).await.map_err(|_| gone())
+    }
+
     /// Says how far the request has come. Never waits.
     pub fn progress(&self, what: &str, done: u64, total: Option<u64>) {
         let message = ServerFrame::Progress {

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -40,6 +40,8 @@ pub struct Hub {
     reader: Mutex<Box<[MaybeUninit<u8>]>>,
     registry: Mutex<Registry>,
     max: AtomicU64,
+    /// Nothing is read from the queue: it is being handed over, or has not been taken over yet.
+    frozen: AtomicBool,
 }
 
 #[derive(Default)]
@@ -75,6 +77,12 @@ impl std::fmt::Debug for Hub {
     }
 }
 
+impl AsFd for Hub {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inotify.as_fd()
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic elsewhere leaves plain data behind, never a half-made step.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -86,7 +94,20 @@ impl Hub {
     /// # Errors
     /// The system's, such as its limit of instances.
     pub fn new(max: Option<u64>) -> io::Result<Arc<Self>> {
-        let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+        Self::of(inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?, max)
+    }
+
+    /// Takes over the descriptor of an earlier image. Nothing is read from it until [`Hub::thaw`].
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn adopt(inotify: OwnedFd, max: Option<u64>) -> io::Result<Arc<Self>> {
+        let hub = Self::of(inotify, max)?;
+        hub.frozen.store(true, Ordering::Release);
+        Ok(hub)
+    }
+
+    fn of(inotify: OwnedFd, max: Option<u64>) -> io::Result<Arc<Self>> {
         let stop = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         Ok(Arc::new(Self {
             inotify,
@@ -95,22 +116,49 @@ impl Hub {
             reader: Mutex::new(vec![MaybeUninit::uninit(); BUFFER].into_boxed_slice()),
             registry: Mutex::default(),
             max: AtomicU64::new(max.unwrap_or(u64::MAX)),
+            frozen: AtomicBool::new(false),
         }))
+    }
+
+    /// Reads all events that are there, and none after that.
+    pub fn freeze(&self) {
+        self.drain();
+        self.frozen.store(true, Ordering::Release);
+        // Whoever was reading has finished.
+        drop(lock(&self.reader));
+    }
+
+    /// Reads events from here on.
+    pub fn thaw(&self) {
+        self.frozen.store(false, Ordering::Release);
+    }
+
+    /// Takes watches over that are in the descriptor already; to be called before the tree is registered.
+    pub fn own(&self, key: TreeKey, watches: impl Iterator<Item = Wd>) {
+        let mut registry = lock(&self.registry);
+        for wd in watches {
+            match registry.watches.get_mut(&wd) {
+                Some(owners) => drop(owners.add(key)),
+                None => drop(registry.watches.insert(wd, Owners::One(key))),
+            }
+        }
     }
 
     /// Says where the events of a tree go.
     pub fn register(&self, key: TreeKey, mailbox: Arc<dyn Mailbox>) {
-        lock(&self.registry)
-            .trees
-            .insert(key, Tree { mailbox, watches: 0 });
+        let mut registry = lock(&self.registry);
+        let owned = registry
+            .watches
+            .values()
+            .filter(|owners| owners.iter().any(|owner| owner == key));
+        let watches = owned.count() as u64;
+        registry.trees.insert(key, Tree { mailbox, watches });
     }
 
     /// Ends all watches of a tree and forgets it.
     pub fn forget(&self, key: TreeKey) {
         let mut registry = lock(&self.registry);
-        if registry.trees.remove(&key).is_none() {
-            return;
-        }
+        registry.trees.remove(&key);
         let inotify = &self.inotify;
         registry.watches.retain(|&wd, owners| match owners.remove(key) {
             Left::Nobody => {
@@ -193,6 +241,9 @@ impl Hub {
     /// Reads all events that are there and hands them to their trees. Never waits for anything but another reader.
     pub fn drain(&self) {
         let mut buffer = lock(&self.reader);
+        if self.frozen.load(Ordering::Acquire) {
+            return;
+        }
         let mut woken = HashSet::new();
         let mut reader = inotify::Reader::new(&self.inotify, &mut buffer);
         let mut batch = Vec::new();
@@ -227,7 +278,13 @@ impl Hub {
                 continue;
             }
             let Registry { watches, trees } = &mut *registry;
-            let Some(owners) = watches.get(&wd) else { continue };
+            let Some(owners) = watches.get(&wd) else {
+                // Of a tree that nobody has taken over.
+                if !flags.contains(ReadFlags::IGNORED) {
+                    ended(inotify::remove_watch(&self.inotify, wd));
+                }
+                continue;
+            };
             for key in owners.iter() {
                 let Some(tree) = trees.get_mut(&key) else { continue };
                 woken.insert(key);

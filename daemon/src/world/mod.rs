@@ -21,6 +21,7 @@ pub mod log;
 pub mod mounts;
 pub mod os;
 pub mod process;
+pub mod shelf;
 pub mod signals;
 pub mod socket;
 

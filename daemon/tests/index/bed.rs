@@ -24,6 +24,7 @@ pub(crate) struct Bed {
     pub(crate) tree: Arc<Tree>,
     pub(crate) runtime: tokio::runtime::Runtime,
     pub(crate) clock: String,
+    settings: Settings,
     before: BTreeMap<Bytes, Stat>,
 }
 
@@ -45,9 +46,10 @@ impl Bed {
         prepare(&root);
         let settings = Settings {
             home: Some(home(&root)),
+            folder: Some(dir.path().join("index")),
             ..settings
         };
-        let trees = Trees::new(settings).unwrap();
+        let trees = Trees::new(settings.clone()).unwrap();
         let tree = trees.ensure(&root).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -60,10 +62,51 @@ impl Bed {
             tree,
             runtime,
             clock: String::new(),
+            settings,
             before: BTreeMap::new(),
         };
         bed.begin();
         bed
+    }
+
+    /// The daemon ends in order; what is saved is on disk.
+    pub(crate) fn stop(&mut self) {
+        self.trees.stop();
+    }
+
+    /// Another daemon begins, and is asked for the same root.
+    pub(crate) fn start(&mut self) {
+        self.trees = Trees::new(self.settings.clone()).unwrap();
+        self.tree = self.trees.ensure(&self.root).unwrap();
+    }
+
+    /// The daemon ends without a word: what is on disk is what was there before it ended.
+    pub(crate) fn crash(&mut self) {
+        let (folder, kept) = (self.saved_folder(), self.dir.path().join("kept"));
+        let copy = |from: &Path, to: &Path| {
+            drop(fs::remove_dir_all(to));
+            fs::create_dir_all(to).unwrap();
+            for entry in fs::read_dir(from).unwrap().flatten() {
+                fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+            }
+        };
+        fs::create_dir_all(&folder).unwrap();
+        copy(&folder, &kept);
+        self.trees.stop();
+        copy(&kept, &folder);
+    }
+
+    /// Where indexes are saved.
+    pub(crate) fn saved_folder(&self) -> PathBuf {
+        self.dir.path().join("index")
+    }
+
+    /// The clock as it was, and what is there now, without asking what changed.
+    pub(crate) fn look(&mut self) {
+        self.sync();
+        assert_eq!(self.files(), oracle(&self.root));
+        self.clock = self.tree.clock();
+        self.before = self.stats();
     }
 
     /// Follows another root from now on.

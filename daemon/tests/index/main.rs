@@ -13,6 +13,7 @@
 mod bed;
 mod patterns;
 mod random;
+mod saved;
 mod trouble;
 
 use std::fs;
@@ -402,7 +403,7 @@ fn a_root_without_git_shows_all_and_becomes_a_repository_when_it_is_made_one() {
 fn waiting_and_watching_end_with_the_first_change() {
     let bed = Bed::new();
     let (tree, since) = (bed.tree.clone(), Since::Clock(bed.clock.clone()));
-    let mut subscription = tree.subscribe(None).unwrap();
+    let mut subscription = tree.subscribe(None).unwrap().0;
     bed.runtime.block_on(async {
         let waiting = tokio::spawn(async move { tree.wait(&since).await });
         tokio::task::yield_now().await;

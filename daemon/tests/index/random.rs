@@ -265,7 +265,16 @@ impl Work {
     }
 }
 
-fn run(seed: u64, place: &Path) {
+/// What happens between two looks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// One daemon sees it all.
+    Whole,
+    /// Daemons end, in order or without a word, and others go on.
+    Broken,
+}
+
+pub(crate) fn run(seed: u64, place: &Path, life: Life) {
     let steps = std::env::var("TOD_STEPS").map_or(400, |steps| steps.parse().unwrap());
     let bed = Bed::at(place, |_| {});
     let mut work = Work {
@@ -283,6 +292,28 @@ fn run(seed: u64, place: &Path) {
             work.log.push(step);
             done += 1;
         }
+        match (life, work.chance.below(4)) {
+            (Life::Broken, 0) => {
+                work.bed.stop();
+                work.log.push("-- stop".into());
+                for _ in 0..work.chance.below(8) {
+                    let step = work.step();
+                    work.log.push(step);
+                    done += 1;
+                }
+                work.bed.start();
+            }
+            (Life::Broken, 1) if work.chance.below(2) == 0 => {
+                work.bed.crash();
+                for _ in 0..work.chance.below(4) {
+                    work.step();
+                    done += 1;
+                }
+                work.bed.start();
+                work.bed.look();
+            }
+            _ => {}
+        }
         let what = format!("seed {seed}, step {done}: {:#?}", work.log);
         work.bed.check(&what);
     }
@@ -290,12 +321,16 @@ fn run(seed: u64, place: &Path) {
 
 fn seeds(from: u64) {
     if let Ok(seed) = std::env::var("TOD_SEED") {
-        run(seed.parse().unwrap(), &std::env::temp_dir());
+        run(seed.parse().unwrap(), &std::env::temp_dir(), Life::Whole);
         return;
     }
     let places = places();
     for seed in from..from + 4 {
-        run(seed, &places[usize::try_from(seed).unwrap() % places.len()]);
+        run(
+            seed,
+            &places[usize::try_from(seed).unwrap() % places.len()],
+            Life::Whole,
+        );
     }
 }
 

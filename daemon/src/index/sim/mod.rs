@@ -118,6 +118,10 @@ impl Disk for SimDisk {
     fn now(&self) -> i64 {
         self.quiet().time()
     }
+
+    fn granularity(&self) -> i64 {
+        0
+    }
 }
 
 type Shown = BTreeMap<Vec<u8>, (FileKind, u64, i64, i64, u16, u64)>;

@@ -1,0 +1,36 @@
+//! What is wrong on purpose: faults that somebody made before, of which the simulation must find each. Only in tests.
+
+use super::engine::Start;
+
+/// Faults that the simulation must find: each was made by somebody before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bug {
+    None,
+    ReadBeforeWatch,
+    WatchIsAPath,
+    OverflowDropped,
+    NewDirectoryNotRead,
+    IgnoreFileNotFollowed,
+    GitIndexNotFollowed,
+    WhatCannotBeSeenIsForgotten,
+    EventKindIsBelieved,
+}
+
+impl Bug {
+    pub(super) const PLANTED: [Self; 8] = [
+        Self::ReadBeforeWatch,
+        Self::WatchIsAPath,
+        Self::OverflowDropped,
+        Self::NewDirectoryNotRead,
+        Self::IgnoreFileNotFollowed,
+        Self::GitIndexNotFollowed,
+        Self::WhatCannotBeSeenIsForgotten,
+        Self::EventKindIsBelieved,
+    ];
+}
+
+impl Start {
+    pub(super) fn has(&self, bug: Bug) -> bool {
+        self.bug == bug
+    }
+}

@@ -1,0 +1,259 @@
+//! A saved index: all of an engine that outlives it, in a compact form of its own.
+//!
+//! Written by a tree's thread when it ends and now and then between, read when the tree is wanted again: in another life
+//! of the daemon from a file (`shelf.rs`), in its next image from what is handed over. What must stay true: what is not
+//! whole, of another version or impossible is refused as a whole, and then the files are read anew; a reader is bounded by
+//! the bytes it is given.
+
+pub(super) mod bytes;
+pub(super) mod shelf;
+
+use std::sync::Arc;
+
+use self::bytes::{Eye, Pen};
+use super::engine::{Control, Folder, Inner, View};
+use super::ignore::Matcher;
+use super::journal::Journal;
+use super::repo::Stamp;
+use super::tracked::Tracked;
+use super::tree::{Id, Kind, Tree};
+use crate::watch::Wd;
+
+const MAGIC: &[u8; 8] = b"TODINDEX";
+/// Another shape is another number.
+const VERSION: u32 = 1;
+/// Bytes of the digest at the end.
+const DIGEST: usize = blake3::OUT_LEN;
+
+/// What an index says of itself before the tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    /// Whose ticks they are.
+    pub(super) incarnation: u64,
+    /// Absolute.
+    pub(super) root: Vec<u8>,
+    /// Device and inode of the root.
+    pub(super) identity: (u64, u64),
+    /// What the rules of the repository and the settings were made of.
+    pub(super) rules: [u8; DIGEST],
+    /// Git's index as it was when it was last read; none when that is not known.
+    pub(super) git_index: Option<Stamp>,
+    /// Nothing waited to be looked at.
+    pub(super) is_at_rest: bool,
+}
+
+/// A saved index, read.
+pub(super) struct Saved {
+    pub(super) head: Head,
+    pub(super) view: View,
+    pub(super) tracked: Tracked,
+    folders: Vec<(Id, Kept)>,
+    controls: Vec<(Wd, Control)>,
+}
+
+/// What is kept of a directory beyond its node.
+struct Kept {
+    wd: Option<Wd>,
+    git_wd: Option<Wd>,
+    matcher: Option<Arc<Matcher>>,
+    has_git: bool,
+    is_unwatched: bool,
+}
+
+/// Writes an index.
+pub(super) fn write(head: &Head, view: &View, (inner, tracked): (&Inner, &Tracked)) -> Vec<u8> {
+    let mut pen = Pen::default();
+    pen.raw(MAGIC);
+    pen.u32(VERSION);
+    pen.u64(head.incarnation);
+    pen.text(&head.root);
+    pen.u64(head.identity.0);
+    pen.u64(head.identity.1);
+    pen.raw(&head.rules);
+    pen.u8(u8::from(head.git_index.is_some()));
+    stamp(&mut pen, head.git_index.flatten());
+    pen.u8(u8::from(head.is_at_rest));
+    view.tree.save(&mut pen);
+    view.journal.save(&mut pen);
+    tracked.save(&mut pen);
+    pen.count(inner.folders.len());
+    for (id, folder) in &inner.folders {
+        pen.u32(id.0);
+        optional(&mut pen, folder.wd);
+        optional(&mut pen, folder.git_wd);
+        let flags = u8::from(inner.gits.contains(id))
+            | (u8::from(inner.unwatched.contains(id)) << 1)
+            | (u8::from(folder.matcher.is_some()) << 2);
+        pen.u8(flags);
+        if let Some(matcher) = &folder.matcher {
+            pen.text(matcher.source());
+        }
+    }
+    let controls: Vec<(Wd, u8)> = inner
+        .controls
+        .iter()
+        .flat_map(|(&wd, controls)| controls.iter().map(move |control| (wd, control)))
+        .filter_map(|(wd, control)| {
+            let at = CONTROLS.iter().position(|known| known == control)?;
+            Some((wd, u8::try_from(at).ok()?))
+        })
+        .collect();
+    pen.count(controls.len());
+    for (wd, control) in controls {
+        optional(&mut pen, Some(wd));
+        pen.u8(control);
+    }
+    let digest = blake3::hash(&pen.bytes);
+    pen.raw(digest.as_bytes());
+    pen.bytes
+}
+
+/// Control watches that belong to no directory of the tree.
+const CONTROLS: [Control; 3] = [Control::GitDir, Control::Common, Control::Info];
+
+fn optional(pen: &mut Pen, wd: Option<Wd>) {
+    pen.u32(wd.map_or(0, Wd::cast_unsigned));
+}
+
+/// Watches are counted from one.
+fn watch(eye: &mut Eye<'_>) -> Option<Option<Wd>> {
+    let wd = eye.u32()?.cast_signed();
+    Some((wd > 0).then_some(wd))
+}
+
+fn stamp(pen: &mut Pen, stamp: Stamp) {
+    pen.u8(u8::from(stamp.is_some()));
+    let (ino, size, mtime, ctime) = stamp.unwrap_or_default();
+    pen.u64(ino);
+    pen.u64(size);
+    pen.i64(mtime);
+    pen.i64(ctime);
+}
+
+fn read_stamp(eye: &mut Eye<'_>) -> Option<Stamp> {
+    let is_there = eye.u8()? != 0;
+    let stamp = (eye.u64()?, eye.u64()?, eye.i64()?, eye.i64()?);
+    Some(is_there.then_some(stamp))
+}
+
+impl Saved {
+    /// Reads what [`write`] wrote; none when it is anything else.
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        let (body, digest) = bytes.split_last_chunk::<DIGEST>()?;
+        // Both take some milliseconds for a large tree, and neither needs the other.
+        std::thread::scope(|scope| {
+            let whole = scope.spawn(|| blake3::hash(body) == *digest);
+            let saved = Self::read_body(body);
+            saved.filter(|_| whole.join().is_ok_and(|whole| whole))
+        })
+    }
+
+    fn read_body(body: &[u8]) -> Option<Self> {
+        let mut eye = Eye::new(body);
+        if eye.raw(MAGIC.len())? != MAGIC || eye.u32()? != VERSION {
+            return None;
+        }
+        let head = Head {
+            incarnation: eye.u64()?,
+            root: eye.text()?.to_vec(),
+            identity: (eye.u64()?, eye.u64()?),
+            rules: *eye.raw(DIGEST)?.first_chunk()?,
+            git_index: {
+                let is_known = eye.u8()? != 0;
+                let stamp = read_stamp(&mut eye)?;
+                is_known.then_some(stamp)
+            },
+            is_at_rest: eye.u8()? != 0,
+        };
+        let mut tree = Tree::load(&mut eye)?;
+        let journal = Journal::load(&mut eye, &mut tree)?;
+        let tracked = Tracked::load(&mut eye)?;
+        let mut folders = Vec::new();
+        for _ in 0..eye.count(13)? {
+            let id = Id(eye.u32()?);
+            let is_folder = id.0 < tree.ids()
+                && tree.is_attached(id)
+                && matches!(tree.kind(id), Kind::Dir | Kind::Nested);
+            let (wd, git_wd, flags) = (watch(&mut eye)?, watch(&mut eye)?, eye.u8()?);
+            let matcher = match flags & 4 {
+                0 => None,
+                _ => Some(Arc::new(Matcher::parse(eye.text()?.to_vec()))),
+            };
+            if !is_folder || flags > 7 {
+                return None;
+            }
+            let kept = Kept {
+                wd,
+                git_wd,
+                matcher,
+                has_git: flags & 1 != 0,
+                is_unwatched: flags & 2 != 0,
+            };
+            folders.push((id, kept));
+        }
+        let mut controls = Vec::new();
+        for _ in 0..eye.count(5)? {
+            let (wd, control) = (watch(&mut eye)??, eye.u8()?);
+            controls.push((wd, *CONTROLS.get(usize::from(control))?));
+        }
+        eye.is_at_the_end().then_some(Self {
+            head,
+            view: View { tree, journal },
+            tracked,
+            folders,
+            controls,
+        })
+    }
+
+    /// Every watch that was in use.
+    pub(super) fn watches(&self) -> impl Iterator<Item = Wd> {
+        let of_folders = self.folders.iter().flat_map(|(_, kept)| [kept.wd, kept.git_wd]);
+        let of_controls = self.controls.iter().map(|&(wd, _)| Some(wd));
+        of_folders.chain(of_controls).flatten()
+    }
+
+    /// What reading directories had come to: with the watches, where those are still there, or without.
+    pub(super) fn take_inner(&mut self, watches: Watches) -> Inner {
+        let mut inner = Inner::default();
+        let has_watches = watches == Watches::Kept;
+        inner.folders.reserve(self.folders.len());
+        if has_watches {
+            inner.by_wd.reserve(self.folders.len());
+        }
+        for (id, kept) in std::mem::take(&mut self.folders) {
+            let mut folder = Folder {
+                matcher: kept.matcher,
+                ..Folder::default()
+            };
+            if kept.has_git {
+                inner.gits.insert(id);
+            }
+            if has_watches {
+                (folder.wd, folder.git_wd) = (kept.wd, kept.git_wd);
+                inner.by_wd.extend(kept.wd.map(|wd| (wd, id)));
+                if let Some(wd) = kept.git_wd {
+                    inner.controls.entry(wd).or_default().push(Control::Nested(id));
+                }
+                if kept.is_unwatched {
+                    inner.unwatched.insert(id);
+                }
+            }
+            inner.folders.insert(id, folder);
+        }
+        if has_watches {
+            for (wd, control) in std::mem::take(&mut self.controls) {
+                inner.controls.entry(wd).or_default().push(control);
+            }
+        }
+        inner
+    }
+}
+
+/// Whether the watches of a saved index are still in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Watches {
+    /// They came with it, and their queue.
+    Kept,
+    /// They ended with who had them.
+    Gone,
+}

@@ -1,0 +1,92 @@
+//! Trees that nobody uses sleep: their watches are dropped, what they know is saved, and their memory is free. And trees
+//! that are awake are saved now and then, so that little has to be read again after a crash.
+//!
+//! Asked by `dispatch` once a second. What must stay true: a tree that somebody holds (a request, a wait, a subscription)
+//! never sleeps; a tree that sleeps gives no tick, so its clocks go on when it wakes.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proto::RawPath;
+use proto::index::{TreeState, TreeStatus};
+
+use super::mail::Ending;
+use super::trees::{Awake, Held, Slot, Trees};
+
+/// How long nobody asks for a tree until it is put to sleep.
+const UNUSED: Duration = Duration::from_secs(30 * 60);
+/// How long after it was last saved a tree that has changed is saved again.
+const UNSAVED: Duration = Duration::from_secs(5 * 60);
+/// How long putting one to sleep may take: longer means a disk that hangs.
+const SAVING: Duration = Duration::from_secs(10);
+
+/// References to a tree that nobody uses: its place's and its thread's.
+const UNHELD: usize = 2;
+
+impl Trees {
+    /// Puts trees to sleep that nobody has used for long, and the least used ones over `most`; has others saved whose
+    /// time has come. Blocks for the saving of those that are put to sleep.
+    pub fn tick(&self, most: usize) {
+        let mut awake: Vec<(Instant, Arc<Slot>)> = Vec::new();
+        for (_, slot) in self.all() {
+            let used = match slot.look().as_deref() {
+                Some(Held::Awake(awake)) => {
+                    awake.tree.save_after(UNSAVED);
+                    awake.tree.last_used()
+                }
+                _ => continue,
+            };
+            awake.push((used, slot));
+        }
+        awake.sort_by_key(|(used, _)| *used);
+        let mut over = awake.len().saturating_sub(most);
+        for (used, slot) in awake {
+            if over == 0 && used.elapsed() < UNUSED {
+                return;
+            }
+            if self.put_to_sleep(&slot) {
+                over = over.saturating_sub(1);
+            }
+        }
+    }
+
+    /// The roots of all trees that are awake.
+    #[must_use]
+    pub fn awake(&self) -> Vec<RawPath> {
+        let all = self.status().into_iter();
+        let awake = all.filter(|tree| tree.state != TreeState::Asleep);
+        awake.map(|tree| tree.root).collect()
+    }
+
+    /// How the trees that sleep stood when they were awake.
+    pub(super) fn asleep(&self) -> Vec<TreeStatus> {
+        let mut all = self.status();
+        all.retain(|tree| tree.state == TreeState::Asleep);
+        all
+    }
+
+    fn put_to_sleep(&self, slot: &Slot) -> bool {
+        let Some(mut held) = slot.look() else { return false };
+        let Held::Awake(Awake { tree, ended }) = &*held else {
+            return false;
+        };
+        // With the place locked nobody new can come to hold it.
+        let is_busy = Arc::strong_count(tree) > UNHELD || !tree.progress().ready || tree.is_unverified();
+        if is_busy {
+            return false;
+        }
+        tree.end(Ending::Keep);
+        if ended.recv_timeout(SAVING).is_err() {
+            tracing::warn!(root = %tree.root().display(), "a tree could not be saved before it sleeps; it will be read anew");
+        }
+        self.hub.forget(tree.key());
+        tracing::info!(root = %tree.root().display(), "asleep");
+        let status = TreeStatus {
+            state: TreeState::Asleep,
+            reason: Some("nobody has used it for a while; it wakes on use".to_owned()),
+            ..tree.status()
+        };
+        *held = Held::Asleep(status);
+        true
+    }
+}

@@ -1,0 +1,211 @@
+//! The thread of one tree: events settled when it is time, barriers passed, the index saved.
+//!
+//! Started by `trees`; asked through the tree's mailbox. What must stay true: a barrier is passed only after all that lay
+//! in the mailbox before it is settled; the first event after quiet is settled at once, what follows waits for `settle`;
+//! after an index was saved as closed no tick is given.
+
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use proto::index::TreeState;
+use tokio::sync::oneshot;
+
+use super::disk::LocalDisk;
+use super::engine::Engine;
+use super::keeper::Tree;
+use super::mail::{Ending, Mail};
+use super::saved::shelf::Ended;
+use super::verify::Begin;
+
+/// How often a barrier looks again at what moves while it is looked at.
+const TURNS: usize = 16;
+/// Nobody waits for what cannot come: woken now and then, it costs nothing.
+const FOREVER: Duration = Duration::from_secs(3600);
+
+/// How often a tree's thread does what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// How long changes are collected after the first one.
+    pub(super) settle: Duration,
+    /// How often a tree is looked at of which something cannot be watched.
+    pub(super) poll: Duration,
+}
+
+/// What there is to do.
+enum Next {
+    /// Look, settle, and let these pass.
+    Look(Vec<oneshot::Sender<()>>),
+    /// Save the index and go on.
+    Save,
+    /// End.
+    End(Ending),
+}
+
+impl Tree {
+    /// The thread. The index when it is to be carried on.
+    pub(super) fn keep(
+        &self,
+        mut engine: Engine<LocalDisk>,
+        (begin, pace): (Begin, Pace),
+    ) -> Option<Vec<u8>> {
+        match begin {
+            Begin::Crawl => engine.crawl(),
+            Begin::Verify | Begin::GoOn => engine.go_on(),
+        }
+        if engine.is_unverified() {
+            self.settle(&mut engine);
+        }
+        self.show_state(&engine);
+        self.ready.send_replace(true);
+        let mut last = Instant::now()
+            .checked_sub(pace.settle)
+            .unwrap_or_else(Instant::now);
+        loop {
+            let barriers = match self.next(&mut engine, (last + pace.settle, pace)) {
+                Next::Look(barriers) => barriers,
+                Next::Save => {
+                    self.save(&mut engine, Ended::Open);
+                    continue;
+                }
+                Next::End(ending) => return self.last(&mut engine, ending),
+            };
+            // Without barriers and without events it was time to look.
+            if !barriers.is_empty() || !engine.is_dirty() {
+                engine.look_outside();
+            }
+            if engine.is_dirty() {
+                self.settle(&mut engine);
+                last = Instant::now();
+            }
+            if !barriers.is_empty() {
+                self.settle_rest(&mut engine);
+            }
+            for barrier in barriers {
+                // Who asked may have gone.
+                let _gone = barrier.send(());
+            }
+        }
+    }
+
+    fn last(&self, engine: &mut Engine<LocalDisk>, ending: Ending) -> Option<Vec<u8>> {
+        match ending {
+            Ending::Drop => {}
+            Ending::Keep => self.save(engine, Ended::Closed),
+            Ending::Carry => {
+                self.come_to_rest(engine);
+                return engine.save(self.incarnation);
+            }
+        }
+        None
+    }
+
+    fn save(&self, engine: &mut Engine<LocalDisk>, ended: Ended) {
+        self.come_to_rest(engine);
+        let (Some(shelf), Some(bytes)) = (&self.shelf, engine.save(self.incarnation)) else {
+            return;
+        };
+        shelf.keep(&self.root, &bytes, ended);
+    }
+
+    /// Settles all that has happened so far.
+    fn come_to_rest(&self, engine: &mut Engine<LocalDisk>) {
+        self.hub.drain();
+        std::mem::take(&mut self.mails.lock().events)
+            .into_iter()
+            .for_each(|event| engine.note(event));
+        if engine.is_dirty() {
+            self.settle(engine);
+        }
+        self.settle_rest(engine);
+    }
+
+    fn settle(&self, engine: &mut Engine<LocalDisk>) {
+        let before = self.shared.read().journal.tick();
+        if let Some(tick) = engine.settle() {
+            self.publish(before, tick);
+        }
+        self.show_state(engine);
+    }
+
+    /// What could not be looked at because its directory has moved meanwhile: the event that tells where is there by
+    /// now, or the directory is gone.
+    fn settle_rest(&self, engine: &mut Engine<LocalDisk>) {
+        for turn in 0..TURNS {
+            if !engine.is_dirty() {
+                return;
+            }
+            self.hub.drain();
+            std::mem::take(&mut self.mails.lock().events)
+                .into_iter()
+                .for_each(|event| engine.note(event));
+            if turn > 0 {
+                engine.insist();
+            }
+            self.settle(engine);
+        }
+    }
+
+    /// Waits for events, and with them until `due`; a barrier waits for nothing.
+    fn next(&self, engine: &mut Engine<LocalDisk>, (due, pace): (Instant, Pace)) -> Next {
+        let mut mail = self.mails.lock();
+        loop {
+            if let Some(ending) = mail.ending {
+                return Next::End(ending);
+            }
+            let wait = due.saturating_duration_since(Instant::now());
+            let has_mail = !mail.events.is_empty();
+            if !mail.barriers.is_empty() || (has_mail && wait.is_zero()) {
+                let Mail { events, barriers, .. } = &mut *mail;
+                let (events, barriers) = (std::mem::take(events), std::mem::take(barriers));
+                drop(mail);
+                events.into_iter().for_each(|event| engine.note(event));
+                return Next::Look(barriers);
+            }
+            if std::mem::take(&mut mail.is_to_be_saved) {
+                return Next::Save;
+            }
+            let wait = match (has_mail, engine.is_polled()) {
+                (true, _) => wait,
+                (false, true) => pace.poll,
+                (false, false) => FOREVER,
+            };
+            let (next, waited) = self
+                .mails
+                .news
+                .wait_timeout(mail, wait)
+                .unwrap_or_else(PoisonError::into_inner);
+            mail = next;
+            if !has_mail && waited.timed_out() && engine.is_polled() {
+                return Next::Look(Vec::new());
+            }
+        }
+    }
+
+    fn show_state(&self, engine: &Engine<LocalDisk>) {
+        let mut state = self.state();
+        (state.state, state.reason) = match engine.unwatched() {
+            _ if engine.is_lost() => (
+                TreeState::Unreachable,
+                Some("the root is gone or cannot be opened".to_owned()),
+            ),
+            _ if engine.is_unverified() => (TreeState::Unverified, None),
+            0 if engine.is_polled() => (
+                TreeState::Polling,
+                Some("git's own folders have no watch".to_owned()),
+            ),
+            0 if engine.is_locked() => (TreeState::Checkout, Some("git holds `index.lock`".to_owned())),
+            0 if engine.has_extra() => (
+                TreeState::Watching,
+                Some("`watch.extra_ignores` takes away from what git shows".to_owned()),
+            ),
+            0 => (TreeState::Watching, None),
+            n => {
+                let why = "the limit of watches is reached: raise `fs.inotify.max_user_watches` or `watch.max_watches`";
+                (
+                    TreeState::Polling,
+                    Some(format!("{n} directories have no watch, {why}")),
+                )
+            }
+        };
+    }
+}

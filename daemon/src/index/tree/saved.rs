@@ -1,0 +1,162 @@
+//! The arena as it stands in a saved index: nodes by their ids, without the links between them, which are made anew.
+//!
+//! What must stay true: whatever the bytes say, a tree that is read has one root, no cycle, no name twice in a directory
+//! and no name that leads elsewhere; anything else is refused.
+
+use super::{BLOCK, FileKind, Id, Kind, Meta, NONE, Node, Tree};
+use crate::index::names::{Name, Names};
+use crate::index::saved::bytes::{Eye, Pen, u32_at, u64_at};
+
+/// Bytes of one node.
+const NODE: usize = 44;
+const DETACHED: u8 = 1 << 3;
+const FORCED: u8 = 1 << 4;
+
+const KINDS: [Kind; 6] = [
+    Kind::File,
+    Kind::Link,
+    Kind::Other,
+    Kind::Dir,
+    Kind::Nested,
+    Kind::Submodule,
+];
+
+impl Tree {
+    /// Writes it.
+    pub(in crate::index) fn save(&self, pen: &mut Pen) {
+        self.names.save(pen);
+        pen.count(self.len as usize);
+        pen.bytes.reserve(self.len as usize * NODE);
+        for node in self.blocks.iter().flatten() {
+            let kind = KINDS.iter().position(|&kind| kind == node.kind);
+            let flags = kind.map_or(0, |at| u8::try_from(at).unwrap_or_default())
+                | if node.detached { DETACHED } else { 0 }
+                | if node.forced { FORCED } else { 0 };
+            let mut record = [0; NODE];
+            record[0..4].copy_from_slice(&node.parent.to_le_bytes());
+            record[4..8].copy_from_slice(&node.name.to_le_bytes());
+            record[8] = node.len;
+            record[9] = flags;
+            record[10..12].copy_from_slice(&node.mode.to_le_bytes());
+            record[12..20].copy_from_slice(&node.size.to_le_bytes());
+            record[20..28].copy_from_slice(&node.mtime.to_le_bytes());
+            record[28..36].copy_from_slice(&node.ctime.to_le_bytes());
+            record[36..44].copy_from_slice(&node.ino.to_le_bytes());
+            pen.raw(&record);
+        }
+    }
+
+    /// Reads what [`Tree::save`] wrote.
+    pub(in crate::index) fn load(eye: &mut Eye<'_>) -> Option<Self> {
+        let names = Names::load(eye)?;
+        let records = eye.records::<NODE>()?;
+        let mut tree = Self {
+            names,
+            ..Self::empty()
+        };
+        tree.len = u32::try_from(records.len()).ok().filter(|&len| len != NONE)?;
+        let attached = tree.take_nodes(records)?;
+        let root = tree.blocks.first()?.first()?;
+        if root.kind != Kind::Dir || root.detached || root.len != 0 {
+            return None;
+        }
+        tree.buckets = vec![NONE; attached.next_power_of_two().max(64)];
+        let mut is_in_order = true;
+        for id in (1..tree.len).map(Id) {
+            if tree.node(id).detached {
+                continue;
+            }
+            is_in_order &= tree.node(id).parent < id.0;
+            tree.link_checked(id)?;
+        }
+        // Where each directory came before what lies in it there is no cycle; else all must hang on the root.
+        (is_in_order || tree.count_reachable() == attached).then_some(tree)
+    }
+
+    fn take_nodes(&mut self, records: &[[u8; NODE]]) -> Option<usize> {
+        let mut attached = 0;
+        for records in records.chunks(BLOCK) {
+            let mut block = Vec::with_capacity(BLOCK);
+            for record in records {
+                let flags = record[9];
+                let kind = *KINDS.get(usize::from(flags & 7))?;
+                let (name, len) = (u32_at(record, 4), record[8]);
+                let is_root = self.blocks.is_empty() && block.is_empty();
+                let (detached, parent) = (flags & DETACHED != 0, u32_at(record, 0));
+                if parent >= self.len || (len > 0 && !self.names.is_proper(Name { at: name, len })) {
+                    return None;
+                }
+                attached += usize::from(!detached);
+                if !detached && len == 0 && !is_root {
+                    return None;
+                }
+                let meta = Meta {
+                    kind: FileKind::File,
+                    mode: u16::from_le_bytes([record[10], record[11]]),
+                    size: u64_at(record, 12),
+                    mtime: u64_at(record, 20).cast_signed(),
+                    ctime: u64_at(record, 28).cast_signed(),
+                    ino: u64_at(record, 36),
+                    dev: 0,
+                };
+                block.push(Node {
+                    detached,
+                    forced: flags & FORCED != 0,
+                    ..Node::new(Id(parent), Name { at: name, len }, kind, &meta)
+                });
+            }
+            self.blocks.push(block);
+        }
+        Some(attached)
+    }
+
+    /// Links a node that says it is attached; none when that cannot be.
+    fn link_checked(&mut self, id: Id) -> Option<()> {
+        let parent = self.parent(id);
+        let above = self.node(parent);
+        if above.kind != Kind::Dir || above.detached || self.child(parent, self.name(id)).is_some() {
+            return None;
+        }
+        self.link(id);
+        Some(())
+    }
+
+    fn count_reachable(&self) -> usize {
+        let (mut waiting, mut count) = (vec![Self::ROOT], 0);
+        while let Some(id) = waiting.pop() {
+            count += 1;
+            waiting.extend(self.children(id));
+        }
+        count
+    }
+
+    /// Gives the ids back that are neither in the tree nor, by `is_dead`, spoken of; false when a dead one lies in itself.
+    pub(in crate::index) fn free_all_but(&mut self, is_dead: impl Fn(Id) -> bool) -> bool {
+        // By which walk upwards each was passed.
+        let mut passed = vec![NONE; self.len as usize];
+        for id in (1..self.len).map(Id) {
+            if !self.node(id).detached {
+                continue;
+            }
+            if !is_dead(id) {
+                self.node_mut(id).len = 0;
+                self.free.push(id);
+                continue;
+            }
+            let mut at = id;
+            while self.node(at).detached && passed[at.0 as usize] == NONE {
+                passed[at.0 as usize] = id.0;
+                at = self.parent(at);
+            }
+            if self.node(at).detached && passed[at.0 as usize] == id.0 {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Number of ids.
+    pub(in crate::index) fn ids(&self) -> u32 {
+        self.len
+    }
+}
