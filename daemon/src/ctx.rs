@@ -14,6 +14,7 @@ use proto::places::Places;
 
 use crate::context::{self, Book};
 use crate::db::{self, Db};
+use crate::decision;
 use crate::detect::{self, Detector};
 use crate::dispatch::Locks;
 use crate::index::{self, Trees};
@@ -50,6 +51,8 @@ pub struct Ctx {
     pub mirrors: Mirrors,
     /// The open sessions of all actors.
     pub sessions: Book,
+    /// The books of decisions.
+    pub decisions: decision::Shelf,
 }
 
 impl Ctx {
@@ -101,6 +104,7 @@ impl Ctx {
             mirrors: Mirrors::default(),
             boards,
             sessions,
+            decisions: decision::Shelf::default(),
         })
     }
 

@@ -7,6 +7,7 @@ pub(crate) mod audit;
 pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod daemon;
+pub(crate) mod decision;
 pub(crate) mod detect;
 pub(crate) mod fast;
 pub(crate) mod index;
@@ -104,6 +105,9 @@ pub(crate) enum Command {
     Forget(context::Forget),
     /// What was changed, by whom and when
     Audit(Box<audit::Words>),
+    /// What was decided, why, and what it is about
+    #[command(subcommand, visible_alias = "adr", alias = "decisions")]
+    Decision(decision::Words),
     /// The daemon itself
     #[command(subcommand)]
     Daemon(daemon::Words),
@@ -153,6 +157,10 @@ pub(crate) enum Candidates {
     Roles,
     /// `section.key`
     Keys,
+    /// Ids of tasks that are open
+    Tasks,
+    /// Numbers of decisions
+    Decisions,
 }
 
 /// A question for the daemon, as the words ask it.
@@ -195,6 +203,10 @@ pub(crate) struct Where {
 }
 
 impl Where {
+    pub(crate) fn at(path: Option<PathBuf>) -> Self {
+        Self { path }
+    }
+
     pub(crate) fn from(&self, caller: &Caller) -> Result<From> {
         match &self.path {
             Some(path) => absolute(path, caller).map(From::Start),
@@ -273,6 +285,7 @@ pub(crate) mod tests {
             Command::Recall(words) => words.question(&caller),
             Command::Forget(words) => words.question(&caller),
             Command::Audit(words) => words.question(&caller),
+            Command::Decision(words) => words.question(&caller),
             other => panic!("`{line}` asks the daemon nothing: {other:?}"),
         }
     }

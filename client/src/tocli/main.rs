@@ -156,6 +156,10 @@ fn run(cli: Cli, out: &mut Out, voice: &Voice) -> Result<(), End> {
             let asked = (words.question(&caller)?, caller);
             return verbs::maintenance::run(options(&global)?, asked, (out, voice));
         }
+        Command::Decision(words) => {
+            let (question, actor) = (words.question(&caller)?, words.common().actor.as_deref());
+            return verbs::actor::run(options(&global)?, (caller, actor), question, (out, voice));
+        }
         _ => return itself(command, &global, caller, (out, voice)),
     };
     let again = again.map(|question| (question, caller.clone()));

@@ -6,6 +6,7 @@
 mod config;
 pub(crate) mod context;
 mod daemon;
+mod decision;
 mod detect;
 pub(crate) mod index;
 mod maintenance;
@@ -44,8 +45,8 @@ pub(crate) fn answer(out: &mut Out, voice: &Voice, answer: &Answer, wishes: Wish
         Answer::Daemon(answer) => daemon::answer(out, voice, (answer, wishes.most)),
         Answer::Task(answer) => task::answer(out, voice, answer, &[]),
         Answer::Artifact(answer) => match *answer {},
-        Answer::Decision(answer) => match *answer {},
         Answer::Context(answer) => context::answer(out, voice, answer),
+        Answer::Decision(answer) => decision::answer(out, voice, answer),
         Answer::Agent(answer) => match *answer {},
         Answer::Maintenance(answer) => maintenance::answer(out, voice, answer),
     }

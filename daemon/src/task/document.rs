@@ -48,7 +48,7 @@ pub fn read(text: &str) -> Result<Vec<Item>> {
 }
 
 /// JSON where it begins like JSON, else YAML.
-fn parse(text: &str) -> std::result::Result<Node, Fault> {
+pub(crate) fn parse(text: &str) -> std::result::Result<Node, Fault> {
     if !text.trim_start().starts_with(['{', '[']) {
         return yaml::parse(text);
     }
@@ -160,7 +160,7 @@ fn item(node: &Node, parent: Option<usize>, number: usize) -> std::result::Resul
     Ok(Item { local, parent, task })
 }
 
-fn list<'n>(node: &'n Node, name: &str) -> std::result::Result<&'n [Node], Fault> {
+pub(crate) fn list<'n>(node: &'n Node, name: &str) -> std::result::Result<&'n [Node], Fault> {
     match node.get(name).map(|node| (&node.value, node.place.line)) {
         None | Some((Value::Null, _)) => Ok(&[]),
         Some((Value::List(items), _)) => Ok(items),
@@ -172,7 +172,7 @@ fn list<'n>(node: &'n Node, name: &str) -> std::result::Result<&'n [Node], Fault
 }
 
 /// A text; numbers and flags are taken as they are written.
-fn text(node: &Node, name: &str) -> std::result::Result<Option<String>, Fault> {
+pub(crate) fn text(node: &Node, name: &str) -> std::result::Result<Option<String>, Fault> {
     node.get(name).map_or(Ok(None), |node| scalar(node, name))
 }
 
@@ -193,7 +193,7 @@ fn scalar(node: &Node, name: &str) -> std::result::Result<Option<String>, Fault>
 }
 
 /// A list of texts; one text alone is a list of one.
-fn texts(node: &Node, name: &str) -> std::result::Result<Vec<String>, Fault> {
+pub(crate) fn texts(node: &Node, name: &str) -> std::result::Result<Vec<String>, Fault> {
     let Some(found) = node.get(name) else {
         return Ok(Vec::new());
     };
@@ -204,7 +204,11 @@ fn texts(node: &Node, name: &str) -> std::result::Result<Vec<String>, Fault> {
     Ok(scalar(found, name)?.into_iter().collect())
 }
 
-fn word<T>(node: &Node, name: &str, parse: fn(&str) -> Option<T>) -> std::result::Result<Option<T>, Fault> {
+pub(crate) fn word<T>(
+    node: &Node,
+    name: &str,
+    parse: fn(&str) -> Option<T>,
+) -> std::result::Result<Option<T>, Fault> {
     let Some(given) = text(node, name)? else {
         return Ok(None);
     };

@@ -114,6 +114,20 @@ impl<'a> Tasks<'a> {
         Ok(head.unwrap_or_default().changes)
     }
 
+    /// Makes sure that there is a task with this id.
+    ///
+    /// # Errors
+    /// `NotFound`; `Unavailable` when the database cannot be read.
+    pub fn must_have(&self, id: &str) -> Result<()> {
+        match self.db.get(CARD, &self.under(id))? {
+            Some(_) if !id.is_empty() => Ok(()),
+            _ => Err(
+                Error::not_found(format!("there is no task `{}`", super::rules::shown(id)))
+                    .next("see `tocli task list`"),
+            ),
+        }
+    }
+
     /// All cards.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ mod audit;
 mod config;
 mod context;
 mod damage;
+mod decision;
 mod detect;
 mod hostile;
 mod hung;

@@ -1,6 +1,6 @@
 //! The words of `tocli task` and `tocli next`.
 
-mod fields;
+pub(crate) mod fields;
 
 use std::path::PathBuf;
 
@@ -48,7 +48,7 @@ impl Common {
 #[derive(Args, Debug)]
 pub(crate) struct One {
     /// Its id
-    #[arg(value_name = "TASK")]
+    #[arg(id = "task-id", value_name = "TASK")]
     id: String,
     #[command(flatten)]
     common: Common,
@@ -58,7 +58,7 @@ pub(crate) struct One {
 #[derive(Args, Debug)]
 pub(crate) struct Changed {
     /// Its id
-    #[arg(value_name = "TASK")]
+    #[arg(id = "task-id", value_name = "TASK")]
     id: String,
     /// Only if it is still at this revision
     #[arg(long, value_name = "N")]
@@ -126,7 +126,7 @@ pub(crate) enum Words {
     /// Tasks below each other
     Tree {
         /// The top [default: all trees with something open]
-        #[arg(value_name = "TASK")]
+        #[arg(id = "task-id", value_name = "TASK")]
         root: Option<String>,
         /// Also what is closed
         #[arg(long, short)]
@@ -152,7 +152,7 @@ pub(crate) enum Words {
     #[command(alias = "comment")]
     Note {
         /// The task's id
-        #[arg(value_name = "TASK")]
+        #[arg(id = "task-id", value_name = "TASK")]
         id: String,
         /// What it says; `-` for standard input
         text: String,

@@ -7,7 +7,8 @@ use std::time::Duration;
 use clap::CommandFactory as _;
 use client::{Client, Options, Start};
 use proto::detect::From;
-use proto::{Answer, Caller, Request, config, role, workspace};
+use proto::workspace::Which;
+use proto::{Answer, Caller, Request, config, decision, role, task, workspace};
 use serde::Serialize;
 
 use crate::args::{Candidates, Cli, Question, Shell};
@@ -51,6 +52,12 @@ fn generated(shell: clap_complete::Shell) -> String {
 /// Verbs of `workspace` that take the name of one.
 const BY_WORKSPACE: &str = "show|show-location|rename|relocate|forget";
 
+/// Verbs of `task` that take the id of one.
+const BY_TASK: &str = "show|tree|update|start|release|note|complete|block|fail|cancel|reopen|move|delete|history|undo|synthesize|execute";
+
+/// Verbs of `decision` that take the number of one.
+const BY_DECISION: &str = "show|supersede|refine|reverse|clarify|accept|reject|outcome";
+
 /// The generated function first; then live names where a word of ours stands and no option is begun.
 fn bash() -> String {
     let live = format!(
@@ -61,11 +68,17 @@ _tocli_live() {{
     case "$cur" in -*) return ;; esac
     case "$noun $verb" in
         *" --from-existing") of=workspaces ;;
+        *" --after" | *" --parent" | *" --task") of=tasks ;;
         "config get" | "config set" | "config unset") of=keys ;;
         "role show" | "roles show") of=roles ;;
         *)
-            case "$noun" in workspace | workspaces | ws)
-                case "$verb" in {BY_WORKSPACE}) of=workspaces ;; esac ;;
+            case "$noun" in
+                workspace | workspaces | ws)
+                    case "$verb" in {BY_WORKSPACE}) of=workspaces ;; esac ;;
+                task | tasks | t)
+                    case "$verb" in {BY_TASK}) of=tasks ;; esac ;;
+                decision | decisions | adr)
+                    case "$verb" in {BY_DECISION}) of=decisions ;; esac ;;
             esac ;;
     esac
     [[ -n $of ]] || return
@@ -88,6 +101,8 @@ fn zsh() -> String {
             .trim_start_matches('\'')
             .trim_start_matches([':', '*', ' ']);
         let live = match argument.split_whitespace().next() {
+            Some("task-id" | "--parent=[The" | "--after=[What" | "--task=[The") => Some("_tocli_live_tasks"),
+            Some("decision-number") => Some("_tocli_live_decisions"),
             Some("workspace" | "names") => Some("_tocli_live_workspaces"),
             Some("--from-existing=[Begin") => Some("_tocli_live_workspaces"),
             Some("key") => Some("_tocli_live_keys"),
@@ -101,7 +116,7 @@ fn zsh() -> String {
         text.push('\n');
     }
     let mut functions = String::new();
-    for what in ["workspaces", "keys", "roles"] {
+    for what in ["workspaces", "keys", "roles", "tasks", "decisions"] {
         functions.push_str(&format!(
             "_tocli_live_{what}() {{\n    local -a names\n    \
              names=(${{(f)\"$(tocli --no-start complete {what} 2>/dev/null)\"}})\n    compadd -a names\n}}\n"
@@ -116,7 +131,8 @@ fn zsh() -> String {
 }
 
 fn fish() -> String {
-    let verbs = BY_WORKSPACE.replace('|', " ");
+    let [verbs, of_tasks, of_decisions] =
+        [BY_WORKSPACE, BY_TASK, BY_DECISION].map(|verbs| verbs.replace('|', " "));
     let live = format!(
         "\n\
          complete -c tocli -n '__fish_seen_subcommand_from workspace ws; and __fish_seen_subcommand_from {verbs}' \
@@ -124,7 +140,11 @@ fn fish() -> String {
          complete -c tocli -n '__fish_seen_subcommand_from config; and __fish_seen_subcommand_from get set unset' \
          -f -a '(tocli --no-start complete keys 2>/dev/null)'\n\
          complete -c tocli -n '__fish_seen_subcommand_from role; and __fish_seen_subcommand_from show' \
-         -f -a '(tocli --no-start complete roles 2>/dev/null)'\n"
+         -f -a '(tocli --no-start complete roles 2>/dev/null)'\n\
+         complete -c tocli -n '__fish_seen_subcommand_from task t; and __fish_seen_subcommand_from {of_tasks}' \
+         -f -a '(tocli --no-start complete tasks 2>/dev/null)'\n\
+         complete -c tocli -n '__fish_seen_subcommand_from decision adr; and __fish_seen_subcommand_from {of_decisions}' \
+         -f -a '(tocli --no-start complete decisions 2>/dev/null)'\n"
     );
     generated(clap_complete::Shell::Fish) + &live
 }
@@ -139,6 +159,22 @@ pub(crate) fn names(options: Options, caller: Caller, what: Candidates, out: &mu
         Candidates::Workspaces => Request::Workspace(workspace::Request::List { forgotten: false }),
         Candidates::Roles => Request::Role(role::Request::List { at }),
         Candidates::Keys => Request::Config(config::Request::List { at }),
+        Candidates::Tasks => Request::Task(Box::new(task::Call {
+            at: Which::At(at),
+            what: task::Request::List {
+                filter: Box::default(),
+                limit: task::MAX_PAGE,
+                cursor: None,
+            },
+        })),
+        Candidates::Decisions => Request::Decision(Box::new(decision::Call {
+            at: Which::At(at),
+            what: decision::Request::List {
+                filter: Box::default(),
+                limit: decision::MAX_PAGE,
+                cursor: None,
+            },
+        })),
     };
     let question = Question {
         deadline: Some(SOON),
@@ -173,6 +209,10 @@ fn names_in(answer: Answer) -> Vec<String> {
         Answer::Config(config::Answer::Settings { settings, .. }) => {
             settings.into_iter().map(|setting| setting.key).collect()
         }
+        Answer::Task(task::Answer::Tasks { tasks, .. }) => tasks.into_iter().map(|task| task.id).collect(),
+        Answer::Decision(decision::Answer::Decisions { decisions, .. }) => {
+            decisions.iter().map(|one| one.number.to_string()).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -196,6 +236,8 @@ mod tests {
             "_tocli_live_workspaces'",
             "_tocli_live_keys'",
             "_tocli_live_roles'",
+            "_tocli_live_tasks'",
+            "_tocli_live_decisions'",
         ] {
             assert!(
                 zsh.contains(function),

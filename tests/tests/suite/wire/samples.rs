@@ -2,6 +2,7 @@
 
 mod answers;
 mod context;
+mod decision;
 mod maintenance;
 mod requests;
 mod task;
@@ -104,6 +105,11 @@ pub fn samples() -> Vec<Sample> {
             .into_iter()
             .map(|(name, call)| ask(name, Request::Maintenance(Box::new(call)))),
     );
+    all.extend(
+        decision::decision_requests()
+            .into_iter()
+            .map(|(name, call)| ask(&name, Request::Decision(Box::new(call)))),
+    );
     all.push(client("ask/with-request-id", whole_ask()));
     all.push(client("cancel", ClientFrame::Cancel { id: 300 }));
     all.extend(
@@ -122,6 +128,13 @@ pub fn samples() -> Vec<Sample> {
         let answer = proto::Answer::Context(answer);
         server(
             &format!("context::Answer/{name}"),
+            ServerFrame::Done { id: 7, answer },
+        )
+    }));
+    all.extend(decision::decision_answers().into_iter().map(|(name, answer)| {
+        let answer = proto::Answer::Decision(answer);
+        server(
+            &format!("decision::Answer/{name}"),
             ServerFrame::Done { id: 7, answer },
         )
     }));

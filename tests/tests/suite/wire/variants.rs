@@ -4,13 +4,14 @@
 use std::collections::BTreeSet;
 
 use proto::{
-    Kind, config, context, daemon, detect, index, maintenance, message, migrate, role, task, workspace,
+    Kind, config, context, daemon, decision, detect, index, maintenance, message, migrate, role, task,
+    workspace,
 };
 
 use super::samples::Message;
 
 /// Rooms that can be asked nothing yet. Whoever gives one its first request takes its name from this list.
-pub const TO_COME: [&str; 3] = ["Artifact", "Decision", "Agent"];
+pub const TO_COME: [&str; 2] = ["Artifact", "Agent"];
 
 /// Gives each enum the list of its variants and a value the name of its own.
 macro_rules! variants {
@@ -98,6 +99,23 @@ variants! {
     beginnings, begun: context::Begun { Itself, Said }
     endings, ended: context::Ended { Said, Silence }
     ofs, of: context::Of { Session, Task }
+    categories, category: decision::Category {
+        Architecture, Implementation, Design, Technology, Process, Quality, Security, Performance
+    }
+    impacts, impact: decision::Impact { High, Medium, Low }
+    decision_statuses, decision_status: decision::Status { Proposed, Accepted, Rejected, Superseded, Reversed }
+    relations, relation: decision::Relation {
+        Supersedes, Refines, Reverses, Clarifies, SupersededBy, RefinedBy, ReversedBy, ClarifiedBy
+    }
+    decision_ops, decision_op: decision::Op {
+        Record, Accept, Reject, Outcome, Supersede, Refine, Reverse, Clarify, Import
+    }
+    file_states, file_state: decision::MirrorState {
+        AsWritten, Behind, Missing, Edited, Unreadable, Foreign
+    }
+    decision_verbs, decision_verb: decision::Verb { Accept, Reject, Outcome }
+    decision_requests, decision_request: decision::Request { Record, Change, List, Show, Search, For, Files }
+    decision_answers, decision_answer: decision::Answer { Decision, Detail, Decisions, Hits, Files }
     whiches, which: workspace::Which { At, Named }
     seeds, seed: workspace::Seed { Empty, Template, Existing }
     workspace_requests, workspace_request: workspace::Request {
@@ -151,10 +169,10 @@ fn of_request(value: &message::Request, seen: &mut BTreeSet<String>) {
         }
         message::Request::Task(call) => of_task_request(&call.what, seen),
         message::Request::Artifact(call) => match call.what {},
-        message::Request::Decision(call) => match call.what {},
         message::Request::Context(call) => {
             seen.insert(context_request(&call.what));
         }
+        message::Request::Decision(call) => of_decision_request(&call.what, seen),
         message::Request::Agent(call) => match call.what {},
         message::Request::Maintenance(call) => {
             seen.insert(maintenance_request(&call.what));
@@ -176,6 +194,39 @@ fn of_task_request(value: &task::Request, seen: &mut BTreeSet<String>) {
             ..
         } => {
             seen.extend([next_action(next), force(by)]);
+        }
+        _ => {}
+    }
+}
+
+fn of_decision_request(value: &decision::Request, seen: &mut BTreeSet<String>) {
+    seen.insert(decision_request(value));
+    match value {
+        decision::Request::Record { draft, link, .. } => {
+            seen.extend(draft.category.iter().map(category));
+            seen.extend(draft.impact.iter().map(impact));
+            seen.extend(link.iter().map(|(done, _)| relation(done)));
+        }
+        decision::Request::Change { verb, .. } => drop(seen.insert(decision_verb(verb))),
+        decision::Request::List { filter, .. } | decision::Request::Search { filter, .. } => {
+            seen.extend(filter.status.iter().map(decision_status));
+        }
+        _ => {}
+    }
+}
+
+fn of_decision_answer(value: &decision::Answer, seen: &mut BTreeSet<String>) {
+    seen.insert(decision_answer(value));
+    match value {
+        decision::Answer::Detail(found) => {
+            seen.extend(found.brief.links.iter().map(|link| relation(&link.relation)));
+            seen.extend(found.history.iter().map(|event| decision_op(&event.op)));
+        }
+        decision::Answer::Decisions { decisions, .. } => {
+            seen.extend(decisions.iter().map(|one| category(&one.category)));
+        }
+        decision::Answer::Files { files, .. } => {
+            seen.extend(files.iter().map(|file| file_state(&file.state)));
         }
         _ => {}
     }
@@ -260,7 +311,6 @@ fn of_answer(value: &message::Answer, seen: &mut BTreeSet<String>) {
             }
         }
         message::Answer::Artifact(inner) => match *inner {},
-        message::Answer::Decision(inner) => match *inner {},
         message::Answer::Context(inner) => {
             seen.insert(context_answer(inner));
             match inner {
@@ -277,6 +327,7 @@ fn of_answer(value: &message::Answer, seen: &mut BTreeSet<String>) {
                 _ => {}
             }
         }
+        message::Answer::Decision(inner) => of_decision_answer(inner, seen),
         message::Answer::Agent(inner) => match *inner {},
         message::Answer::Maintenance(inner) => {
             seen.insert(maintenance_answer(inner));

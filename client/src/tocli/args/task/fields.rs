@@ -14,7 +14,7 @@ use super::{Changed, Common};
 use crate::time;
 
 /// The text of a file, or of standard input for `-`; at most `limit` bytes.
-pub(super) fn text_of(path: &Path, limit: usize) -> Result<String> {
+pub(crate) fn text_of(path: &Path, limit: usize) -> Result<String> {
     let shown = path.display();
     let unreadable = |error: std::io::Error| Error::not_found(format!("`{shown}` cannot be read")).why(error);
     let mut text = Vec::new();
@@ -35,7 +35,7 @@ pub(super) fn text_of(path: &Path, limit: usize) -> Result<String> {
 }
 
 /// A text as given, or standard input for `-`.
-pub(in crate::args) fn given(text: &str) -> Result<String> {
+pub(crate) fn given(text: &str) -> Result<String> {
     match text {
         "-" => text_of(Path::new("-"), MAX_TEXT),
         text => Ok(text.to_owned()),
