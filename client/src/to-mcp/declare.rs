@@ -123,6 +123,9 @@ pub(crate) struct Tool {
 /// The directory that a call is about.
 pub(crate) const CWD: Param = Param::text("cwd", "");
 
+/// The same by the name that the profile `compat` has for it.
+pub(crate) const WORKING_DIRECTORY: &str = "working_directory";
+
 impl Tool {
     /// The arguments that a profile shows: all tools take `cwd`.
     fn params(&self, profile: Profile) -> impl Iterator<Item = &Param> {

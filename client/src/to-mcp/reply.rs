@@ -128,6 +128,11 @@ impl Reply {
         self
     }
 
+    /// The fields alone.
+    pub(crate) fn fields(self) -> Map<String, Value> {
+        self.fields
+    }
+
     /// Whether it has a field.
     pub(crate) fn field(&self, name: &str) -> Option<&Value> {
         self.fields.get(name)

@@ -2,10 +2,11 @@
 //!
 //! Asked by the service. What must stay true: a tool asks the daemon and shapes the answer; it decides nothing and keeps nothing.
 
-mod daemon;
+mod compat;
+pub(crate) mod daemon;
 mod index;
 mod settings;
-mod task;
+pub(crate) mod task;
 mod workspace;
 
 use crate::declare::{Profile, Tool};
@@ -15,7 +16,7 @@ pub(crate) fn of(profile: Profile) -> &'static [&'static Tool] {
     match profile {
         Profile::Core => &CORE,
         Profile::Full => &FULL,
-        Profile::Compat => &[],
+        Profile::Compat => &compat::TOOLS,
     }
 }
 

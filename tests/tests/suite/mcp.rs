@@ -1,7 +1,9 @@
 //! `to-mcp` at its front door: lines in, lines out, both eras, hostile clients, its end.
 
+mod compat;
 mod hostile;
 mod life;
+mod reading;
 mod work;
 
 use serde_json::{Value, json};
@@ -80,7 +82,7 @@ fn both_eras_are_served_by_one_process() {
 #[test]
 fn every_tool_has_a_plain_schema_annotations_and_a_short_definition() {
     let (bed, repo) = bed();
-    for profile in ["core", "full"] {
+    for profile in ["core", "full", "compat"] {
         let mut shim = bed.shim(&["--profile", profile], &repo);
         let answer = shim.ask("tools/list", json!({}));
         let tools = answer["result"]["tools"].as_array().expect("a list").clone();

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
 use super::Shim;
-use crate::declare::{CWD, Needs, Tool};
+use crate::declare::{CWD, Needs, Tool, WORKING_DIRECTORY};
 use crate::reply::{Reply, failure};
 use crate::talk::{Ends, Place, Step, Talk};
 
@@ -28,7 +28,7 @@ impl Shim {
             Ok(args) => args,
             Err(error) => return failure(&error),
         };
-        let cwd = args.owned(CWD.name);
+        let cwd = args.owned(CWD.name).or_else(|| args.owned(WORKING_DIRECTORY));
         let worked = self
             .with_daemon(&context, cwd.as_deref(), move |talk| {
                 let root = match tool.needs {
@@ -86,7 +86,11 @@ impl Shim {
         }
     }
 
-    async fn place(&self, context: &RequestContext<RoleServer>, cwd: Option<&str>) -> Result<Place> {
+    pub(super) async fn place(
+        &self,
+        context: &RequestContext<RoleServer>,
+        cwd: Option<&str>,
+    ) -> Result<Place> {
         let roots = self.roots(context).await;
         self.shared.home.place(cwd, &roots, actor(context)?)
     }

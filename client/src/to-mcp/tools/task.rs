@@ -33,6 +33,11 @@ const PRIORITIES: &[&str] = &["critical", "high", "medium", "low"];
 /// Asks something about the tasks of the call's workspace.
 pub(crate) fn ask(talk: &mut Talk<'_>, what: Request) -> Result<Answer> {
     let at = talk.which();
+    ask_of(talk, at, what)
+}
+
+/// The same of a workspace by its name.
+pub(crate) fn ask_of(talk: &mut Talk<'_>, at: Which, what: Request) -> Result<Answer> {
     match talk.ask(Room::Task(Box::new(Call { at, what })))? {
         proto::Answer::Task(answer) => Ok(answer),
         _ => Err(foreign()),
