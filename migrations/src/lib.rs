@@ -1,7 +1,7 @@
 //! The database's schema: its steps, how they are applied, and the file form of a whole database.
 //!
-//! Asked by the daemon's store when it opens and by `tocli migrate`. Knows sled, serde, postcard and blake3 and nothing
-//! of the daemon: a step holds frozen copies of the records it reads and writes, so that it means the same for ever.
+//! Asked by the daemon's store when it opens and by `tocli migrate`. Knows sled, serde, postcard and blake3, SQLite
+//! for databases of an older program, and nothing of the daemon: a step holds frozen copies of the records it reads and writes, so that it means the same for ever.
 
 #![allow(
     clippy::disallowed_methods,
@@ -12,6 +12,7 @@ pub mod draft;
 pub mod error;
 pub mod export;
 pub mod layout;
+pub mod legacy;
 pub mod schema;
 pub mod steps;
 

@@ -133,7 +133,7 @@ fn a_second_run_changes_nothing() {
     let (_folder, db) = database();
     migrate(&db, STEPS, 5).unwrap();
     let before = records(&db);
-    assert_eq!(migrate(&db, STEPS, 6).unwrap().applied, []);
+    assert_eq!(migrate(&db, STEPS, 6).unwrap().applied, [0_u32; 0]);
     assert_eq!(records(&db), before);
 }
 

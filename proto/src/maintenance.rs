@@ -76,6 +76,90 @@ pub enum Request {
     },
     /// Whether the trail and its mirror are whole.
     AuditVerify,
+    /// Take over what a database of the Python MCP Task Orchestrator holds.
+    Legacy {
+        /// The database, or the project it belongs to, absolute.
+        path: RawPath,
+        /// Only say what would be done.
+        dry_run: bool,
+    },
+}
+
+/// How many of each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Breakdowns and subtasks.
+    pub tasks: u64,
+    /// That one task waits for another.
+    pub dependencies: u64,
+    /// Results that a record names.
+    pub artifacts: u64,
+    /// Decisions.
+    pub decisions: u64,
+    /// What was done to files.
+    pub file_operations: u64,
+    /// Tasks that were put away.
+    pub archives: u64,
+    /// Files of results that no record names.
+    pub unlisted_files: u64,
+}
+
+/// What does not come in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// What it is: `task`, `dependency`, `artifact`, `decision`, `file_operation`, `archive`, `unlisted_file`.
+    pub what: String,
+    /// Its id there.
+    pub id: String,
+    /// Why.
+    pub why: String,
+}
+
+/// What has another id here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mapped {
+    /// What it is.
+    pub what: String,
+    /// Its id there.
+    pub id: String,
+    /// Its id here.
+    pub to: String,
+    /// Why.
+    pub why: String,
+}
+
+/// A database that was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegacyDatabase {
+    /// Where it is.
+    pub path: RawPath,
+    /// The release that wrote it, as its tables tell.
+    pub version: String,
+}
+
+/// What became of an old database. For every kind, what was found is what came in, was here already, or is skipped.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Legacy {
+    /// The newest release among the databases.
+    pub version: String,
+    /// All that were read.
+    pub databases: Vec<LegacyDatabase>,
+    /// Whether nothing was done.
+    pub dry_run: bool,
+    /// What there was.
+    pub found: Counts,
+    /// What came in, or would.
+    pub imported: Counts,
+    /// What had come in before.
+    pub already_there: Counts,
+    /// What did not, all of it counted.
+    pub skipped_counts: Counts,
+    /// The first of what did not, with the reason.
+    pub skipped: Vec<Skipped>,
+    /// What has another id here.
+    pub mapped: Vec<Mapped>,
+    /// What somebody should know, a sentence each.
+    pub warnings: Vec<String>,
 }
 
 /// What is answered.
@@ -104,14 +188,23 @@ pub enum Answer {
         /// The first line of it that says something else, from 1.
         mirror_line: Option<u64>,
     },
+    /// To [`Request::Legacy`].
+    Legacy(Box<Legacy>),
 }
 
 impl Request {
+    /// Whether it may take long, and says how far it is.
+    #[must_use]
+    pub fn is_long(&self) -> bool {
+        matches!(self, Self::Legacy { .. })
+    }
+
     /// Whether it changes something, so that asking twice is not asking once.
     #[must_use]
     pub fn changes(&self) -> bool {
         match self {
             Self::Audit { .. } | Self::AuditVerify => false,
+            Self::Legacy { dry_run, .. } => !dry_run,
         }
     }
 }

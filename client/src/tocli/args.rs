@@ -10,6 +10,7 @@ pub(crate) mod daemon;
 pub(crate) mod decision;
 pub(crate) mod detect;
 pub(crate) mod fast;
+pub(crate) mod import;
 pub(crate) mod index;
 pub(crate) mod migrate;
 pub(crate) mod role;
@@ -108,6 +109,9 @@ pub(crate) enum Command {
     /// What was decided, why, and what it is about
     #[command(subcommand, visible_alias = "adr", alias = "decisions")]
     Decision(decision::Words),
+    /// Take over what another program has kept
+    #[command(subcommand)]
+    Import(import::Words),
     /// The daemon itself
     #[command(subcommand)]
     Daemon(daemon::Words),
@@ -286,6 +290,7 @@ pub(crate) mod tests {
             Command::Forget(words) => words.question(&caller),
             Command::Audit(words) => words.question(&caller),
             Command::Decision(words) => words.question(&caller),
+            Command::Import(words) => words.question(&caller),
             other => panic!("`{line}` asks the daemon nothing: {other:?}"),
         }
     }

@@ -153,8 +153,12 @@ fn run(cli: Cli, out: &mut Out, voice: &Voice) -> Result<(), End> {
             return verbs::context::run(options(&global)?, caller, &command, (out, voice));
         }
         Command::Audit(words) => {
-            let asked = (words.question(&caller)?, caller);
-            return verbs::maintenance::run(options(&global)?, asked, (out, voice));
+            let question = words.question(&caller)?;
+            return verbs::maintenance::run(options(&global)?, (question, caller), None, (out, voice));
+        }
+        Command::Import(words) => {
+            let (question, actor) = (words.question(&caller)?, words.common().actor.as_deref());
+            return verbs::maintenance::run(options(&global)?, (question, caller), actor, (out, voice));
         }
         Command::Decision(words) => {
             let (question, actor) = (words.question(&caller)?, words.common().actor.as_deref());

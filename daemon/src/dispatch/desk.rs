@@ -93,6 +93,18 @@ impl Desk<'_> {
         Ok(answer)
     }
 
+    /// The first answer to a change, when this is its repetition: for a door that looks at much before it changes
+    /// anything. [`Desk::change`] asks again, under the lock.
+    ///
+    /// # Errors
+    /// As [`Desk::change`].
+    pub fn first_answer(&self, scope: &str, request: &Request) -> Result<Option<Answer>> {
+        match self.once(scope, request)? {
+            Some(once) => self.replayed(&once),
+            None => Ok(None),
+        }
+    }
+
     fn once(&self, scope: &str, request: &Request) -> Result<Option<Once>> {
         let Some(id) = self.ask.request_id.clone() else {
             return Ok(None);

@@ -105,6 +105,9 @@ pub fn route(ctx: &Ctx, ask: &Ask, request: Request) -> Route {
             true => write(move |desk| agent::answer(desk, *call)),
             false => look(move |desk| agent::answer(desk, *call)),
         },
+        Request::Maintenance(call) if call.what.is_long() => {
+            stream(|ctx, ask, sink| maintenance::long(ctx, ask, *call, sink))
+        }
         Request::Maintenance(call) => match call.what.changes() {
             true => write(move |desk| maintenance::answer(desk, *call)),
             false => look(move |desk| maintenance::answer(desk, *call)),

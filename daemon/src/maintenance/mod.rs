@@ -3,6 +3,7 @@
 //! Asked by `dispatch`, and by the daemon's own ticks. **Invariant**: the mirror of an audit trail is a function of the
 //! trail: it is brought up after commits, outside of any request, and never by looking.
 
+pub mod legacy;
 pub mod mirror;
 pub mod rules;
 pub mod trail;
@@ -10,8 +11,11 @@ pub mod trail;
 use proto::error::{Error, Result};
 use proto::maintenance::{Call, Request};
 
+use std::sync::Arc;
+
 use crate::ctx::Ctx;
-use crate::dispatch::Desk;
+use crate::dispatch::{Ask, Desk, compute};
+use crate::server::Sink;
 use crate::workspace;
 pub use mirror::{Care, Mirrors};
 
@@ -33,9 +37,33 @@ pub fn answer(desk: &Desk<'_>, call: Call) -> Result<proto::Answer> {
                 cursor,
             } => trail::page(desk.ctx, &scope, filter, (*limit, cursor.as_deref())),
             Request::AuditVerify => trail::verified(house, &scope),
+            Request::Legacy { .. } => Err(Error::bug("an import came to the door of those who look")),
         };
         answer.map(proto::Answer::Maintenance)
     })
+}
+
+/// The door of what takes long and says how far it is.
+///
+/// # Errors
+/// What detection, the registry, the store and the old database say.
+pub async fn long(ctx: Arc<Ctx>, ask: Ask, call: Call, sink: Sink) -> Result<proto::Answer> {
+    compute(move || {
+        let desk = Desk { ctx: &ctx, ask: &ask };
+        let whole = proto::Request::Maintenance(Box::new(call));
+        workspace::in_house(&desk, &whole, |house| match &whole {
+            proto::Request::Maintenance(call) => match &call.what {
+                Request::Legacy { path, dry_run } => {
+                    let scope = workspace::scope(house, &call.at)?;
+                    let progress = |what: &str, done, total| sink.progress(what, done, total);
+                    legacy::answer((&desk, house), &scope, (&whole, path, *dry_run), &progress)
+                }
+                _ => Err(Error::bug("a short request came to the door of the long ones")),
+            },
+            _ => Err(Error::bug("a request came to a room that it does not belong to")),
+        })
+    })
+    .await
 }
 
 /// Brings the mirrors up where there was a change. Once a second.

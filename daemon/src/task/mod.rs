@@ -5,6 +5,7 @@
 //! request of one workspace reads a record of another.
 
 pub mod board;
+pub mod bring;
 pub mod card;
 pub mod change;
 pub mod document;

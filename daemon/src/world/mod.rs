@@ -128,6 +128,9 @@ pub trait World: Send + Sync {
     fn list_beneath(&self, root: &Path, relative: &Path, limit: usize) -> io::Result<Vec<Entry>>;
     /// As [`World::read`], beneath a root.
     fn read_beneath(&self, root: &Path, relative: &Path, limit: usize) -> io::Result<Vec<u8>>;
+    /// Opens a regular file beneath `root` to be read by whoever needs the file itself; links as in
+    /// [`World::read_beneath`].
+    fn open_file(&self, root: &Path, relative: &Path) -> io::Result<std::fs::File>;
     /// Makes a folder (0700) beneath `root` with those above it that are missing, never through a link.
     fn make_dir(&self, root: &Path, relative: &Path) -> io::Result<()>;
     /// Gives what `relative` names beneath `root` another name in the same folder; a name that is taken is an error.

@@ -139,6 +139,14 @@ impl World for OsWorld {
         read(beneath::open(root, relative, READ)?, limit)
     }
 
+    fn open_file(&self, root: &Path, relative: &Path) -> io::Result<File> {
+        let file = File::from(beneath::open(root, relative, READ)?);
+        match file.metadata()?.is_file() {
+            true => Ok(file),
+            false => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
+        }
+    }
+
     fn make_dir(&self, root: &Path, relative: &Path) -> io::Result<()> {
         beneath::make_dir(root, relative)
     }

@@ -19,6 +19,7 @@ mod hostile;
 mod hung;
 mod index;
 mod kill;
+mod legacy;
 mod life;
 mod manners;
 mod mcp;

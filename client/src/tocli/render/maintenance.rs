@@ -1,9 +1,9 @@
-//! The audit trail as a table or JSON.
+//! The audit trail and the books of an import, as a table or JSON.
 
 use std::io;
 
 use proto::RawPath;
-use proto::maintenance::{Answer, Event, MirrorState};
+use proto::maintenance::{Answer, Counts, Event, Legacy, MirrorState};
 use serde::Serialize;
 
 use super::{time, word};
@@ -47,6 +47,7 @@ pub(super) fn answer(out: &mut Out, voice: &Voice, answer: &Answer) -> io::Resul
             }
             Ok(())
         }
+        Answer::Legacy(found) => legacy(out, voice, found),
         Answer::AuditVerified {
             events,
             broken_at,
@@ -72,6 +73,58 @@ pub(super) fn answer(out: &mut Out, voice: &Voice, answer: &Answer) -> io::Resul
             )
         }
     }
+}
+
+/// One of the counts.
+type Of = fn(&Counts) -> u64;
+
+fn legacy(out: &mut Out, voice: &Voice, found: &Legacy) -> io::Result<()> {
+    if out.form() == Form::Json {
+        return out.json(found);
+    }
+    for database in &found.databases {
+        voice.note(&format!("{}: {}", database.version, database.path.display()));
+    }
+    let kinds: [(&str, Of); 7] = [
+        ("tasks", |counts| counts.tasks),
+        ("dependencies", |counts| counts.dependencies),
+        ("artifacts", |counts| counts.artifacts),
+        ("decisions", |counts| counts.decisions),
+        ("file operations", |counts| counts.file_operations),
+        ("archives", |counts| counts.archives),
+        ("unlisted files", |counts| counts.unlisted_files),
+    ];
+    let rows: Vec<[Vec<u8>; 5]> = kinds
+        .iter()
+        .map(|(name, of)| {
+            let count = |counts: &Counts| of(counts).to_string().into_bytes();
+            let counts = [
+                &found.found,
+                &found.imported,
+                &found.already_there,
+                &found.skipped_counts,
+            ]
+            .map(count);
+            let [all, came, there, skipped] = counts;
+            [cell(name), all, came, there, skipped]
+        })
+        .collect();
+    let came = if found.dry_run { "WOULD COME" } else { "IMPORTED" };
+    out.table(["WHAT", "FOUND", came, "ALREADY THERE", "SKIPPED"], &rows)?;
+    for skipped in &found.skipped {
+        voice.note(&format!(
+            "skipped {} {}: {}",
+            skipped.what, skipped.id, skipped.why
+        ));
+    }
+    for mapped in &found.mapped {
+        voice.note(&format!(
+            "{} {} is {} here: {}",
+            mapped.what, mapped.id, mapped.to, mapped.why
+        ));
+    }
+    found.warnings.iter().for_each(|warning| voice.warn(warning));
+    Ok(())
 }
 
 fn row(out: &Out, event: &Event) -> [Vec<u8>; 6] {

@@ -1,4 +1,4 @@
-//! `tocli audit`: the answer is shown, and what is not whole is a failure of the command.
+//! `tocli audit` and `tocli import`: the answer is shown, and what is not whole is a failure of the command.
 
 use client::{Client, Options};
 use proto::maintenance::{Answer, MirrorState};
@@ -11,7 +11,17 @@ use crate::talk::{self, Manner};
 use crate::voice::Voice;
 
 /// Asks and shows the answer.
-pub(crate) fn run(options: Options, asked: (Question, Caller), shown: (&mut Out, &Voice)) -> Result<(), End> {
+pub(crate) fn run(
+    options: Options,
+    (question, caller): (Question, Caller),
+    actor: Option<&str>,
+    shown: (&mut Out, &Voice),
+) -> Result<(), End> {
+    let caller = Caller {
+        actor: client::actor(actor)?,
+        ..caller
+    };
+    let asked = (question, caller);
     let answer = talk::answer(&mut Client::new(options), asked, shown, Manner::default())?;
     match answer {
         proto::Answer::Maintenance(answer) => verdict(&answer),

@@ -125,6 +125,11 @@ impl World for FakeWorld {
         self.read(&root.join(relative), limit)
     }
 
+    fn open_file(&self, _root: &Path, _relative: &Path) -> io::Result<std::fs::File> {
+        // Its files are in no file system.
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     fn make_dir(&self, root: &Path, relative: &Path) -> io::Result<()> {
         let path = root.join(relative);
         drop(self.enter(&path)?);

@@ -49,6 +49,7 @@ fn command(room: &str, variant: &str) -> Vec<String> {
         ("daemon", "LastReboot") => &["reboot", "status"],
         ("context", "Restore") => &["forget", "undo"],
         ("maintenance", "Audit") => &["audit", "list"],
+        ("maintenance", "Legacy") => &["import", "legacy"],
         ("maintenance", "AuditVerify") => &["audit", "verify"],
         ("context", "Moment") => &["changes", "since"],
         ("context", "SessionStart") => &["session", "start"],

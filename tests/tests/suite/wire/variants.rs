@@ -89,8 +89,8 @@ variants! {
         Task, Planned, Imported, Tasks, Detail, Tree, Noted, Purged, Moved, History, Stats, Synthesis, Prompt,
         Next, Templates, Template
     }
-    maintenance_requests, maintenance_request: maintenance::Request { Audit, AuditVerify }
-    maintenance_answers, maintenance_answer: maintenance::Answer { Audit, AuditVerified }
+    maintenance_requests, maintenance_request: maintenance::Request { Audit, AuditVerify, Legacy }
+    maintenance_answers, maintenance_answer: maintenance::Answer { Audit, AuditVerified, Legacy }
     mirror_states, mirror_state: maintenance::MirrorState { Whole, Behind, Missing, Differs, Unreadable }
     context_requests, context_request: context::Request {
         Remember, Recall, Forget, Restore, SessionStart, SessionEnd, SessionList, Moment

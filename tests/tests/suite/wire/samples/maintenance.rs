@@ -1,6 +1,8 @@
 //! One of every message about the audit trail, export and import.
 
-use proto::maintenance::{Answer, Call, Event, EventFilter, MirrorState, Request};
+use proto::maintenance::{
+    Answer, Call, Counts, Event, EventFilter, Legacy, LegacyDatabase, Mapped, MirrorState, Request, Skipped,
+};
 use proto::{detect, workspace};
 
 fn call(what: Request) -> Call {
@@ -10,8 +12,8 @@ fn call(what: Request) -> Call {
     }
 }
 
-/// One of each request: the names hold the requests' own, `maintenance::Request::Audit` and
-/// `maintenance::Request::AuditVerify`.
+/// One of each request: the names hold the requests' own, `maintenance::Request::Audit`,
+/// `maintenance::Request::AuditVerify` and `maintenance::Request::Legacy`.
 pub fn maintenance_requests() -> Vec<(&'static str, Call)> {
     let filter = EventFilter {
         since: Some(-1),
@@ -24,10 +26,51 @@ pub fn maintenance_requests() -> Vec<(&'static str, Call)> {
         limit: 50,
         cursor: Some("7".into()),
     };
+    let legacy = Request::Legacy {
+        path: "/old".into(),
+        dry_run: true,
+    };
     vec![
         ("maintenance::Request::Audit", call(audit)),
         ("maintenance::Request::AuditVerify", call(Request::AuditVerify)),
+        ("maintenance::Request::Legacy", call(legacy)),
     ]
+}
+
+fn legacy() -> Legacy {
+    let counts = |first| Counts {
+        tasks: first,
+        dependencies: first + 1,
+        artifacts: first + 2,
+        decisions: first + 3,
+        file_operations: first + 4,
+        archives: first + 5,
+        unlisted_files: first + 6,
+    };
+    Legacy {
+        version: "2.0".into(),
+        databases: vec![LegacyDatabase {
+            path: "/old/tasks.sqlite".into(),
+            version: "1.8".into(),
+        }],
+        dry_run: true,
+        found: counts(1),
+        imported: counts(11),
+        already_there: counts(21),
+        skipped_counts: counts(31),
+        skipped: vec![Skipped {
+            what: "task".into(),
+            id: "x".into(),
+            why: "y".into(),
+        }],
+        mapped: vec![Mapped {
+            what: "task".into(),
+            id: "a b".into(),
+            to: "a-b".into(),
+            why: "y".into(),
+        }],
+        warnings: vec!["w".into()],
+    }
 }
 
 fn verified(mirror_state: MirrorState) -> Answer {
@@ -57,6 +100,7 @@ pub fn maintenance_answers() -> Vec<(&'static str, Answer)> {
     };
     vec![
         ("audit", audit),
+        ("legacy", Answer::Legacy(Box::new(legacy()))),
         ("verified/whole", verified(MirrorState::Whole)),
         ("verified/behind", verified(MirrorState::Behind)),
         ("verified/missing", verified(MirrorState::Missing)),
