@@ -12,6 +12,7 @@ mod caller;
 mod connect;
 mod guard;
 mod link;
+mod pipe;
 mod repeat;
 mod sandbox;
 mod spool;

@@ -91,6 +91,20 @@ pub(crate) fn greet(stream: Stream, hello: &Hello, first: &[u8]) -> io::Result<L
     })
 }
 
+/// What came for requests that were sent one after another.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// The last frame of one of them.
+    Answer {
+        /// Which.
+        id: u64,
+        /// Its answer.
+        answer: Box<Result<Answer>>,
+    },
+    /// The connection broke.
+    Broken(String),
+}
+
 impl Link {
     pub(crate) fn welcome(&self) -> &Welcome {
         &self.welcome
@@ -160,6 +174,36 @@ impl Link {
                 } if of == id => listener.progress(&what, done, total),
                 // The last words of a request that was given up before.
                 _ => {}
+            }
+        }
+    }
+
+    /// Hears the next last frame of any request.
+    pub(crate) fn any(&mut self, patience: Duration) -> Heard {
+        let asked = Instant::now();
+        if let Err(error) = self.stream.set_recv_timeout(Some(TICK)) {
+            return Heard::Broken(error.to_string());
+        }
+        loop {
+            match self.next() {
+                Ok(Some(ServerFrame::Done { id, answer })) => {
+                    return Heard::Answer {
+                        id,
+                        answer: Box::new(Ok(answer)),
+                    };
+                }
+                Ok(Some(ServerFrame::Failed { id, error })) if id != 0 => {
+                    return Heard::Answer {
+                        id,
+                        answer: Box::new(Err(error)),
+                    };
+                }
+                Ok(Some(ServerFrame::Failed { error, .. })) => return Heard::Broken(error.to_string()),
+                Ok(Some(_)) => {}
+                Ok(None) if asked.elapsed() < patience => {}
+                Ok(None) => return Heard::Broken("no answer came".to_owned()),
+                Err(Wrong::Broken(why)) => return Heard::Broken(why),
+                Err(Wrong::Nonsense(error)) => return Heard::Broken(error.to_string()),
             }
         }
     }

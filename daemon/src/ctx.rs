@@ -12,6 +12,7 @@ use proto::Caller;
 use proto::error::Result;
 use proto::places::Places;
 
+use crate::artifact::Cabinet;
 use crate::context::{self, Book};
 use crate::db::{self, Db};
 use crate::decision;
@@ -53,6 +54,8 @@ pub struct Ctx {
     pub sessions: Book,
     /// The books of decisions.
     pub decisions: decision::Shelf,
+    /// The catalogues of artifacts.
+    pub artifacts: Cabinet,
 }
 
 impl Ctx {
@@ -105,6 +108,7 @@ impl Ctx {
             boards,
             sessions,
             decisions: decision::Shelf::default(),
+            artifacts: Cabinet::default(),
         })
     }
 

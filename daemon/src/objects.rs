@@ -1,22 +1,31 @@
 //! Bytes too long for a record, each in a file named by its digest: `<state>/objects/<2 hex>/<62 hex>`.
 //!
-//! Asked by rooms for texts and artifact bodies over 8 KB, and by the store for long answers. What must stay true: an
-//! object is whole and on the disk before `put` returns, so that a record may name it; what `get` returns has the digest
-//! that was asked for; an object is never changed.
+//! Asked by rooms for texts and artifact bodies over 8 KB, and by the store for long answers. Bytes of any size come in
+//! through a draft (`draft.rs`) and go out a piece at a time (`piece.rs`); what is read seldom may be compressed. What
+//! must stay true: an object is whole and on the disk before `put` or `keep` returns, so that a record may name it; what
+//! `get` returns has the digest that was asked for; an object's bytes never change.
 
 #![allow(
     clippy::disallowed_methods,
     reason = "objects are the store's own files, synced where records rely on it"
 )]
 
+mod draft;
+mod piece;
+
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use proto::error::{Error, Result};
+
+use crate::db::{Disk, RealDisk};
+pub use draft::{Draft, Taken};
+pub use piece::{Checked, Object, Reader, Squeezed};
 
 /// The largest object that is held in memory at once, in bytes (64 MiB).
 pub const MAX_IN_MEMORY: u64 = 64 * 1024 * 1024;
@@ -36,6 +45,13 @@ impl Digest {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// The digest with this text.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = blake3::Hash::from_hex(text).ok()?;
+        Some(Self(*bytes.as_bytes()))
     }
 }
 
@@ -61,6 +77,7 @@ impl fmt::Debug for Digest {
 #[derive(Clone, Debug)]
 pub struct Objects {
     folder: PathBuf,
+    disk: Arc<dyn Disk>,
 }
 
 /// Makes drafts of one process different from each other.
@@ -70,8 +87,15 @@ impl Objects {
     /// The objects within the state folder `state`; nothing is made before the first `put`.
     #[must_use]
     pub fn new(state: &Path) -> Self {
+        Self::on(state, Arc::new(RealDisk))
+    }
+
+    /// The same on a disk of the caller's.
+    #[must_use]
+    pub fn on(state: &Path, disk: Arc<dyn Disk>) -> Self {
         Self {
             folder: state.join("objects"),
+            disk,
         }
     }
 
@@ -91,7 +115,7 @@ impl Objects {
         let path = self.path(&digest);
         let length = bytes.len() as u64;
         // One of the right length was synced before it got its name: only `get` reads it through.
-        if fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_file() && meta.len() == length) {
+        if self.has(&digest, length) {
             return Ok(digest);
         }
         self.write(&path, bytes).map_err(|error| {
@@ -100,21 +124,44 @@ impl Objects {
         Ok(digest)
     }
 
+    /// Whether an object of this length is there, in either form.
+    #[must_use]
+    pub fn has(&self, digest: &Digest, length: u64) -> bool {
+        let path = self.path(digest);
+        fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_file() && meta.len() == length)
+            || self.open(digest).is_ok_and(|object| object.size() == length)
+    }
+
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let shelf = path.parent().unwrap_or(&self.folder);
-        if !shelf.is_dir() {
-            DirBuilder::new().recursive(true).mode(0o700).create(shelf)?;
-            sync_folder(&self.folder)?;
-            self.folder.parent().map_or(Ok(()), sync_folder)?;
-        }
-        let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
-        let draft = shelf.join(format!("draft-{}-{number}", std::process::id()));
-        let outcome = write_synced(&draft, bytes).and_then(|()| fs::rename(&draft, path));
+        let shelf = self.shelf(path)?;
+        let draft = Self::scratch(shelf);
+        let outcome = self
+            .write_synced(&draft, bytes)
+            .and_then(|()| fs::rename(&draft, path));
         if outcome.is_err() {
             // The failure itself is the news.
             drop(fs::remove_file(&draft));
         }
-        outcome.and_then(|()| sync_folder(shelf))
+        outcome.and_then(|()| self.sync_folder(shelf))
+    }
+
+    /// The folder of an object, made where it is missing.
+    fn shelf<'p>(&'p self, path: &'p Path) -> io::Result<&'p Path> {
+        let shelf = path.parent().unwrap_or(&self.folder);
+        if !shelf.is_dir() {
+            DirBuilder::new().recursive(true).mode(0o700).create(shelf)?;
+            self.sync_folder(&self.folder)?;
+            self.folder
+                .parent()
+                .map_or(Ok(()), |above| self.sync_folder(above))?;
+        }
+        Ok(shelf)
+    }
+
+    /// A name in a shelf that nobody else uses.
+    fn scratch(shelf: &Path) -> PathBuf {
+        let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
+        shelf.join(format!("draft-{}-{number}", std::process::id()))
     }
 
     /// The bytes with this digest.
@@ -123,43 +170,34 @@ impl Objects {
     /// `NotFound` when there is no such object, `TooLarge` over [`MAX_IN_MEMORY`], `Unavailable` when it cannot be read
     /// or its bytes are no longer those that were stored.
     pub fn get(&self, digest: &Digest) -> Result<Vec<u8>> {
-        let unreadable = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => {
-                Error::not_found(format!("no object `{digest}`")).next("run `tocli doctor`")
-            }
-            _ => Error::unavailable(format!("the object `{digest}` cannot be read")).why(error),
-        };
-        let file = File::open(self.path(digest)).map_err(unreadable)?;
-        let mut bytes = Vec::new();
-        file.take(MAX_IN_MEMORY + 1)
-            .read_to_end(&mut bytes)
-            .map_err(unreadable)?;
-        if bytes.len() as u64 > MAX_IN_MEMORY {
+        let object = self.open(digest)?;
+        if object.size() > MAX_IN_MEMORY {
             return Err(Error::too_large(format!(
                 "the object `{digest}` is over {} MiB",
                 MAX_IN_MEMORY >> 20
             )));
         }
+        let bytes = object.read(0, usize::try_from(MAX_IN_MEMORY).unwrap_or(usize::MAX))?;
         if Digest::of(&bytes) != *digest {
             let what = format!("the object `{digest}` is damaged");
             return Err(Error::unavailable(what).next("run `tocli doctor`"));
         }
         Ok(bytes)
     }
-}
 
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
+    fn write_synced(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
+        file.write_all(bytes)?;
+        self.disk.sync(&file)
+    }
 
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        self.disk.sync(&File::open(folder)?)
+    }
 }
 
 #[cfg(test)]

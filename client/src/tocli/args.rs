@@ -3,6 +3,7 @@
 //! Asked by `main`. One file per room turns its words into a request. What must stay true: a path becomes absolute
 //! here, with the caller's own working directory, and links are left as they are.
 
+pub(crate) mod artifact;
 pub(crate) mod audit;
 pub(crate) mod config;
 pub(crate) mod context;
@@ -104,6 +105,9 @@ pub(crate) enum Command {
     Recall(context::Recall),
     /// Show a note no more; it can be brought back for 30 days
     Forget(context::Forget),
+    /// Results of tasks: named files with versions, kept outside any context window
+    #[command(subcommand, visible_alias = "a", alias = "artifacts")]
+    Artifact(artifact::Words),
     /// What was changed, by whom and when
     Audit(Box<audit::Words>),
     /// What was decided, why, and what it is about

@@ -136,6 +136,10 @@ fn run(cli: Cli, out: &mut Out, voice: &Voice) -> Result<(), End> {
         Command::Role(words) => words.question(&caller)?,
         Command::Migrate(words) => words.question(),
         Command::Task(words) => {
+            if let Some(results) = words.with_results()? {
+                let asked = (words.common(), results);
+                return verbs::artifact::complete(options(&global)?, caller, asked, (out, voice));
+            }
             let (question, actor) = (words.question(&caller)?, words.common().actor.as_deref());
             return verbs::task::run(
                 options(&global)?,
@@ -144,6 +148,9 @@ fn run(cli: Cli, out: &mut Out, voice: &Voice) -> Result<(), End> {
                 words.fields(),
                 (out, voice),
             );
+        }
+        Command::Artifact(words) => {
+            return verbs::artifact::run(options(&global)?, caller, words, (out, voice));
         }
         Command::Next(words) => {
             let (question, actor) = (words.question(&caller)?, words.common.actor.as_deref());

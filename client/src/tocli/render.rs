@@ -3,6 +3,7 @@
 //! Asked by `main`. What must stay true: the names of JSON fields are those of the messages, and never change their
 //! meaning without a new `schema_version`.
 
+pub(crate) mod artifact;
 mod config;
 pub(crate) mod context;
 mod daemon;
@@ -44,7 +45,7 @@ pub(crate) fn answer(out: &mut Out, voice: &Voice, answer: &Answer, wishes: Wish
         Answer::Migrate(answer) => migrate::answer(out, answer),
         Answer::Daemon(answer) => daemon::answer(out, voice, (answer, wishes.most)),
         Answer::Task(answer) => task::answer(out, voice, answer, &[]),
-        Answer::Artifact(answer) => match *answer {},
+        Answer::Artifact(answer) => artifact::answer(out, voice, answer),
         Answer::Context(answer) => context::answer(out, voice, answer),
         Answer::Decision(answer) => decision::answer(out, voice, answer),
         Answer::Agent(answer) => match *answer {},

@@ -1,6 +1,7 @@
 //! What `tocli` does itself: nothing here is a request that the daemon answers, because there may be none.
 
 pub(crate) mod actor;
+pub(crate) mod artifact;
 pub(crate) mod complete;
 pub(crate) mod context;
 pub(crate) mod daemon;

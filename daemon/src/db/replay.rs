@@ -150,6 +150,6 @@ impl Db {
     /// The store of texts over 8 KB beside this database.
     #[must_use]
     pub fn objects(&self) -> Objects {
-        Objects::new(&self.inner.places.state)
+        Objects::on(&self.inner.places.state, self.inner.options.disk.clone())
     }
 }

@@ -89,7 +89,7 @@ pub fn route(ctx: &Ctx, ask: &Ask, request: Request) -> Route {
             true => write(move |desk| task::answer(desk, *call)),
             false => look(move |desk| task::answer(desk, *call)),
         },
-        Request::Artifact(call) => match call.what.changes() {
+        Request::Artifact(call) => match call.what.takes_time() {
             true => write(move |desk| artifact::answer(desk, *call)),
             false => look(move |desk| artifact::answer(desk, *call)),
         },
@@ -120,6 +120,7 @@ pub fn tick(ctx: &Ctx) {
     context::tick(ctx);
     task::tick(ctx);
     ctx.trees.tick(ctx.awake_trees());
+    artifact::tick(ctx);
     // The last: it writes into projects, where a mount may hang.
     maintenance::tick(ctx);
 }

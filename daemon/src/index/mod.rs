@@ -27,6 +27,7 @@ mod look;
 mod mail;
 mod names;
 mod node;
+pub mod own;
 mod place;
 mod repo;
 mod saved;

@@ -38,7 +38,7 @@ pub struct Trees {
     pub(super) settings: Settings,
     pub(super) hub: Arc<Hub>,
     shelf: Option<Shelf>,
-    keys: AtomicU64,
+    pub(super) keys: AtomicU64,
     slots: Mutex<Slots>,
     reader: Mutex<Option<JoinHandle<()>>>,
 }

@@ -43,10 +43,11 @@ use crate::ctx::Ctx;
 use crate::db::Batch;
 use crate::dispatch::Desk;
 use crate::workspace::config::Settings;
-use crate::workspace::{self, WorkspaceScope, role};
+use crate::workspace::{self, House, WorkspaceScope, role};
 pub use shelf::{Shelf, Terms};
 
 /// The workspace that a request speaks of, and what counts there.
+#[derive(Clone, Copy)]
 pub struct Place<'a> {
     /// `ws_<12 hex>`.
     pub workspace: &'a str,
@@ -85,29 +86,55 @@ pub fn answer(desk: &Desk<'_>, call: Call) -> Result<proto::Answer> {
             Request::Move { to, .. } => Some(workspace::scope(house, to)?),
             _ => None,
         };
-        let slot = desk.ctx.boards.slot(scope.id());
-        // The settings are looked at on the disk each time: not for those who only read a board that is there.
-        let terms = match call.what.changes() || !slot.is_ready() {
-            true => terms(&house.settings(&scope)),
-            false => slot.terms(),
-        };
-        let tree = (scope.tree() != scope.root()).then(|| RawPath::from(scope.tree()));
-        let found = |name: &str| {
-            let own = house.places.config_dir.as_deref();
-            role::in_force(house.world, own, Some(scope.folder()))
-                .roles
-                .remove(name)
-        };
-        let place = Place {
-            workspace: scope.id(),
-            to: other.as_ref().map(WorkspaceScope::id),
-            tree: tree.as_ref(),
-            terms,
-            roles: &found,
-            enter: &|batch: &mut Batch| house.claim_once(batch, &scope),
-            warnings: scope.warnings(),
-        };
-        answer_in(desk, &place, &whole)
+        placed_for(desk, (house, &scope), Some(&call.what), |place| {
+            let place = Place {
+                to: other.as_ref().map(WorkspaceScope::id),
+                ..*place
+            };
+            answer_in(desk, &place, &whole)
+        })
+    })
+}
+
+/// Hands what counts for the tasks of a workspace to a later room that changes one of them.
+///
+/// # Errors
+/// What `work` says.
+pub fn placed<T>(
+    desk: &Desk<'_>,
+    found: (&House<'_>, &WorkspaceScope),
+    work: impl FnOnce(&Place<'_>) -> Result<T>,
+) -> Result<T> {
+    placed_for(desk, found, None, work)
+}
+
+fn placed_for<T>(
+    desk: &Desk<'_>,
+    (house, scope): (&House<'_>, &WorkspaceScope),
+    what: Option<&Request>,
+    work: impl FnOnce(&Place<'_>) -> Result<T>,
+) -> Result<T> {
+    let slot = desk.ctx.boards.slot(scope.id());
+    // The settings are looked at on the disk each time: not for those who only read a board that is there.
+    let terms = match what.is_none_or(Request::changes) || !slot.is_ready() {
+        true => terms(&house.settings(scope)),
+        false => slot.terms(),
+    };
+    let tree = (scope.tree() != scope.root()).then(|| RawPath::from(scope.tree()));
+    let found = |name: &str| {
+        let own = house.places.config_dir.as_deref();
+        role::in_force(house.world, own, Some(scope.folder()))
+            .roles
+            .remove(name)
+    };
+    work(&Place {
+        workspace: scope.id(),
+        to: None,
+        tree: tree.as_ref(),
+        terms,
+        roles: &found,
+        enter: &|batch: &mut Batch| house.claim_once(batch, scope),
+        warnings: scope.warnings(),
     })
 }
 

@@ -144,15 +144,22 @@ impl<'a> Tasks<'a> {
     /// # Errors
     /// `NotFound` when there is none, `Unavailable` when the database cannot be read.
     pub fn card(&self, id: &str) -> Result<Card> {
-        let legal = super::rules::id(id).is_ok();
-        let found = match legal {
-            true => self.db.record(&self.under(id))?,
-            false => None,
-        };
-        found.ok_or_else(|| {
+        self.find(id)?.ok_or_else(|| {
             Error::not_found(format!("no task `{}` in this workspace", super::rules::shown(id)))
                 .next("`tocli task list --all` shows them")
         })
+    }
+
+    /// One card, if there is one.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database cannot be read.
+    pub fn find(&self, id: &str) -> Result<Option<Card>> {
+        match super::rules::id(id) {
+            Ok(()) => self.db.record(&self.under(id)),
+            // No task has such an id, and no key is made of it.
+            Err(_) => Ok(None),
+        }
     }
 
     /// The texts of a task; empty ones for a task that has none.

@@ -27,7 +27,21 @@ use crate::dispatch::Desk;
 pub fn answer(
     desk: &Desk<'_>,
     place: &Place<'_>,
+    asked: (&proto::Request, &Request),
+) -> Result<proto::Answer> {
+    answer_as(desk, place, asked, &proto::Answer::Task)
+}
+
+/// The same for a later room that records something of its own with the change ([`Place::enter`]) and answers with both:
+/// `said` makes its answer of this room's.
+///
+/// # Errors
+/// As [`answer`].
+pub fn answer_as(
+    desk: &Desk<'_>,
+    place: &Place<'_>,
     (whole, what): (&proto::Request, &Request),
+    said: &dyn Fn(Answer) -> proto::Answer,
 ) -> Result<proto::Answer> {
     let shelf = &desk.ctx.boards;
     let slot = shelf.slot(place.workspace);
@@ -42,7 +56,7 @@ pub fn answer(
         if let Request::Note { id, text, to } = what {
             let noted = noted(&pen, batch, (id, text, to.as_deref()))?;
             (place.enter)(batch)?;
-            return Ok(proto::Answer::Task(noted));
+            return Ok(said(noted));
         }
         let scene = Scene {
             desk,
@@ -53,7 +67,7 @@ pub fn answer(
         let decided = slot.with(|board| scene.decide(board, what))?;
         (place.enter)(batch)?;
         let answer = pen.record(batch, decided)?;
-        Ok(proto::Answer::Task(warned(answer, place.warnings)))
+        Ok(said(warned(answer, place.warnings)))
     });
     if outcome.is_err() {
         pen.regret();

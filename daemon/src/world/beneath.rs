@@ -52,7 +52,7 @@ fn write_by_steps(
     Ok(fsync(&folder)?)
 }
 
-fn gone(removed: rustix::io::Result<()>) -> io::Result<()> {
+pub(super) fn gone(removed: rustix::io::Result<()>) -> io::Result<()> {
     match removed {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
         Err(error) => Err(error.into()),
@@ -149,8 +149,9 @@ fn open_by_names(base: &OwnedFd, relative: &Path, flags: OFlags) -> io::Result<O
 
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
+/// What becomes of a folder on the way that is not there.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Missing {
+pub(super) enum Missing {
     Make,
     Refuse,
 }
@@ -179,7 +180,7 @@ fn names(relative: &Path) -> io::Result<(Vec<&std::ffi::OsStr>, &std::ffi::OsStr
 }
 
 /// Opens the folder that holds the last name, one component at a time and each without following a link.
-fn folder<'p>(
+pub(super) fn folder<'p>(
     root: &Path,
     relative: &'p Path,
     missing: Missing,

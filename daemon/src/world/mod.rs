@@ -20,11 +20,13 @@ pub mod lock;
 pub mod log;
 pub mod mounts;
 pub mod os;
+mod place;
 pub mod process;
 pub mod shelf;
 pub mod signals;
 pub mod socket;
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -81,6 +83,12 @@ pub struct Entry {
     pub name: std::ffi::OsString,
     /// The kind, where the directory itself says it.
     pub kind: Option<FileKind>,
+}
+
+/// An open file.
+pub trait Pieces: io::Read + Send {
+    /// What it is now.
+    fn stat(&self) -> io::Result<Stat>;
 }
 
 /// All that a room may ask of the outside. Every call is bounded by its arguments; none follows a link in the last
@@ -144,4 +152,12 @@ pub trait World: Send + Sync {
     fn append(&self, root: &Path, relative: &Path, length: u64, bytes: &[u8]) -> io::Result<()>;
     /// Removes a file beneath `root`, never through a link.
     fn remove(&self, root: &Path, relative: &Path) -> io::Result<()>;
+
+    /// Opens a regular file beneath `root` to be read a piece at a time, never through a link that leaves it.
+    fn open_beneath(&self, root: &Path, relative: &Path) -> io::Result<Box<dyn Pieces>>;
+    /// Makes a file (0600) beneath `root` with the bytes of an open one, never through a link: shared where the file
+    /// system can, copied otherwise; not synced. What had the name is replaced. Missing folders between are made.
+    fn copy_in(&self, from: &File, root: &Path, relative: &Path) -> io::Result<Stat>;
+    /// Gives a file beneath `root` another place beneath it, never through a link; what was there is replaced.
+    fn put_in_place(&self, root: &Path, from: &Path, to: &Path) -> io::Result<()>;
 }

@@ -18,7 +18,7 @@ use rustix::fs::{Access, AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::time::{ClockId, clock_getres, clock_gettime};
 
 use super::mounts::Mounts;
-use super::{Entry, FileKind, MountTable, Nanos, Stat, World, beneath};
+use super::{Entry, FileKind, MountTable, Nanos, Pieces, Stat, World, beneath, place};
 
 const SECOND: Nanos = 1_000_000_000;
 
@@ -170,6 +170,47 @@ impl World for OsWorld {
     fn remove(&self, root: &Path, relative: &Path) -> io::Result<()> {
         beneath::remove(root, relative)
     }
+
+    fn open_beneath(&self, root: &Path, relative: &Path) -> io::Result<Box<dyn Pieces>> {
+        let file = File::from(beneath::open(root, relative, READ)?);
+        match stat_of(&file)?.kind {
+            FileKind::File => Ok(Box::new(Opened(file))),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
+        }
+    }
+
+    fn copy_in(&self, from: &File, root: &Path, relative: &Path) -> io::Result<Stat> {
+        stat_of(&place::copy_in(from, root, relative)?)
+    }
+
+    fn put_in_place(&self, root: &Path, from: &Path, to: &Path) -> io::Result<()> {
+        place::put_in_place(root, from, to)
+    }
+}
+
+/// A regular file, open for reading.
+struct Opened(File);
+
+impl Read for Opened {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.read(bytes)
+    }
+}
+
+impl Pieces for Opened {
+    fn stat(&self) -> io::Result<Stat> {
+        stat_of(&self.0)
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn stat_of(file: &File) -> io::Result<Stat> {
+    stat_at(file.as_fd(), Path::new(""), AtFlags::EMPTY_PATH)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn stat_of(file: &File) -> io::Result<Stat> {
+    Ok(from_metadata(&file.metadata()?))
 }
 
 /// How a folder is opened to be listed.

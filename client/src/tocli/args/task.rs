@@ -4,14 +4,14 @@ pub(crate) mod fields;
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
-use proto::task::{self, Call, Force, MAX_PLAN, NextAction, Verb};
+use clap::{Args, Subcommand};
+use proto::task::{self, Call, Force, MAX_PLAN, Verb};
 use proto::workspace::Which;
 use proto::{Caller, error::Result};
 
 use super::{Question, Where};
 pub(super) use fields::given;
-use fields::{Changes, Narrow, New, text_of};
+use fields::{Changes, Narrow, New, Next, text_of};
 
 /// What every verb takes.
 #[derive(Args, Clone, Debug, Default)]
@@ -81,20 +81,8 @@ impl From<Forced> for Force {
     }
 }
 
-/// What completing leads to.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub(crate) enum Next {
-    /// Done; the work goes on with others
-    Continue,
-    /// Not good yet: the task returns
-    #[value(alias = "needs-revision")]
-    NeedsRevision,
-    /// It cannot go on
-    Blocked,
-    /// Done
-    Complete,
-}
+/// A task that is completed with its results: the request as it is without them, and their files.
+pub(crate) type WithResults<'a> = (proto::artifact::Request, &'a [PathBuf]);
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -173,6 +161,9 @@ pub(crate) enum Words {
         /// What that leads to
         #[arg(long, value_enum, default_value = "continue")]
         next_action: Next,
+        /// Keep this file as a result of it, in the same transaction; may be given several times
+        #[arg(long = "artifact", value_name = "FILE")]
+        artifacts: Vec<PathBuf>,
         #[command(flatten)]
         force: Forced,
     },
@@ -364,6 +355,30 @@ impl Words {
         }
     }
 
+    /// A task that is to be completed with its results.
+    pub(crate) fn with_results(&self) -> Result<Option<WithResults<'_>>> {
+        match self {
+            Self::Complete {
+                task,
+                summary,
+                next_action,
+                artifacts,
+                force,
+            } if !artifacts.is_empty() => {
+                let request = proto::artifact::Request::Complete {
+                    id: task.id.clone(),
+                    if_revision: task.if_revision,
+                    summary: fields::given(summary)?,
+                    next_action: (*next_action).into(),
+                    force: (*force).into(),
+                    drafts: Vec::new(),
+                };
+                Ok(Some((request, artifacts)))
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// The fields that a list is to show.
     pub(crate) fn fields(&self) -> &[String] {
         match self {
@@ -435,14 +450,10 @@ impl Words {
                 summary,
                 next_action,
                 force,
+                ..
             } => task.asks(Verb::Complete {
                 summary: fields::given(summary)?,
-                next_action: match next_action {
-                    Next::Continue => NextAction::Continue,
-                    Next::NeedsRevision => NextAction::NeedsRevision,
-                    Next::Blocked => NextAction::Blocked,
-                    Next::Complete => NextAction::Complete,
-                },
+                next_action: (*next_action).into(),
                 force: (*force).into(),
             }),
             Self::Block { task, reason } => task.asks(Verb::Block {

@@ -136,6 +136,18 @@ impl Settings {
         self.number("tasks.max_attempts")
     }
 
+    /// The largest artifact, in mebibytes.
+    #[must_use]
+    pub fn max_artifact_size_mb(&self) -> u64 {
+        self.number("workspace.max_artifact_size_mb")
+    }
+
+    /// After so many days what nobody has used may be put away.
+    #[must_use]
+    pub fn archive_after_days(&self) -> u64 {
+        self.number("maintenance.archive_after_days")
+    }
+
     /// The project's type, where somebody has said it.
     #[must_use]
     pub fn project_type(&self) -> Option<String> {
@@ -172,6 +184,10 @@ mod tests {
                 settings.max_watches()
             ),
             (20, 10, 524_288)
+        );
+        assert_eq!(
+            (settings.max_artifact_size_mb(), settings.archive_after_days()),
+            (100, 90)
         );
         assert_eq!(
             (settings.project_type(), settings.storage()),

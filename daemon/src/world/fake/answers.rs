@@ -3,13 +3,14 @@
 //! Asked through the trait by whatever is under test. What must stay true: the errors are of the kinds that the real
 //! world gives.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{FakeWorld, STEP};
-use crate::world::{Entry, FileKind, MountTable, Nanos, Stat, World};
+use crate::world::{Entry, FileKind, MountTable, Nanos, Pieces, Stat, World};
 
 impl World for FakeWorld {
     fn now(&self) -> Nanos {
@@ -168,5 +169,62 @@ impl World for FakeWorld {
         inner.node(&path)?;
         inner.take(&path);
         Ok(())
+    }
+
+    fn open_beneath(&self, root: &Path, relative: &Path) -> io::Result<Box<dyn Pieces>> {
+        self.no_links(root, relative)?;
+        let path = root.join(relative);
+        let bytes = self.read(&path, usize::MAX)?;
+        let stat = self.inner().node(&path)?.stat;
+        Ok(Box::new(Opened(io::Cursor::new(bytes), stat)))
+    }
+
+    fn copy_in(&self, from: &File, root: &Path, relative: &Path) -> io::Result<Stat> {
+        use std::os::unix::fs::FileExt as _;
+        let length = from.metadata()?.len();
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
+        from.read_exact_at(&mut bytes, 0)?;
+        self.write(root, relative, &bytes)?;
+        Ok(self.inner().node(&root.join(relative))?.stat)
+    }
+
+    fn put_in_place(&self, root: &Path, from: &Path, to: &Path) -> io::Result<()> {
+        self.no_links(root, from)?;
+        if let Some(above) = to.parent().filter(|above| !above.as_os_str().is_empty()) {
+            self.no_links(root, above)?;
+        }
+        let (from, target) = (root.join(from), root.join(to));
+        let mut inner = self.enter(&target)?;
+        let node = inner.node(&from)?.clone();
+        if inner
+            .nodes
+            .get(&target)
+            .is_some_and(|node| node.stat.kind == FileKind::Dir)
+        {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        inner.take(&from);
+        inner.take(&target);
+        inner.dirs(target.parent().unwrap_or(Path::new("/")));
+        inner.put(&target, FileKind::File, &node.bytes, Path::new(""));
+        if let Some(put) = inner.nodes.get_mut(&target) {
+            (put.stat.ino, put.stat.mtime) = (node.stat.ino, node.stat.mtime);
+        }
+        Ok(())
+    }
+}
+
+/// A file as it was when it was opened.
+struct Opened(io::Cursor<Vec<u8>>, Stat);
+
+impl io::Read for Opened {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.read(bytes)
+    }
+}
+
+impl Pieces for Opened {
+    fn stat(&self) -> io::Result<Stat> {
+        Ok(self.1)
     }
 }

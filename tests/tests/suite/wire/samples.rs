@@ -1,6 +1,7 @@
 //! One sample of every message, with values that differ from each other so that exchanged fields show.
 
 mod answers;
+mod artifact;
 mod context;
 mod decision;
 mod maintenance;
@@ -110,6 +111,11 @@ pub fn samples() -> Vec<Sample> {
             .into_iter()
             .map(|(name, call)| ask(&name, Request::Decision(Box::new(call)))),
     );
+    all.extend(
+        artifact::artifact_requests()
+            .into_iter()
+            .map(|(name, call)| ask(&name, Request::Artifact(Box::new(call)))),
+    );
     all.push(client("ask/with-request-id", whole_ask()));
     all.push(client("cancel", ClientFrame::Cancel { id: 300 }));
     all.extend(
@@ -138,6 +144,18 @@ pub fn samples() -> Vec<Sample> {
             ServerFrame::Done { id: 7, answer },
         )
     }));
+    let completed = task::task(proto::task::Status::Completed);
+    all.extend(
+        artifact::artifact_answers(completed)
+            .into_iter()
+            .map(|(name, answer)| {
+                let answer = proto::Answer::Artifact(answer);
+                server(
+                    &format!("artifact::Answer/{name}"),
+                    ServerFrame::Done { id: 7, answer },
+                )
+            }),
+    );
     all.extend(
         maintenance::maintenance_answers()
             .into_iter()

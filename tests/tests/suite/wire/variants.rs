@@ -4,14 +4,14 @@
 use std::collections::BTreeSet;
 
 use proto::{
-    Kind, config, context, daemon, decision, detect, index, maintenance, message, migrate, role, task,
-    workspace,
+    Kind, artifact, config, context, daemon, decision, detect, index, maintenance, message, migrate, role,
+    task, workspace,
 };
 
 use super::samples::Message;
 
 /// Rooms that can be asked nothing yet. Whoever gives one its first request takes its name from this list.
-pub const TO_COME: [&str; 2] = ["Artifact", "Agent"];
+pub const TO_COME: [&str; 1] = ["Agent"];
 
 /// Gives each enum the list of its variants and a value the name of its own.
 macro_rules! variants {
@@ -91,6 +91,20 @@ variants! {
     }
     maintenance_requests, maintenance_request: maintenance::Request { Audit, AuditVerify, Legacy }
     maintenance_answers, maintenance_answer: maintenance::Answer { Audit, AuditVerified, Legacy }
+    artifact_types, artifact_type: artifact::Type {
+        Code, Documentation, Analysis, Design, Test, Config, General
+    }
+    artifact_sources, artifact_source: artifact::Source { Here, Draft, Project }
+    artifact_acts, artifact_act: artifact::Act { Tell, Do }
+    artifact_copies, artifact_copy: artifact::Copy { Good, Placing, Modified, Missing, None }
+    artifact_requests, artifact_request: artifact::Request {
+        Store, Stage, Append, Resume, Partials, Discard, Read, List, Show, Search, Verify, Cleanup, Optimize,
+        Restore, Complete
+    }
+    artifact_answers, artifact_answer: artifact::Answer {
+        Stored, Upload, Partials, Discarded, Piece, Artifacts, Detail, Found, Verified, Cleaned, Optimized,
+        Restored, Completed
+    }
     mirror_states, mirror_state: maintenance::MirrorState { Whole, Behind, Missing, Differs, Unreadable }
     context_requests, context_request: context::Request {
         Remember, Recall, Forget, Restore, SessionStart, SessionEnd, SessionList, Moment
@@ -168,7 +182,7 @@ fn of_request(value: &message::Request, seen: &mut BTreeSet<String>) {
             seen.insert(daemon_request(inner));
         }
         message::Request::Task(call) => of_task_request(&call.what, seen),
-        message::Request::Artifact(call) => match call.what {},
+        message::Request::Artifact(call) => of_artifact_request(&call.what, seen),
         message::Request::Context(call) => {
             seen.insert(context_request(&call.what));
         }
@@ -227,6 +241,17 @@ fn of_decision_answer(value: &decision::Answer, seen: &mut BTreeSet<String>) {
         }
         decision::Answer::Files { files, .. } => {
             seen.extend(files.iter().map(|file| file_state(&file.state)));
+        }
+        _ => {}
+    }
+}
+
+fn of_artifact_request(value: &artifact::Request, seen: &mut BTreeSet<String>) {
+    seen.insert(artifact_request(value));
+    match value {
+        artifact::Request::Store(of) => drop(seen.insert(artifact_source(of))),
+        artifact::Request::Cleanup { act, .. } | artifact::Request::Optimize { act } => {
+            seen.insert(artifact_act(act));
         }
         _ => {}
     }
@@ -310,7 +335,13 @@ fn of_answer(value: &message::Answer, seen: &mut BTreeSet<String>) {
                 seen.extend(tasks.iter().map(|task| status(&task.status)));
             }
         }
-        message::Answer::Artifact(inner) => match *inner {},
+        message::Answer::Artifact(inner) => {
+            seen.insert(artifact_answer(inner));
+            if let artifact::Answer::Artifacts { artifacts, .. } = inner {
+                let each = artifacts.iter();
+                seen.extend(each.flat_map(|one| [artifact_type(&one.kind), artifact_copy(&one.copy)]));
+            }
+        }
         message::Answer::Context(inner) => {
             seen.insert(context_answer(inner));
             match inner {

@@ -3,10 +3,10 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use proto::index::Since;
 use proto::task::{
-    self, Complexity, Edit, Filter, Link, MAX_DESCRIPTION, MAX_TEXT, NewTask, Priority, Status,
+    self, Complexity, Edit, Filter, Link, MAX_DESCRIPTION, MAX_TEXT, NewTask, NextAction, Priority, Status,
 };
 use proto::{Error, error::Result};
 
@@ -83,6 +83,32 @@ fn moment(text: &str) -> std::result::Result<i64, String> {
     match time::since(text)? {
         Since::Time(at) => Ok(at),
         Since::Clock(_) => Err("it is a clock, and a time is needed".to_owned()),
+    }
+}
+
+/// What completing leads to.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum Next {
+    /// Done; the work goes on with others
+    Continue,
+    /// Not good yet: the task returns
+    #[value(alias = "needs-revision")]
+    NeedsRevision,
+    /// It cannot go on
+    Blocked,
+    /// Done
+    Complete,
+}
+
+impl From<Next> for NextAction {
+    fn from(next: Next) -> Self {
+        match next {
+            Next::Continue => Self::Continue,
+            Next::NeedsRevision => Self::NeedsRevision,
+            Next::Blocked => Self::Blocked,
+            Next::Complete => Self::Complete,
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Words about tasks and what they ask.
 
+use proto::task::NextAction;
+
 use super::*;
 use crate::args::tests::{asked, wrong};
 use proto::detect::From;

@@ -192,7 +192,8 @@ pub fn task_requests() -> Vec<(String, Call)> {
     all.into_iter().map(|(name, what)| (name, call(what))).collect()
 }
 
-fn task(status: Status) -> Task {
+/// A task that stands so.
+pub fn task(status: Status) -> Task {
     Task {
         id: "coder_0123ab".into(),
         title: "t".into(),
