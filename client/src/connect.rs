@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use interprocess::ConnectWaitMode;
 use interprocess::local_socket::traits::StreamCommon as _;
 use interprocess::local_socket::{ConnectOptions, GenericFilePath, Stream, ToFsName};
-use proto::hello::{Hello, Verdict, Welcome};
+use proto::hello::{HIGHEST, Hello, LOWEST, Verdict, Welcome};
 use proto::{Error, error::Result};
 
 use crate::guard::{self, Folder};
@@ -72,6 +72,18 @@ fn not_running(options: &Options) -> Error {
 /// One attempt: our own socket, then the one in the lock file. A daemon that holds its lock and listens nowhere is about
 /// to serve, about to end, or about to bind a socket that was removed: it is waited for.
 pub(crate) fn reach(options: &Options, hello: &Hello, first: &[u8]) -> Result<Reach> {
+    match attempt(options, hello, first)? {
+        Reach::Linked(link) => judge(link),
+        other => Ok(other),
+    }
+}
+
+/// The same with whatever verdict: the header alone is understood by all versions.
+pub(crate) fn hail(options: &Options, hello: &Hello) -> Result<Reach> {
+    attempt(options, hello, &[])
+}
+
+fn attempt(options: &Options, hello: &Hello, first: &[u8]) -> Result<Reach> {
     let places = &options.places;
     let own = knock(&places.socket, hello, first)?;
     let Reach::Nobody = own else { return Ok(own) };
@@ -111,7 +123,11 @@ fn knock(socket: &Path, hello: &Hello, first: &[u8]) -> Result<Reach> {
         );
     }
     match link::greet(stream, hello, first) {
-        Ok(link) => judge(link),
+        Ok(link) => match link.welcome().verdict {
+            Verdict::Stopping => Ok(Reach::Later("it is stopping")),
+            Verdict::Busy => Ok(Reach::Later("it serves as many connections as it can")),
+            _ => Ok(Reach::Linked(link)),
+        },
         Err(error) if link::timed_out(&error) => Err(in_vain("it took the connection and does not answer")),
         Err(error) if error.kind() == ErrorKind::Other => Err(Error::unavailable(format!(
             "no daemon of ours listens on `{}`",
@@ -157,23 +173,25 @@ fn no_stream(socket: &Path, error: &io::Error) -> Result<Reach> {
 
 fn judge(link: Link) -> Result<Reach> {
     match refusal(link.welcome()) {
-        None => Ok(Reach::Linked(link)),
-        Some(Refusal::Later(why)) => Ok(Reach::Later(why)),
-        Some(Refusal::Never(error)) => Err(error),
+        None => {
+            crate::upgrade::met(link.welcome());
+            Ok(Reach::Linked(link))
+        }
+        Some(error) => Err(error),
     }
 }
 
-enum Refusal {
-    Later(&'static str),
-    Never(Error),
-}
-
-fn refusal(welcome: &Welcome) -> Option<Refusal> {
+fn refusal(welcome: &Welcome) -> Option<Error> {
     let theirs = &welcome.version;
     let error = match welcome.verdict {
-        Verdict::Accepted | Verdict::Obeyed => return None,
-        Verdict::Stopping => return Some(Refusal::Later("it is stopping")),
-        Verdict::Busy => return Some(Refusal::Later("it serves as many connections as it can")),
+        Verdict::Obeyed => return None,
+        Verdict::Accepted if (LOWEST..=HIGHEST).contains(&welcome.chosen) => return None,
+        Verdict::Accepted => Error::unavailable(format!(
+            "the running daemon ({theirs}) chose protocol {}, which was not offered",
+            welcome.chosen
+        ))
+        .next("use the client that came with the daemon"),
+        Verdict::Stopping | Verdict::Busy => in_vain("it takes nobody now"),
         Verdict::ClientTooOld => Error::unavailable(format!(
             "the running daemon ({theirs}) is too new for this client"
         ))
@@ -183,7 +201,7 @@ fn refusal(welcome: &Welcome) -> Option<Refusal> {
             "the running daemon ({theirs}) is too old for this client"
         ))
         .why(format!("this client is {}", proto::hello::VERSION))
-        .next("end it with `tocli daemon stop`: the next command starts the daemon beside this client"),
+        .next("hand over with `tocli daemon reboot`, or end it with `tocli daemon stop`: the next command starts another"),
         Verdict::WrongUser => {
             Error::refused("the daemon belongs to another user").next("run the command as that user")
         }
@@ -194,5 +212,5 @@ fn refusal(welcome: &Welcome) -> Option<Refusal> {
             .why(format!("its reason, {word}, is of a later version"))
             .next("use the client that came with the daemon"),
     };
-    Some(Refusal::Never(error))
+    Some(error)
 }

@@ -13,6 +13,7 @@ mod connect;
 mod guard;
 mod link;
 mod pipe;
+mod reboot;
 mod repeat;
 mod sandbox;
 mod spool;
@@ -20,6 +21,7 @@ mod start;
 mod stop;
 mod systemd;
 pub mod time;
+mod upgrade;
 
 use std::path::PathBuf;
 use std::process::Child;
@@ -32,10 +34,12 @@ use proto::{Answer, Error, Item, Kind, Request, error::Result};
 pub use actor::{actor, this_process};
 pub use ask::Ask;
 pub use caller::{absolute, here};
+pub use reboot::{hail, reboot, understands};
 pub use repeat::{only_reads, request_id};
 pub use sandbox::confinement;
 pub use start::program;
 pub use stop::stop;
+pub use upgrade::upgrade;
 
 use link::{End, Link};
 
@@ -67,6 +71,12 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A connection that held this long is not the sign of a daemon that cannot serve.
 const WHILE: Duration = Duration::from_secs(10);
+
+/// Connections that may break under one request, one after the other.
+const MOST_BROKEN: u32 = 12;
+
+/// The longest pause before a request is sent again.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 impl Options {
     /// The places that this process's environment names.
@@ -211,8 +221,9 @@ impl Client {
 
     /// Asks, hears the parts of the answer, and waits for its end.
     ///
-    /// When the connection breaks, a request that carries a request id or only reads is sent once more over a new one. A
-    /// connection that had served for a while does not count as a failed attempt.
+    /// When the connection breaks, a request that carries a request id or only reads is sent again over a new one, with
+    /// longer and longer pauses, until the patience of the client or the deadline of the request is over. A connection
+    /// that had served for a while does not count as a failed attempt.
     ///
     /// # Errors
     /// The daemon's, the listener's, or what kept us from having the answer.
@@ -220,13 +231,15 @@ impl Client {
         let id = self.last_id + 1;
         self.last_id = id;
         let repeatable = ask.request_id.is_some() || only_reads(&ask.request);
+        let began = Instant::now();
+        let mut ask = std::borrow::Cow::Borrowed(ask);
         let mut bytes = ask.frame(id)?;
-        let mut left = 1_u32;
+        let mut trouble: Option<Trouble> = None;
         loop {
             let asked = Instant::now();
             let (why, heard) = match self.exchange(&bytes, (id, ask.deadline), listener) {
                 Ok(Err(error)) if error.kind == Kind::Sandbox => {
-                    let answer = spool::ask(ask, (id, &bytes), listener);
+                    let answer = spool::ask(&ask, (id, &bytes), listener);
                     self.hindered = answer.is_some().then(|| error.clone());
                     return answer.unwrap_or(Err(error));
                 }
@@ -234,23 +247,30 @@ impl Client {
                 Err(broken) => broken,
             };
             if asked.elapsed() > WHILE {
-                left = 1;
+                trouble = None;
             }
-            if !repeatable || left == 0 {
+            let trouble = trouble.get_or_insert_with(Trouble::default);
+            let left = ask
+                .deadline
+                .map(|deadline| deadline.saturating_sub(began.elapsed()));
+            let patience = left.map_or(self.options.patience, |left| left.min(self.options.patience));
+            if !repeatable || !trouble.goes_on(patience) {
                 return Err(broken_off(&why));
             }
-            left -= 1;
             match if heard { listener.broken() } else { GoOn::Repeat } {
                 GoOn::GiveUp => return Err(broken_off(&why)),
                 GoOn::Repeat => {}
-                GoOn::With(request) => {
-                    let rest = Ask {
-                        request: *request,
-                        ..ask.clone()
-                    };
-                    bytes = rest.frame(id)?;
-                }
+                GoOn::With(request) => ask.to_mut().request = *request,
             }
+            trouble.pause();
+            bytes = match ask.deadline {
+                None => ask.frame(id)?,
+                Some(deadline) => Ask {
+                    deadline: Some(deadline.saturating_sub(began.elapsed())),
+                    ..ask.as_ref().clone()
+                }
+                .frame(id)?,
+            };
         }
     }
 
@@ -299,6 +319,39 @@ impl Client {
             self.child = child;
         }
         Ok(())
+    }
+}
+
+/// Connections that broke one after the other.
+struct Trouble {
+    since: Instant,
+    times: u32,
+    pause: Duration,
+}
+
+impl Default for Trouble {
+    fn default() -> Self {
+        Self {
+            since: Instant::now(),
+            times: 0,
+            pause: Duration::from_millis(5),
+        }
+    }
+}
+
+impl Trouble {
+    /// Whether it is worth another attempt: a daemon that ends with every one of them is left alone.
+    fn goes_on(&mut self, patience: Duration) -> bool {
+        self.times += 1;
+        self.times <= MOST_BROKEN && self.since.elapsed() < patience
+    }
+
+    /// The first repetition comes at once.
+    fn pause(&mut self) {
+        if self.times > 1 {
+            std::thread::sleep(self.pause);
+            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        }
     }
 }
 

@@ -53,11 +53,15 @@ pub(crate) enum End {
 
 /// Says hello, sends the first bytes in the same breath, and reads the daemon's header.
 ///
-/// One breath is safe while this build speaks a single protocol: either the daemon accepts and that protocol is the one
-/// chosen, or it reads nothing after the header.
+/// One breath is safe because the header says in which protocol the first bytes are: a daemon that does not speak it takes
+/// none of them, whatever else the two have in common.
 pub(crate) fn greet(stream: Stream, hello: &Hello, first: &[u8]) -> io::Result<Link> {
     stream.set_recv_timeout(Some(PATIENCE))?;
     stream.set_send_timeout(Some(PATIENCE))?;
+    let hello = Hello {
+        first: if first.is_empty() { 0 } else { hello::HIGHEST },
+        ..hello.clone()
+    };
     let mut bytes = Vec::with_capacity(hello::LENGTH + first.len());
     bytes.extend_from_slice(&hello.to_bytes());
     bytes.extend_from_slice(first);

@@ -101,6 +101,8 @@ pub struct Life {
     pub clients: Clients,
     /// Requests being worked on.
     pub requests: Arc<Gauge>,
+    /// Binaries that are rehearsing.
+    pub rehearsals: Arc<Gauge>,
     started: AtomicU64,
     generation: AtomicU32,
     touched: AtomicU64,
@@ -122,6 +124,7 @@ impl Life {
             connections: Arc::default(),
             clients: Clients::default(),
             requests: Arc::default(),
+            rehearsals: Arc::default(),
             started: AtomicU64::new(process::monotonic()),
             generation: AtomicU32::new(0),
             touched: AtomicU64::new(process::monotonic()),

@@ -142,8 +142,12 @@ fn live(mut turn: Turn) -> Result<End> {
             Err(error) => Err(turn.failed(error)),
         }
     });
-    // A thread that hangs in a dead mount must not keep the daemon from ending.
-    runtime.shutdown_timeout(Duration::from_millis(100));
+    match &ended {
+        // Clients wait, and `exec` ends every thread: there is nothing to wait for but a child that is being ended.
+        Ok(End::HandOver(_, ears)) if ears.life().rehearsals.now() == 0 => runtime.shutdown_background(),
+        // A thread that hangs in a dead mount must not keep the daemon from ending.
+        _ => runtime.shutdown_timeout(Duration::from_millis(100)),
+    }
     tracing::info!("stopped");
     ended
 }
@@ -217,6 +221,8 @@ async fn serve(
         Some(plan) => {
             let handed = leave::gathered(&mut handed);
             let packed = leave::pack(turn, &ctx, (plan, handed), (&listener, &bound))?;
+            // To free what a large index holds takes time, and `exec` does it for nothing.
+            std::mem::forget(Arc::clone(&ctx));
             Ok(End::HandOver(Box::new(packed), ears))
         }
         None => {

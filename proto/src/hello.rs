@@ -6,7 +6,7 @@
 //!  8..10  lowest protocol spoken           8..10  lowest protocol spoken
 //! 10..12  highest protocol spoken         10..12  highest protocol spoken
 //! 12..14  control (talk, stop, reboot)    12..14  verdict
-//! 14..16  zero                            14..16  protocol chosen, 0 when none
+//! 14..16  protocol of the first bytes     14..16  protocol chosen, 0 when none
 //! 16..20  process id                      16..20  process id
 //! 20..24  client                          20..24  generation
 //! 24..28  zero                            24..28  schema number of the database
@@ -82,6 +82,9 @@ pub struct Hello {
     pub highest: u16,
     /// What the connection is for.
     pub control: Control,
+    /// The protocol of bytes that follow in the same breath, before the daemon has chosen one; 0 for a client that waits
+    /// for the choice. It is the one chosen, or nothing is read.
+    pub first: u16,
     /// The client's process id, for the log only: what is believed of a peer comes from the socket.
     pub pid: u32,
     /// Which of the process's clients this is, the same on each of its connections; 0 when it does not say.
@@ -91,6 +94,15 @@ pub struct Hello {
 }
 
 impl Hello {
+    /// The protocols that can be chosen: all that are offered, or that of the bytes which have been sent already.
+    #[must_use]
+    pub fn offered(&self) -> (u16, u16) {
+        match self.first {
+            0 => (self.lowest, self.highest),
+            first => (first.max(self.lowest), first.min(self.highest)),
+        }
+    }
+
     /// The header of this build.
     #[must_use]
     pub fn of_this_build(control: Control) -> Self {
@@ -98,6 +110,7 @@ impl Hello {
             lowest: LOWEST,
             highest: HIGHEST,
             control,
+            first: 0,
             pid: std::process::id(),
             client: 0,
             version: VERSION.to_owned(),
@@ -112,6 +125,7 @@ impl Hello {
         bytes[8..10].copy_from_slice(&self.lowest.to_le_bytes());
         bytes[10..12].copy_from_slice(&self.highest.to_le_bytes());
         bytes[12..14].copy_from_slice(&self.control.to_wire().to_le_bytes());
+        bytes[14..16].copy_from_slice(&self.first.to_le_bytes());
         bytes[16..20].copy_from_slice(&self.pid.to_le_bytes());
         bytes[20..24].copy_from_slice(&self.client.to_le_bytes());
         put_version(&mut bytes, &self.version);
@@ -128,6 +142,7 @@ impl Hello {
             lowest: u16_at(bytes, 8),
             highest: u16_at(bytes, 10),
             control: Control::from_wire(u16_at(bytes, 12)),
+            first: u16_at(bytes, 14),
             pid: u32_at(bytes, 16),
             client: u32_at(bytes, 20),
             version: version_of(bytes),
@@ -304,6 +319,7 @@ mod tests {
             lowest: 1,
             highest: 7,
             control: Control::Stop,
+            first: 3,
             pid: 42,
             client: 7,
             version: "1.2.3-rc.1".into(),

@@ -48,7 +48,13 @@ fn main() -> ExitCode {
     let colour = colour(&cli.global);
     let voice = Voice::new(cli.global.quiet, cli.global.json, colour);
     let mut out = Out::stdout(cli.global.json, colour);
+    let upgrades = upgrades(&cli);
     let ended = run(cli, &mut out, &voice).and_then(|()| out.flush().map_err(End::Output));
+    if let (Ok(()), Some(options)) = (&ended, upgrades)
+        && let Some(warning) = client::upgrade(&options, &client::here())
+    {
+        voice.warn(&warning.to_string());
+    }
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(end) => {
@@ -56,6 +62,16 @@ fn main() -> ExitCode {
             let flushed = out.flush();
             exit_code(end, flushed, &voice)
         }
+    }
+}
+
+/// Whether a daemon that turns out to be older may be asked to hand over afterwards: not by a command that is about the
+/// daemon itself, nor by one that starts none.
+fn upgrades(cli: &Cli) -> Option<Options> {
+    match cli.command {
+        Command::Daemon(_) | Command::Status | Command::Complete { .. } => None,
+        _ if cli.global.no_start => None,
+        _ => options(&cli.global).ok(),
     }
 }
 

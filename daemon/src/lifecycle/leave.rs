@@ -197,6 +197,11 @@ impl Ears {
         Ok(Self { handle, thread, life })
     }
 
+    /// The life they tell.
+    pub(super) fn life(&self) -> &Life {
+        &self.life
+    }
+
     /// Signals that come from here on wait for whoever listens next. Whether one of those before asked for an end.
     pub(super) fn close(self) -> bool {
         signals::block();

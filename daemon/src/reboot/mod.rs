@@ -157,7 +157,9 @@ async fn try_out(ctx: &Arc<Ctx>, binary: Option<RawPath>, limit: Duration) -> Re
     // Gone with this future: whoever asked has gone, or has been carried to another image.
     let asked = Arc::new(());
     let wanted = Arc::downgrade(&asked);
+    let rehearsing = ctx.life.rehearsals.enter();
     let tried = compute(move || {
+        let _until_it_has_ended = rehearsing;
         let path = match binary {
             Some(binary) => binary.to_path_buf(),
             None => started_from()?,

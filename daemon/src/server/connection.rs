@@ -277,16 +277,14 @@ impl Connection {
             return self.greet(Verdict::NotAHello, 0);
         };
         match hello.control {
-            Control::Talk => {
-                match hello::choose((hello.lowest, hello.highest), (hello::LOWEST, hello::HIGHEST)) {
-                    Ok(chosen) => {
-                        self.who = (hello.client != 0).then_some((hello.pid, hello.client));
-                        self.ctx.life.clients.came(self.who);
-                        self.greet(Verdict::Accepted, chosen);
-                    }
-                    Err(verdict) => self.greet(verdict, 0),
+            Control::Talk => match hello::choose(hello.offered(), (hello::LOWEST, hello::HIGHEST)) {
+                Ok(chosen) => {
+                    self.who = (hello.client != 0).then_some((hello.pid, hello.client));
+                    self.ctx.life.clients.came(self.who);
+                    self.greet(Verdict::Accepted, chosen);
                 }
-            }
+                Err(verdict) => self.greet(verdict, 0),
+            },
             Control::Stop => {
                 self.greet(Verdict::Obeyed, 0);
                 self.ctx

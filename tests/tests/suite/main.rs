@@ -36,5 +36,6 @@ mod store;
 mod systemd;
 mod task;
 mod tidy;
+mod versions;
 mod wire;
 mod workspace;

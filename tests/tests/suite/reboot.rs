@@ -16,7 +16,7 @@ use tests::{deadline, load, process};
 
 use crate::life::report;
 
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     deadline::until(what, || holds().then_some(()));
 }
 
@@ -35,7 +35,7 @@ fn done(peer: &mut Peer) -> Reboot {
     }
 }
 
-fn history(peer: &mut Peer) -> Vec<Reboot> {
+pub(crate) fn history(peer: &mut Peer) -> Vec<Reboot> {
     match peer.call(Request::Daemon(daemon::Request::Reboots)) {
         Ok(Answer::Daemon(Told::Reboots { history, .. })) => history,
         other => panic!("no history: {other:?}"),
@@ -43,7 +43,7 @@ fn history(peer: &mut Peer) -> Vec<Reboot> {
 }
 
 /// A program that fails in the way of its name, beside the real one.
-fn successor(bed: &Bed, name: &str) -> PathBuf {
+pub(crate) fn successor(bed: &Bed, name: &str) -> PathBuf {
     let folder = bed.path().join("successors");
     std::fs::create_dir_all(&folder).expect("made");
     std::fs::copy(program("tod"), folder.join("real")).expect("copied");

@@ -139,13 +139,14 @@ fn the_bytes_of_the_headers_never_change() {
         lowest: 1,
         highest: 0x0302,
         control: Control::Stop,
+        first: 0x0d0e,
         pid: 0x0807_0605,
         client: 0x0c0b_0a09,
         version: "1.2.3".into(),
     };
     let mut bytes = [0_u8; 64];
     bytes[..8].copy_from_slice(b"\x89TOD\r\n\x1a\n");
-    bytes[8..24].copy_from_slice(&[1, 0, 2, 3, 1, 0, 0, 0, 5, 6, 7, 8, 9, 10, 11, 12]);
+    bytes[8..24].copy_from_slice(&[1, 0, 2, 3, 1, 0, 14, 13, 5, 6, 7, 8, 9, 10, 11, 12]);
     bytes[28..33].copy_from_slice(b"1.2.3");
     assert_eq!(hello.to_bytes(), bytes);
 

@@ -86,6 +86,11 @@ impl Reboot {
         }
     }
 
+    /// Whether it is the reboot itself.
+    pub(crate) fn is_plain(&self) -> bool {
+        !(self.check || self.status || self.history)
+    }
+
     /// How many past reboots are to be shown.
     pub(crate) fn shown(&self) -> usize {
         if self.status { 1 } else { usize::MAX }

@@ -31,6 +31,14 @@ struct Stopped {
 }
 
 #[derive(Serialize)]
+struct Handed<'a> {
+    pid: u32,
+    from_version: &'a str,
+    to_version: &'a str,
+    generation: u32,
+}
+
+#[derive(Serialize)]
 struct Standing {
     running: bool,
 }
@@ -52,6 +60,7 @@ pub(crate) fn run(
             timeout,
             reason,
         } => {
+            let plain = binary.is_none();
             let binary = binary.map(|path| absolute(&path, &caller)).transpose()?;
             let wishes = Wishes {
                 most: Some(what.shown()),
@@ -62,6 +71,14 @@ pub(crate) fn run(
                 ..Manner::default()
             };
             let question = Question::patient(Request::Daemon(what.request(binary, timeout, reason)));
+            // A daemon that shares no protocol with us is asked by the header, which all versions understand.
+            if plain
+                && what.is_plain()
+                && let Some(welcome) = client::hail(&options)?
+                && !client::understands(&welcome)
+            {
+                return by_header(&options, &welcome, (out, voice));
+            }
             let mut client = running(&options, voice)?;
             talk::answer(&mut client, (question, caller), (out, voice), manner)?;
             Ok(())
@@ -116,6 +133,27 @@ fn start(options: Options, out: &mut Out, voice: &Voice) -> Result<(), End> {
     let pid = client.welcome().map(|welcome| welcome.pid).unwrap_or_default();
     voice.note(&format!("the daemon ({pid}) is running"));
     say(out, pid, true)
+}
+
+fn by_header(
+    options: &Options,
+    before: &proto::hello::Welcome,
+    (out, voice): (&mut Out, &Voice),
+) -> Result<(), End> {
+    let now = client::reboot(options, before)?;
+    voice.note(&format!(
+        "version {} serves as process {} in place of {}",
+        now.version, now.pid, before.version
+    ));
+    if out.form() == Form::Json {
+        out.json(&Handed {
+            pid: now.pid,
+            from_version: &before.version,
+            to_version: &now.version,
+            generation: now.generation,
+        })?;
+    }
+    Ok(())
 }
 
 fn say(out: &mut Out, pid: u32, started: bool) -> Result<(), End> {
