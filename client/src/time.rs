@@ -60,6 +60,10 @@ fn time(text: &str, now: &Zoned) -> Result<Timestamp, String> {
         }
         _ => {}
     }
+    // `3 days ago` is less than nothing and meant so; a sign is a slip of the pen.
+    if text.starts_with('-') {
+        return Err("a time ago has no sign: `5s` is five seconds ago".to_owned());
+    }
     if let Some(span) = span(text) {
         let then = now.checked_sub(span.abs()).map_err(|error| error.to_string())?;
         return Ok(then.timestamp());

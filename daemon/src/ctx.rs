@@ -169,9 +169,8 @@ impl Ctx {
 /// What the watcher is told of the user's settings when the daemon begins.
 fn watching(settings: &Settings, places: &Places) -> index::Settings {
     index::Settings {
-        settle: Duration::from_millis(settings.settle_ms()),
+        usual: manner(settings),
         max_watches: Some(settings.max_watches()),
-        extra_ignores: settings.extra_ignores(),
         folder: Some(places.state_dir.join("index")),
         home: places.home.clone(),
         xdg_config_home: places
@@ -179,7 +178,16 @@ fn watching(settings: &Settings, places: &Places) -> index::Settings {
             .as_deref()
             .and_then(Path::parent)
             .map(Path::to_path_buf),
+    }
+}
+
+/// How the settings say that a tree is followed.
+#[must_use]
+pub fn manner(settings: &Settings) -> index::Manner {
+    index::Manner {
+        settle: Duration::from_millis(settings.settle_ms()),
         poll: Duration::from_secs(settings.poll_seconds()),
+        extra_ignores: settings.extra_ignores(),
     }
 }
 

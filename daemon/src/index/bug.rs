@@ -14,10 +14,12 @@ pub(super) enum Bug {
     GitIndexNotFollowed,
     WhatCannotBeSeenIsForgotten,
     EventKindIsBelieved,
+    TickGivenTwice,
+    DirectoryIsBelievedUnlisted,
 }
 
 impl Bug {
-    pub(super) const PLANTED: [Self; 8] = [
+    pub(super) const PLANTED: [Self; 10] = [
         Self::ReadBeforeWatch,
         Self::WatchIsAPath,
         Self::OverflowDropped,
@@ -26,6 +28,8 @@ impl Bug {
         Self::GitIndexNotFollowed,
         Self::WhatCannotBeSeenIsForgotten,
         Self::EventKindIsBelieved,
+        Self::TickGivenTwice,
+        Self::DirectoryIsBelievedUnlisted,
     ];
 }
 

@@ -101,7 +101,8 @@ impl Trees {
         let incarnation = saved.head.incarnation;
         self.hub.own(key, saved.watches());
         let disk = LocalDisk::new(self.hub.clone(), key);
-        let engine = match Engine::resume(disk, self.start_of(&root), saved, Watches::Kept) {
+        let start = self.start_of(&root, &saved.head.manner);
+        let engine = match Engine::resume(disk, start, saved, Watches::Kept) {
             Ok(Some(engine)) => engine,
             other => {
                 tracing::warn!(root = %root.display(), error = ?other.err(), "a root is not what it was");

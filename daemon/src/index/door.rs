@@ -12,7 +12,7 @@ use proto::index::{Answer, Request, Since, Sync};
 use proto::{Error, Item, RawPath, error::Result, frame};
 
 use super::Tree;
-use crate::ctx::Ctx;
+use crate::ctx::{self, Ctx};
 use crate::dispatch::{self, Ask};
 use crate::server::Sink;
 use crate::workspace;
@@ -127,11 +127,22 @@ fn weak(ctx: &Ctx, found: &Detection) -> bool {
 /// The first use of a tree: its workspace goes on record, and its crawl begins.
 async fn open(ctx: &Arc<Ctx>, ask: &Ask, found: Detection) -> Result<Arc<Tree>> {
     dispatch::on_pool(ctx, ask, move |desk| {
-        // A full disk keeps nobody from reading: without its record the tree is served all the same.
-        if let Err(error) = workspace::activate(desk, &found) {
-            tracing::warn!(%error, root = %found.root.display(), "a workspace could not be entered");
-        }
-        desk.ctx.trees.ensure(found.root.as_path())
+        let folder = match workspace::activate(desk, &found) {
+            Ok(scope) => Some(scope.folder().clone()),
+            // A full disk keeps nobody from reading: without its record the tree is served all the same.
+            Err(error) => {
+                tracing::warn!(%error, root = %found.root.display(), "a workspace could not be entered");
+                None
+            }
+        };
+        let root = found.root.as_path();
+        let project = workspace::config::Project {
+            root,
+            folder: folder.as_ref(),
+        };
+        // The tree is everybody's: no caller's variables count.
+        let settings = desk.ctx.config.settings(&*desk.ctx.world, Some(project), &[]);
+        desk.ctx.trees.ensure_with(root, &ctx::manner(&settings))
     })
     .await
 }

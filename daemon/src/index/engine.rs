@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::Manner;
 #[cfg(test)]
 pub(super) use super::bug::Bug;
 use super::crawl::Look;
@@ -58,6 +59,8 @@ pub(super) struct Start {
     pub(super) env: GitEnv,
     /// What `watch.extra_ignores` takes away.
     pub(super) extra: Rules,
+    /// The settings of its workspace.
+    pub(super) manner: Manner,
     /// Threads for a crawl, this one included.
     pub(super) threads: usize,
     /// What is wrong on purpose.

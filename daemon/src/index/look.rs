@@ -12,6 +12,7 @@ use super::place::{Seen, is_within};
 use super::settle::Desk;
 use super::tree::{Id, Kind, Tree};
 use crate::world::FileKind;
+use crate::world::dir::Meta;
 
 impl<D: Disk> Engine<D> {
     pub(super) fn look_at(&mut self, desk: &Desk<D>, name: Vec<u8>, said: Said, jobs: &mut Vec<Job<D>>) {
@@ -117,7 +118,11 @@ impl<D: Disk> Engine<D> {
             return Some(job);
         };
         // Of the directory that is open, not of the name: another may have the name by now.
-        let meta = self.disk.identity(&dir).ok()?;
+        // It is not listed here: no later life may believe that it was.
+        let meta = Meta {
+            ctime: 0,
+            ..self.disk.identity(&dir).ok()?
+        };
         let has_git = self.inner.gits.contains(&known);
         self.inner.needs_index |= has_git && !self.tracked.is_whole();
         let is_nested = has_git && self.look().is_nested(&dir, &job.path);

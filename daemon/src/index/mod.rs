@@ -54,16 +54,12 @@ pub use subscribe::Subscription;
 pub use trees::Trees;
 
 /// What the front needs to know of the configuration and of the daemon's own environment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// How long changes are collected after the first one has gone out (`watch.settle_ms`).
-    pub settle: Duration,
-    /// How often a tree is looked at of which something cannot be watched (`watch.poll_seconds`).
-    pub poll: Duration,
+    /// What counts for a tree of which nobody says otherwise.
+    pub usual: Manner,
     /// The most watches the daemon takes (`watch.max_watches`); none for as many as the system gives.
     pub max_watches: Option<u64>,
-    /// Patterns that take away from what is watched (`watch.extra_ignores`).
-    pub extra_ignores: Vec<String>,
     /// The folder of saved indexes; none to save none.
     pub folder: Option<PathBuf>,
     /// The daemon's home directory, for git's global files.
@@ -72,16 +68,23 @@ pub struct Settings {
     pub xdg_config_home: Option<PathBuf>,
 }
 
-impl Default for Settings {
+/// How one tree is followed: the settings of its workspace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manner {
+    /// How long changes are collected after the first one has gone out (`watch.settle_ms`).
+    pub settle: Duration,
+    /// How often a tree is looked at of which something cannot be watched (`watch.poll_seconds`).
+    pub poll: Duration,
+    /// Patterns that take away from what is watched (`watch.extra_ignores`).
+    pub extra_ignores: Vec<String>,
+}
+
+impl Default for Manner {
     fn default() -> Self {
         Self {
             settle: Duration::from_millis(50),
             poll: Duration::from_secs(5),
-            max_watches: None,
             extra_ignores: Vec::new(),
-            folder: None,
-            home: None,
-            xdg_config_home: None,
         }
     }
 }

@@ -9,8 +9,10 @@ pub(super) mod bytes;
 pub(super) mod shelf;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use self::bytes::{Eye, Pen};
+use super::Manner;
 use super::engine::{Control, Folder, Inner, View};
 use super::ignore::Matcher;
 use super::journal::Journal;
@@ -38,6 +40,8 @@ pub(super) struct Head {
     pub(super) rules: [u8; DIGEST],
     /// Git's index as it was when it was last read; none when that is not known.
     pub(super) git_index: Option<Stamp>,
+    /// How it was followed.
+    pub(super) manner: Manner,
     /// Nothing waited to be looked at.
     pub(super) is_at_rest: bool,
 }
@@ -72,6 +76,12 @@ pub(super) fn write(head: &Head, view: &View, (inner, tracked): (&Inner, &Tracke
     pen.raw(&head.rules);
     pen.u8(u8::from(head.git_index.is_some()));
     stamp(&mut pen, head.git_index.flatten());
+    pen.u64(u64::try_from(head.manner.settle.as_millis()).unwrap_or(u64::MAX));
+    pen.u64(head.manner.poll.as_secs());
+    pen.count(head.manner.extra_ignores.len());
+    for line in &head.manner.extra_ignores {
+        pen.text(line.as_bytes());
+    }
     pen.u8(u8::from(head.is_at_rest));
     view.tree.save(&mut pen);
     view.journal.save(&mut pen);
@@ -136,6 +146,17 @@ fn read_stamp(eye: &mut Eye<'_>) -> Option<Stamp> {
     Some(is_there.then_some(stamp))
 }
 
+fn manner(eye: &mut Eye<'_>) -> Option<Manner> {
+    let (settle, poll) = (Duration::from_millis(eye.u64()?), Duration::from_secs(eye.u64()?));
+    let line = |eye: &mut Eye<'_>| String::from_utf8(eye.text()?.to_vec()).ok();
+    let extra_ignores = (0..eye.count(8)?).map(|_| line(eye)).collect::<Option<_>>()?;
+    Some(Manner {
+        settle,
+        poll,
+        extra_ignores,
+    })
+}
+
 impl Saved {
     /// Reads what [`write`] wrote; none when it is anything else.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
@@ -163,6 +184,7 @@ impl Saved {
                 let stamp = read_stamp(&mut eye)?;
                 is_known.then_some(stamp)
             },
+            manner: manner(&mut eye)?,
             is_at_rest: eye.u8()? != 0,
         };
         let mut tree = Tree::load(&mut eye)?;

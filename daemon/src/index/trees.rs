@@ -24,7 +24,7 @@ use super::saved::shelf::{Ended, Shelf};
 use super::saved::{Saved, Watches as Kept};
 use super::tend::Pace;
 use super::verify::Begin;
-use super::{Settings, Watches};
+use super::{Manner, Settings, Watches};
 use crate::watch::{Hub, TreeKey};
 
 /// More threads than this do not make a crawl faster.
@@ -99,6 +99,14 @@ fn refuse(root: &Path) -> impl Fn(std::io::Error) -> Error {
     move |error| Error::unavailable(format!("`{}` cannot be indexed", root.display())).why(error)
 }
 
+fn extra(manner: &Manner) -> Rules {
+    if manner.extra_ignores.is_empty() {
+        return Rules::default();
+    }
+    let lines = manner.extra_ignores.join("\n");
+    Rules::default().with(Arc::new(Matcher::parse(lines.into_bytes())), 0)
+}
+
 impl Trees {
     /// Opens the watcher and starts its reading thread. Blocks briefly.
     ///
@@ -166,6 +174,14 @@ impl Trees {
     /// # Errors
     /// When `root` cannot be opened as a directory, or the daemon stops.
     pub fn ensure(&self, root: &Path) -> Result<Arc<Tree>, Error> {
+        self.ensure_with(root, &self.settings.usual)
+    }
+
+    /// As [`Trees::ensure`], in the manner of its workspace. A tree that is awake already goes on in its own.
+    ///
+    /// # Errors
+    /// As [`Trees::ensure`].
+    pub fn ensure_with(&self, root: &Path, manner: &Manner) -> Result<Arc<Tree>, Error> {
         loop {
             let slot = self.slot(root)?;
             let mut held = slot.lock();
@@ -176,7 +192,7 @@ impl Trees {
                 awake.tree.touch();
                 return Ok(awake.tree.clone());
             }
-            let opened = self.open(root);
+            let opened = self.open(root, manner);
             if opened.is_err() && matches!(*held, Held::Nobody) {
                 self.lock().by_root.remove(root);
             }
@@ -187,7 +203,7 @@ impl Trees {
         }
     }
 
-    pub(super) fn start_of(&self, root: &Path) -> Start {
+    pub(super) fn start_of(&self, root: &Path, manner: &Manner) -> Start {
         use std::os::unix::ffi::OsStrExt;
         let bytes = |path: &Option<PathBuf>| path.as_ref().map(|path| path.as_os_str().as_bytes().to_vec());
         Start {
@@ -196,7 +212,8 @@ impl Trees {
                 home: bytes(&self.settings.home),
                 xdg_config_home: bytes(&self.settings.xdg_config_home),
             },
-            extra: self.extra(),
+            extra: extra(manner),
+            manner: manner.clone(),
             threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(THREADS)),
             #[cfg(test)]
             bug: super::engine::Bug::None,
@@ -207,7 +224,7 @@ impl Trees {
         TreeKey(self.keys.fetch_add(1, Ordering::Relaxed))
     }
 
-    fn open(&self, root: &Path) -> Result<Awake, Error> {
+    fn open(&self, root: &Path, manner: &Manner) -> Result<Awake, Error> {
         let key = self.new_key();
         let disk = || LocalDisk::new(self.hub.clone(), key);
         let new = || crate::world::dir::random().map_err(refuse(root));
@@ -222,12 +239,12 @@ impl Trees {
                     new()?
                 }
             };
-            let resumed = Engine::resume(disk(), self.start_of(root), saved, Kept::Gone);
+            let resumed = Engine::resume(disk(), self.start_of(root, manner), saved, Kept::Gone);
             if let Some(engine) = resumed.map_err(refuse(root))? {
                 return self.start((root, key), engine, (Begin::Verify, incarnation));
             }
         }
-        let engine = Engine::new(disk(), self.start_of(root)).map_err(refuse(root))?;
+        let engine = Engine::new(disk(), self.start_of(root, manner)).map_err(refuse(root))?;
         self.start((root, key), engine, (Begin::Crawl, new()?))
     }
 
@@ -252,8 +269,8 @@ impl Trees {
         let tree = Tree::new(root, (self.hub.clone(), key), shared, (begin, self.shelf.clone()));
         self.hub.register(key, tree.mailbox());
         let pace = Pace {
-            settle: self.settings.settle,
-            poll: self.settings.poll,
+            settle: engine.start.manner.settle,
+            poll: engine.start.manner.poll,
         };
         let (keeping, (end, ended)) = (tree.clone(), mpsc::channel());
         let thread = std::thread::Builder::new().name("tree".into()).spawn(move || {
@@ -269,14 +286,6 @@ impl Trees {
                 Err(refuse(root)(error))
             }
         }
-    }
-
-    fn extra(&self) -> Rules {
-        if self.settings.extra_ignores.is_empty() {
-            return Rules::default();
-        }
-        let lines = self.settings.extra_ignores.join("\n");
-        Rules::default().with(Arc::new(Matcher::parse(lines.into_bytes())), 0)
     }
 
     pub(super) fn put(&self, root: PathBuf, held: Held) {

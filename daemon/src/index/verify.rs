@@ -9,6 +9,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::{Arc, RwLock};
 
+#[cfg(test)]
+use super::bug::Bug;
 use super::crawl::{Found, Job, Listing, Look};
 use super::disk::Disk;
 use super::engine::{Engine, Shared, Start};
@@ -80,6 +82,7 @@ impl<D: Disk> Engine<D> {
             identity: (identity.dev, identity.ino),
             rules: self.rules_digest(),
             git_index: self.git_index,
+            manner: self.start.manner.clone(),
             is_at_rest: !self.is_dirty() && !self.tracked.is_whole(),
         };
         let view = self.shared.read();
@@ -240,6 +243,11 @@ impl<D: Disk> Look<'_, D> {
             let view = trusted.shared.read();
             let id = trusted.node(&view.tree, job)?;
             let was = view.tree.meta(id);
+            #[cfg(test)]
+            let (was, meta) = match self.bug == Bug::DirectoryIsBelievedUnlisted {
+                true => (was, &Meta { dev: meta.dev, ..was }),
+                false => (was, meta),
+            };
             let is_same = view.tree.kind(id) == Kind::Dir
                 && !trusted.gits.contains(&id)
                 && (was.ino, was.mtime, was.ctime) == (meta.ino, meta.mtime, meta.ctime);

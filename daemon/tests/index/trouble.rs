@@ -99,7 +99,10 @@ fn a_directory_that_may_not_be_read_has_no_content_until_it_may() {
 #[test]
 fn what_the_user_takes_away_is_gone_and_the_status_says_so() {
     let settings = Settings {
-        extra_ignores: vec!["vendor/".into(), "*.big".into()],
+        usual: daemon::index::Manner {
+            extra_ignores: vec!["vendor/".into(), "*.big".into()],
+            ..daemon::index::Manner::default()
+        },
         ..Settings::default()
     };
     let bed = Bed::with(settings, &std::env::temp_dir(), |_| {});

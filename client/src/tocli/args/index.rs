@@ -222,6 +222,8 @@ mod tests {
         assert!(wrong("changes --since c:1:2:3 --timeout 3s"));
         assert!(wrong("changes --since 10"));
         assert!(wrong("changes --since ../x"));
+        assert!(wrong("changes --since=-5s"));
+        assert!(wrong("watch --since=-PT5M"));
         let of = Beginning::Of("session_0123abcd".into());
         assert_eq!(beginning("session_0123abcd"), Ok(of));
         assert!(wrong("files -0 --json"));

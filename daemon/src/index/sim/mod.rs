@@ -6,6 +6,7 @@
 //! each must be found.
 
 mod fs;
+mod lives;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +21,6 @@ use super::disk::Disk;
 use super::engine::{Bug, Engine, Start};
 use super::files::FileList;
 use super::ignore::Rules;
-use super::repo::GitEnv;
 use crate::watch::{WatchError, Wd};
 use crate::world::FileKind;
 use crate::world::dir::Meta;
@@ -141,6 +141,11 @@ struct Sim {
     /// The last synced tick, and what was there.
     tick: u32,
     before: Shown,
+    incarnation: u64,
+    /// Every clock that was given after a sync, and what was there.
+    given: BTreeMap<(u64, u32), Shown>,
+    /// The last index that was saved in between, and whose.
+    saved: Option<(u64, Vec<u8>)>,
 }
 
 impl Sim {
@@ -151,28 +156,17 @@ impl Sim {
             work::step(&mut fs);
         }
         let disk = SimDisk(Arc::new(Mutex::new(fs)));
-        let engine = Self::start(&disk, bug);
+        let engine = Self::first_engine(&disk, bug);
         Self {
             disk,
             engine,
             bug,
             tick: 0,
             before: Shown::new(),
+            incarnation: 1,
+            given: BTreeMap::new(),
+            saved: None,
         }
-    }
-
-    fn start(disk: &SimDisk, bug: Bug) -> Engine<SimDisk> {
-        let start = Start {
-            root: PROJECT.to_vec(),
-            env: GitEnv::default(),
-            extra: Rules::default(),
-            threads: 1,
-            bug,
-        };
-        let mut engine = Engine::new(disk.clone(), start).unwrap();
-        disk.quiet().budget = 10;
-        engine.crawl();
-        engine
     }
 
     /// What the engine believes by now, for a failure's message.
@@ -220,6 +214,9 @@ impl Sim {
             self.picture();
         }
         self.disk.quiet().budget = 0;
+        if self.disk.quiet().chance.below(6) == 0 {
+            self.save();
+        }
     }
 
     /// As the keeper does for a barrier.
@@ -304,22 +301,16 @@ impl Sim {
             return Err(format!("counts {} files of {}", view.tree.files(), walk.len()));
         }
         self.tick = view.journal.tick();
+        let clock = (self.incarnation, self.tick);
+        if self
+            .given
+            .insert(clock, now.clone())
+            .is_some_and(|then| then != now)
+        {
+            return Err(format!("the clock {clock:?} was given twice"));
+        }
         self.before = now;
         Ok(())
-    }
-
-    /// The process ends without a word, and another starts.
-    fn crash(&mut self) {
-        {
-            let mut fs = self.disk.quiet();
-            for obj in fs.watched() {
-                let wd = fs.watch(obj).unwrap();
-                fs.unwatch(wd);
-            }
-            fs.queue.clear();
-        }
-        self.engine = Self::start(&self.disk, self.bug);
-        self.tick = 0;
     }
 }
 
@@ -356,7 +347,7 @@ fn run(seed: u64, bug: Bug) -> Result<(), String> {
             return Err(format!("seed {seed}, round {round}: {error}"));
         }
         if sim.disk.quiet().chance.below(12) == 0 {
-            sim.crash();
+            sim.another_life();
         }
     }
     Ok(())
