@@ -16,6 +16,8 @@ use super::resolve::{Place, resolve};
 use super::rules::refused;
 use super::vcs::Checkout;
 use super::walk::{Climb, For, Limits, climb, superproject, survey, workspace};
+use super::{IMPORTED, OLDER};
+use crate::world::FileKind;
 
 /// How sure each method is, out of 10; a project marker is as sure as itself.
 const EXPLICIT: u8 = 10;
@@ -328,6 +330,7 @@ fn told(
     if let Some(checkout) = &checkout {
         owner(look, checkout, &mut warnings)?;
     }
+    older(look, &root.path, &mut warnings)?;
     if home(look, question)?.is_some_and(|home| home == root.path) {
         warnings.push("the root is the home directory: it is not indexed or watched unless asked".to_owned());
     }
@@ -374,6 +377,29 @@ fn owner(look: &mut Look<'_>, checkout: &Checkout, warnings: &mut Vec<String>) -
                 "`{}` belongs to user {}: git refuses it unless `safe.directory` names it",
                 path.display(),
                 stat.uid
+            ));
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// A database of the older program beside which nothing says that it was imported. Where there is no such folder this
+/// costs an answer from memory nothing: the root's own stamp covers it.
+fn older(look: &mut Look<'_>, root: &Path, warnings: &mut Vec<String>) -> Result<()> {
+    if look.name(root, OLDER)?.kind() != Some(FileKind::Dir) {
+        return Ok(());
+    }
+    let folder = root.join(OLDER);
+    if look.name(&folder, IMPORTED)?.kind().is_some() {
+        return Ok(());
+    }
+    for name in ["tasks.sqlite", "task_orchestrator.db"] {
+        if matches!(look.name(&folder, name)?, Seen::Is(stat) if stat.kind == FileKind::File && stat.size > 0)
+        {
+            warnings.push(format!(
+                "`{OLDER}/{name}` is of the older program: `tocli import legacy {}` takes over what it holds",
+                root.display()
             ));
             break;
         }

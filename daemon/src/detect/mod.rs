@@ -29,6 +29,11 @@ use proto::error::Result;
 
 pub use markers::CustomMarker;
 
+/// The folder of a project's own things: ours, and the older program's.
+const OLDER: &str = ".task_orchestrator";
+/// The file in it that says that what the older program left there was imported.
+pub const IMPORTED: &str = "legacy-imported.json";
+
 use crate::world::World;
 use cache::{Cache, Question, Seen};
 use look::Look;

@@ -24,6 +24,7 @@ mod legacy;
 mod life;
 mod manners;
 mod mcp;
+mod once;
 mod packaging;
 mod places;
 mod reboot;

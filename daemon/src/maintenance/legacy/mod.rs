@@ -5,6 +5,7 @@
 //! (`report.rs`). Tasks are recorded in steps of bounded size, each whole; an import that is cut off goes on when it is
 //! asked for again.
 
+mod decisions;
 pub mod find;
 pub mod lay;
 pub mod report;
@@ -17,7 +18,7 @@ use proto::maintenance::{Answer, LegacyDatabase};
 use proto::task::{MAX_DESCRIPTION, MAX_TEXT};
 use proto::{RawPath, Request};
 
-use self::find::Open;
+use self::find::{Open, Source};
 use self::lay::{Known, Laid};
 use self::report::{Kind, Report};
 use self::store::{Import, Imports};
@@ -39,8 +40,12 @@ const MOST: usize = 100_000;
 /// Says how far it is: what, how many, of how many.
 pub type Progress<'p> = &'p dyn Fn(&str, u64, Option<u64>);
 
+/// The file beside an old database that says it was imported: `detect` names one that has none.
+pub use crate::detect::IMPORTED;
+
 /// What was read.
 struct Old {
+    source: Source,
     open: Vec<Open>,
     contents: Vec<Contents>,
     _scratch: Scratch,
@@ -89,7 +94,8 @@ pub fn answer(
         let lock = desk.ctx.locks.of(scope.id());
         let _nobody_writes = hold(&lock);
         let mut report = Report::default();
-        import.decided(&old, &mut report)?;
+        let laid = import.decided(&old, &mut report)?;
+        decisions::take(&import, &old, &laid.ids, (&mut report, true))?;
         import.rows(None, &old, &mut report)?;
         return Ok(told(report, &old, true));
     }
@@ -97,7 +103,9 @@ pub fn answer(
         let mut report = Report::default();
         let laid = import.decided(&old, &mut report)?;
         import.tasks(&laid, &old, &mut report)?;
+        decisions::take(&import, &old, &laid.ids, (&mut report, false))?;
         import.rows(Some(batch), &old, &mut report)?;
+        import.marked(&old, &mut report);
         Ok(told(report, &old, false))
     });
     bring::brought(desk.ctx, scope.id());
@@ -125,6 +133,7 @@ fn read(desk: &Desk<'_>, path: &RawPath, progress: Progress<'_>) -> Result<Old> 
     }
     progress("databases", open.len() as u64, Some(open.len() as u64));
     Ok(Old {
+        source,
         open,
         contents,
         _scratch: scratch,
@@ -223,7 +232,6 @@ impl Taking<'_> {
         let mut seen = std::collections::HashSet::new();
         for (database, contents) in old.contents.iter().enumerate() {
             let kinds = [
-                (Kind::Decision, &contents.decisions),
                 (Kind::FileOperation, &contents.file_operations),
                 (Kind::Archive, &contents.archives),
             ];
@@ -277,6 +285,19 @@ impl Taking<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Says beside an old database in this very project that it was imported.
+    fn marked(&self, old: &Old, report: &mut Report) {
+        let (base, folder) = (&old.source.base, self.scope.folder());
+        if !old.source.project || base != self.scope.tree() || folder.base != *base {
+            return;
+        }
+        let text = format!("{{\"schema_version\":1,\"imported\":{}}}\n", self.now);
+        let written = folder.write(self.house.world, std::path::Path::new(IMPORTED), text.as_bytes());
+        if let Err(error) = written {
+            report.warn(&format!("`{IMPORTED}` could not be written: {error}"));
+        }
     }
 
     fn said(&self, batch: &mut Batch, op: &str, count: usize) -> Result<()> {

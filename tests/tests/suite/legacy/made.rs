@@ -21,6 +21,76 @@ const FIRST: &str = "CREATE TABLE task_breakdowns (parent_task_id VARCHAR NOT NU
     operation_type VARCHAR, file_path TEXT, created_at DATETIME);
     CREATE TABLE task_archives (id INTEGER NOT NULL PRIMARY KEY, original_task_id VARCHAR, archived_data JSON);";
 
+const DECISIONS: &str = "CREATE TABLE architectural_decisions (decision_id VARCHAR NOT NULL PRIMARY KEY, decision_number INTEGER, \
+    subtask_id VARCHAR, title TEXT, category VARCHAR, impact_level VARCHAR, status VARCHAR, problem_statement TEXT, context TEXT, decision \
+    TEXT, rationale TEXT, supersedes JSON, affected_files JSON, affected_components JSON, alternatives_considered JSON, trade_offs JSON, \
+    risks JSON, created_at DATETIME);";
+
+#[test]
+fn decisions_come_with_their_numbers_in_order_and_what_they_supersede() {
+    let (bed, repo) = bed();
+    let old = bed.work().join("old.db");
+    let decision = |id: &str, number: u32, status: &str, supersedes: &str| {
+        format!(
+            "INSERT INTO architectural_decisions VALUES ('{id}',{number},'a','Title {id}','technology','high','{status}','P','C','Use {id}',\
+             'Because','{supersedes}','[\"src/api.rs\",\"/etc/passwd\",\"../x\"]','[\"api\"]','[\"other\"]','[\"slow\"]','[\"fire\"]',\
+             '2026-07-01 12:00:00');"
+        )
+    };
+    let sql = [
+        DECISIONS.to_owned(),
+        subtask("a", "p", "[]", "pending"),
+        decision("second", 2, "accepted", "[\"first\"]"),
+        decision("first", 1, "superseded", "[]"),
+        decision("7", 3, "proposed", "[]"),
+    ]
+    .concat();
+    drop(database(&old, &sql));
+    let dry = import(&bed, &repo, &old, &["--dry-run"]).ok().json();
+    let report = import(&bed, &repo, &old, &[]).ok().json();
+    adds_up(&report);
+    assert_eq!(
+        (
+            count(&report, "imported", "decisions"),
+            count(&dry, "imported", "decisions")
+        ),
+        (3, 3),
+        "{report}"
+    );
+    let first = json(&bed, &repo, "decision show first");
+    assert_eq!(
+        (first["number"].clone(), first["status"].clone()),
+        (1.into(), "superseded".into())
+    );
+    let second = json(&bed, &repo, "decision show 2");
+    assert_eq!(
+        (second["id"].clone(), second["links"][0]["number"].clone()),
+        ("second".into(), 1.into())
+    );
+    assert_eq!(
+        (second["paths"].clone(), second["task"].clone()),
+        (serde_json::json!(["src/api.rs"]), "a".into())
+    );
+    assert_eq!(
+        report["mapped"][0]["id"], "7",
+        "a number names decisions, so it is no id of one"
+    );
+    let file = PathBuf::from(second["file"].as_str().expect("a file"));
+    assert!(
+        std::fs::read_to_string(&file)
+            .expect("read")
+            .contains("Use second")
+    );
+    let again = import(&bed, &repo, &old, &[]).ok().json();
+    assert_eq!(
+        (
+            count(&again, "imported", "decisions"),
+            count(&again, "already_there", "decisions")
+        ),
+        (0, 3)
+    );
+}
+
 fn breakdown(id: &str, title: &str) -> String {
     format!("INSERT INTO task_breakdowns VALUES ('{id}','{title}','moderate','ctx','2026-07-01 12:00:00.5');")
 }
@@ -177,7 +247,14 @@ fn the_project_of_the_old_program_takes_its_own_past_over_and_nothing_of_it_is_o
         &subtask("a", "p", "[]", "pending"),
     ));
     let before = digests(&folder);
+    let warned = || {
+        json(&bed, &repo, "detect")["warnings"]
+            .to_string()
+            .contains("tocli import legacy")
+    };
+    assert!(warned(), "what can be taken over is named");
     let report = import(&bed, &repo, &repo, &[]).ok().json();
+    assert!(!warned(), "once is enough");
     assert_eq!(count(&report, "imported", "tasks"), 1);
     json(&bed, &repo, "task note a hello");
     deadline::until("the audit trail is mirrored", || {
