@@ -37,6 +37,7 @@ mod store;
 mod systemd;
 mod task;
 mod tidy;
+mod tour;
 mod versions;
 mod wire;
 mod workspace;

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use proto::artifact::{self, Act, NewArtifact, Source};
 use proto::config::Layer;
 use proto::context::{self, NewNote};
 use proto::decision::{self, Draft, Relation};
@@ -189,6 +190,27 @@ fn decisions() -> Vec<(&'static str, Request)> {
     ]
 }
 
+fn artifacts() -> Vec<(&'static str, Request)> {
+    let call = |what| Request::Artifact(Box::new(artifact::Call { at: here(), what }));
+    let store = |bytes: &[u8]| {
+        let new = NewArtifact {
+            task: "e".into(),
+            name: "result.md".into(),
+            ..NewArtifact::default()
+        };
+        let bytes = bytes.to_vec();
+        call(artifact::Request::Store(Box::new(Source::Here { new, bytes })))
+    };
+    vec![
+        ("artifact.store", store(b"one")),
+        ("artifact.store.again", store(b"two")),
+        (
+            "artifact.optimize",
+            call(artifact::Request::Optimize { act: Act::Do }),
+        ),
+    ]
+}
+
 fn projects(fresh: &Path) -> Vec<(&'static str, Request)> {
     let rename = |name: &str| {
         Request::Workspace(workspace::Request::Rename {
@@ -274,6 +296,7 @@ impl Scene {
             "task list --all --limit 1000",
             "recall",
             "decision list",
+            "artifact list",
             "config list",
         ];
         let said = lines.map(|line| {
@@ -306,6 +329,7 @@ fn every_change_repeated_with_its_request_id_changes_nothing_and_gives_the_first
         tasks(&other),
         notes(),
         decisions(),
+        artifacts(),
         projects(&fresh),
         imports(&old),
     ]

@@ -107,7 +107,11 @@ fn recorded(
     if count > 0 {
         taking.said(&mut batch, "decision.import_legacy", count)?;
     }
-    ctx.db.commit(batch)?;
+    ctx.db.commit(batch)
+}
+
+/// Writes the files of decisions that came in. Not under the workspace's lock, which it takes itself.
+pub(super) fn written(taking: &Taking<'_>) {
     let place = Place {
         workspace: taking.scope.id(),
         tree: taking.scope.tree(),
@@ -115,10 +119,9 @@ fn recorded(
         enter: &|batch: &mut Batch| taking.house.claim(batch, taking.scope).map(drop),
         warnings: &[],
     };
-    decision::write_files(ctx, &place)
-        .iter()
-        .for_each(|words| report.warn(words));
-    Ok(())
+    for warning in decision::write_files(taking.desk.ctx, &place) {
+        tracing::warn!("{warning}");
+    }
 }
 
 /// What supersedes what.

@@ -8,7 +8,9 @@
 mod decisions;
 pub mod find;
 pub mod lay;
+mod places;
 pub mod report;
+mod results;
 pub mod store;
 pub mod waits;
 
@@ -96,6 +98,7 @@ pub fn answer(
         let mut report = Report::default();
         let laid = import.decided(&old, &mut report)?;
         decisions::take(&import, &old, &laid.ids, (&mut report, true))?;
+        results::take(&import, &old, &laid.ids, (&mut report, true))?;
         import.rows(None, &old, &mut report)?;
         return Ok(told(report, &old, true));
     }
@@ -104,11 +107,15 @@ pub fn answer(
         let laid = import.decided(&old, &mut report)?;
         import.tasks(&laid, &old, &mut report)?;
         decisions::take(&import, &old, &laid.ids, (&mut report, false))?;
+        results::take(&import, &old, &laid.ids, (&mut report, false))?;
         import.rows(Some(batch), &old, &mut report)?;
         import.marked(&old, &mut report);
         Ok(told(report, &old, false))
     });
     bring::brought(desk.ctx, scope.id());
+    if old.contents.iter().any(|contents| !contents.decisions.is_empty()) {
+        decisions::written(&import);
+    }
     outcome
 }
 
@@ -247,17 +254,6 @@ impl Taking<'_> {
                         fresh.push((kind, row, database));
                     }
                 }
-            }
-        }
-        for contents in &old.contents {
-            let listed = contents.tasks.iter().flat_map(|task| &task.artifacts);
-            for id in listed.chain(contents.artifacts.iter().map(|artifact| &artifact.id)) {
-                report.found(Kind::Artifact);
-                report.skip(
-                    Kind::Artifact,
-                    id,
-                    "artifacts cannot be imported yet; import again when they can",
-                );
             }
         }
         let Some(last) = last else { return Ok(()) };

@@ -267,6 +267,70 @@ fn the_project_of_the_old_program_takes_its_own_past_over_and_nothing_of_it_is_o
 }
 
 #[test]
+fn no_file_outside_the_old_project_comes_as_an_artifact() {
+    let (bed, repo) = bed();
+    let old = bed.work().join("old");
+    let artifacts = old.join(".task_orchestrator/artifacts");
+    std::fs::create_dir_all(artifacts.join("a/mirrored/src")).expect("made");
+    std::fs::write(bed.work().join("secret.md"), "secret").expect("written");
+    std::fs::write(artifacts.join("a/artifact_00000001.md"), "one").expect("written");
+    std::fs::write(artifacts.join("a/mirrored/src/x.py_artifact_00000002.md"), "two").expect("written");
+    std::os::unix::fs::symlink(
+        bed.work().join("secret.md"),
+        artifacts.join("a/artifact_00000003.md"),
+    )
+    .expect("linked");
+    std::os::unix::fs::symlink("../../../../secret.md", artifacts.join("a/artifact_00000004.md"))
+        .expect("linked");
+    let secret = bed.work().join("secret.md");
+    let names = [
+        ".task_orchestrator/artifacts/a/artifact_00000001.md",
+        "/gone/elsewhere/.task_orchestrator/artifacts/a/artifact_00000002.md",
+        ".task_orchestrator/artifacts/a/artifact_00000003.md",
+        ".task_orchestrator/artifacts/a/artifact_00000004.md",
+        "../secret.md",
+        ".task_orchestrator/../../secret.md",
+        secret.to_str().expect("UTF-8"),
+        "a\\u0000b",
+        "",
+    ];
+    let list = names.map(|name| format!("\"{name}\"")).join(",");
+    let sql = subtask("a", "p", "[]", "pending").replace("'[]','2026", &format!("'[{list}]','2026"));
+    drop(database(
+        &old.join(".task_orchestrator/task_orchestrator.db"),
+        &sql,
+    ));
+    let report = import(&bed, &repo, &old, &[]).ok().json();
+    adds_up(&report);
+    assert_eq!(
+        (
+            count(&report, "found", "artifacts"),
+            count(&report, "imported", "artifacts")
+        ),
+        (9, 2),
+        "{report}"
+    );
+    let listed = json(&bed, &repo, "artifact list --limit 50");
+    for artifact in listed["artifacts"].as_array().expect("a list") {
+        let id = artifact["artifact_id"].as_str().expect("an id");
+        let said = process::run(bed.tocli(["artifact", "get", id]).current_dir(&repo));
+        assert!(
+            ["one", "two"].contains(&String::from_utf8_lossy(&said.out).trim_end()),
+            "{said:?}"
+        );
+    }
+    let again = import(&bed, &repo, &old, &[]).ok().json();
+    adds_up(&again);
+    assert_eq!(
+        (
+            count(&again, "imported", "artifacts"),
+            count(&again, "already_there", "artifacts")
+        ),
+        (0, 2)
+    );
+}
+
+#[test]
 fn what_is_no_old_database_is_refused_in_words_and_changes_nothing() {
     let (bed, repo) = bed();
     let work = bed.work();

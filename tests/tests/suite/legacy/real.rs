@@ -150,6 +150,57 @@ fn a_project_of_2_0_is_imported_as_sqlite_counts_it() {
 }
 
 #[test]
+fn artifacts_of_1_5_and_1_8_come_with_the_bytes_of_their_real_files() {
+    let Some(folder) = folder() else { return };
+    for project in ["v1.5.1-flow", "v1.8.0-flow"] {
+        let (bed, repo) = bed();
+        let old = folder.join(project);
+        let report = import(&bed, &repo, &old, &[]).ok().json();
+        assert_eq!(
+            (
+                count(&report, "imported", "artifacts"),
+                count(&report, "found", "unlisted_files")
+            ),
+            (3, 0),
+            "{report}"
+        );
+        let listed = super::json(&bed, &repo, "artifact list --limit 10");
+        let mut digests: Vec<String> = Vec::new();
+        for artifact in listed["artifacts"].as_array().expect("a list") {
+            let id = artifact["artifact_id"].as_str().expect("an id");
+            let words = ["artifact", "get", id];
+            let said = tests::process::run(bed.tocli(words).current_dir(&repo));
+            digests.push(blake3::hash(&said.out).to_hex().to_string());
+            assert!(artifact["task_id"].is_string(), "{artifact}");
+        }
+        digests.sort();
+        let mut files: Vec<String> = super::digests(&old.join(".task_orchestrator/artifacts"))
+            .into_iter()
+            .filter(|(path, _)| path.extension().is_some_and(|end| end == "md"))
+            .map(|(_, digest)| digest)
+            .collect();
+        files.sort();
+        assert_eq!(digests, files, "{project}");
+    }
+}
+
+#[test]
+fn a_file_of_2_0_that_no_record_names_comes_too() {
+    let Some(folder) = folder() else { return };
+    let (bed, repo) = bed();
+    let report = import(&bed, &repo, &folder.join("v2.0.0-flow"), &[]).ok().json();
+    assert_eq!(count(&report, "imported", "unlisted_files"), 1, "{report}");
+    let listed = super::json(&bed, &repo, "artifact list --limit 10");
+    assert_eq!(
+        (
+            listed["artifacts"][0]["size"].clone(),
+            listed["artifacts"][0]["task_id"].clone()
+        ),
+        (12_534.into(), serde_json::Value::Null)
+    );
+}
+
+#[test]
 fn a_real_flow_keeps_its_texts_states_and_times() {
     let Some(folder) = folder() else { return };
     let (bed, repo) = bed();
