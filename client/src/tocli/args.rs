@@ -169,6 +169,8 @@ pub(crate) enum Candidates {
     Tasks,
     /// Numbers of decisions
     Decisions,
+    /// Ids of artifacts
+    Artifacts,
 }
 
 /// A question for the daemon, as the words ask it.

@@ -44,7 +44,7 @@ fn range(text: &str) -> std::result::Result<(u64, Option<u64>), String> {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct New {
     /// The task it is a result of
-    #[arg(value_name = "TASK")]
+    #[arg(id = "task-id", value_name = "TASK")]
     pub(crate) task: String,
     /// The name to keep it under [default: that of the file]
     #[arg(long, short = 'n', value_name = "NAME")]
@@ -110,7 +110,7 @@ impl Which {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct One {
     /// Its id
-    #[arg(value_name = "ARTIFACT")]
+    #[arg(id = "artifact-id", value_name = "ARTIFACT")]
     pub(crate) id: String,
     #[command(flatten)]
     pub(crate) common: Common,
@@ -211,7 +211,7 @@ pub(crate) enum Words {
     #[command(alias = "check")]
     Verify {
         /// One artifact [default: all]
-        #[arg(value_name = "ARTIFACT")]
+        #[arg(id = "artifact-id", value_name = "ARTIFACT")]
         id: Option<String>,
         #[command(flatten)]
         common: Common,
@@ -240,10 +240,10 @@ pub(crate) enum Words {
     /// Put files back into the project, and artifacts back onto the list
     Restore {
         /// One artifact [default: all whose file is missing]
-        #[arg(value_name = "ARTIFACT")]
+        #[arg(id = "artifact-id", value_name = "ARTIFACT")]
         id: Option<String>,
         /// Make this version the newest again
-        #[arg(long, value_name = "N", requires = "id")]
+        #[arg(long, value_name = "N", requires = "artifact-id")]
         version: Option<u32>,
         /// Also where a file was changed by hand: that is set aside
         #[arg(long)]

@@ -8,7 +8,7 @@ use clap::CommandFactory as _;
 use client::{Client, Options, Start};
 use proto::detect::From;
 use proto::workspace::Which;
-use proto::{Answer, Caller, Request, config, decision, role, task, workspace};
+use proto::{Answer, Caller, Request, artifact, config, decision, role, task, workspace};
 use serde::Serialize;
 
 use crate::args::{Candidates, Cli, Question, Shell};
@@ -58,6 +58,9 @@ const BY_TASK: &str = "show|tree|update|start|release|note|complete|block|fail|c
 /// Verbs of `decision` that take the number of one.
 const BY_DECISION: &str = "show|supersede|refine|reverse|clarify|accept|reject|outcome";
 
+/// Verbs of `artifact` that take the id of one.
+const BY_ARTIFACT: &str = "show|get|verify|restore";
+
 /// The generated function first; then live names where a word of ours stands and no option is begun.
 fn bash() -> String {
     let live = format!(
@@ -79,6 +82,8 @@ _tocli_live() {{
                     case "$verb" in {BY_TASK}) of=tasks ;; esac ;;
                 decision | decisions | adr)
                     case "$verb" in {BY_DECISION}) of=decisions ;; esac ;;
+                artifact | artifacts | a)
+                    case "$verb" in {BY_ARTIFACT}) of=artifacts ;; store | stage) of=tasks ;; esac ;;
             esac ;;
     esac
     [[ -n $of ]] || return
@@ -103,6 +108,7 @@ fn zsh() -> String {
         let live = match argument.split_whitespace().next() {
             Some("task-id" | "--parent=[The" | "--after=[What" | "--task=[The") => Some("_tocli_live_tasks"),
             Some("decision-number") => Some("_tocli_live_decisions"),
+            Some("artifact-id") => Some("_tocli_live_artifacts"),
             Some("workspace" | "names") => Some("_tocli_live_workspaces"),
             Some("--from-existing=[Begin") => Some("_tocli_live_workspaces"),
             Some("key") => Some("_tocli_live_keys"),
@@ -116,7 +122,7 @@ fn zsh() -> String {
         text.push('\n');
     }
     let mut functions = String::new();
-    for what in ["workspaces", "keys", "roles", "tasks", "decisions"] {
+    for what in ["workspaces", "keys", "roles", "tasks", "decisions", "artifacts"] {
         functions.push_str(&format!(
             "_tocli_live_{what}() {{\n    local -a names\n    \
              names=(${{(f)\"$(tocli --no-start complete {what} 2>/dev/null)\"}})\n    compadd -a names\n}}\n"
@@ -131,8 +137,8 @@ fn zsh() -> String {
 }
 
 fn fish() -> String {
-    let [verbs, of_tasks, of_decisions] =
-        [BY_WORKSPACE, BY_TASK, BY_DECISION].map(|verbs| verbs.replace('|', " "));
+    let [verbs, of_tasks, of_decisions, of_artifacts] =
+        [BY_WORKSPACE, BY_TASK, BY_DECISION, BY_ARTIFACT].map(|verbs| verbs.replace('|', " "));
     let live = format!(
         "\n\
          complete -c tocli -n '__fish_seen_subcommand_from workspace ws; and __fish_seen_subcommand_from {verbs}' \
@@ -144,7 +150,9 @@ fn fish() -> String {
          complete -c tocli -n '__fish_seen_subcommand_from task t; and __fish_seen_subcommand_from {of_tasks}' \
          -f -a '(tocli --no-start complete tasks 2>/dev/null)'\n\
          complete -c tocli -n '__fish_seen_subcommand_from decision adr; and __fish_seen_subcommand_from {of_decisions}' \
-         -f -a '(tocli --no-start complete decisions 2>/dev/null)'\n"
+         -f -a '(tocli --no-start complete decisions 2>/dev/null)'\n\
+         complete -c tocli -n '__fish_seen_subcommand_from artifact a; and __fish_seen_subcommand_from {of_artifacts}' \
+         -f -a '(tocli --no-start complete artifacts 2>/dev/null)'\n"
     );
     generated(clap_complete::Shell::Fish) + &live
 }
@@ -172,6 +180,14 @@ pub(crate) fn names(options: Options, caller: Caller, what: Candidates, out: &mu
             what: decision::Request::List {
                 filter: Box::default(),
                 limit: decision::MAX_PAGE,
+                cursor: None,
+            },
+        })),
+        Candidates::Artifacts => Request::Artifact(Box::new(artifact::Call {
+            at: Which::At(at),
+            what: artifact::Request::List {
+                filter: Box::default(),
+                limit: artifact::MAX_PAGE,
                 cursor: None,
             },
         })),
@@ -208,6 +224,9 @@ fn names_in(answer: Answer) -> Vec<String> {
         Answer::Role(role::Answer::Roles { roles, .. }) => roles.into_iter().map(|role| role.name).collect(),
         Answer::Config(config::Answer::Settings { settings, .. }) => {
             settings.into_iter().map(|setting| setting.key).collect()
+        }
+        Answer::Artifact(artifact::Answer::Artifacts { artifacts, .. }) => {
+            artifacts.into_iter().map(|one| one.id).collect()
         }
         Answer::Task(task::Answer::Tasks { tasks, .. }) => tasks.into_iter().map(|task| task.id).collect(),
         Answer::Decision(decision::Answer::Decisions { decisions, .. }) => {
