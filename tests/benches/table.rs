@@ -12,6 +12,7 @@
     reason = "a bench has no outside, talks to whoever started it, and ends when its ground is missing"
 )]
 
+mod artifact;
 mod bare;
 mod detect;
 mod echo;
@@ -25,12 +26,13 @@ use tests::bench::{Row, table};
 /// A group of rows that share a daemon.
 type Group = (&'static str, fn() -> Vec<Row>);
 
-const GROUPS: [Group; 5] = [
+const GROUPS: [Group; 6] = [
     ("detect", detect::rows),
     ("process", process::rows),
     ("index", index::rows),
     ("store", store::rows),
     ("task", task::rows),
+    ("artifact", artifact::rows),
 ];
 
 fn main() {

@@ -276,6 +276,18 @@ impl Hand {
         )
     }
 
+    /// Whether what stands in an artifact's place is another version of it: one that a newer one was to take the place of.
+    ///
+    /// # Errors
+    /// `Unavailable` when the records cannot be read.
+    pub fn is_behind(&self, card: &Card) -> Result<bool> {
+        let (folder, way) = self.home.way(card);
+        match self.world.stat(&folder.base.join(&way)) {
+            Ok(stat) if stat.kind == FileKind::File => self.is_ours(&folder, &way, (card, stat)),
+            _ => Ok(false),
+        }
+    }
+
     /// Whether a file holds the bytes of a version of its artifact.
     fn is_ours(&self, folder: &Folder, way: &Path, (card, stat): (&Card, Stat)) -> Result<bool> {
         let records = super::store::Artifacts::new(&self.db, &self.home.workspace);

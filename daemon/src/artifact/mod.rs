@@ -23,6 +23,8 @@ pub mod read;
 pub mod rules;
 pub mod search;
 pub mod store;
+#[cfg(test)]
+mod tests;
 pub mod upkeep;
 pub mod upload;
 pub mod vigil;

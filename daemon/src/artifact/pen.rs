@@ -83,7 +83,7 @@ impl<'a> Pen<'a> {
         Ok(pen)
     }
 
-    fn hand(&self) -> Hand {
+    pub(super) fn hand(&self) -> Hand {
         Hand {
             world: Arc::clone(&self.ctx.world),
             db: self.ctx.db.clone(),

@@ -362,6 +362,7 @@ fn back(
         let copy = copies::look_again(&*ctx.world, pen.slot(), pen.home(), entry);
         match (copy, over) {
             (Copy::Missing, _) | (Copy::Modified, Force::Yes) => {}
+            (Copy::Modified, Force::No) if pen.hand().is_behind(card)? => {}
             (Copy::Modified, Force::No) => {
                 let why = "it was changed by hand; `--force` sets that aside and puts it back".to_owned();
                 return Ok(Some(said(card.version, Some(why))));
