@@ -5,7 +5,7 @@
 #
 # To add a step: write a function `tour_<word>` and put its word into TOUR.
 set -euo pipefail
-TOUR='detect files changes watch workspace config role task reboot daemon stop'
+TOUR='detect files changes watch workspace config role task decision artifact audit import reboot daemon stop'
 
 repo=$(cd "$(dirname "$0")/.." && git rev-parse --show-toplevel)
 bin=$(cd "${BIN:?the folder of tod and tocli}" && pwd)
@@ -201,6 +201,64 @@ tour_task() {
   run "$clone" tocli next --claim --actor ben --json
   holds 'now ben gets the second' is "$(field task_id)" "$second"
   run "$clone" tocli task list --all
+}
+
+tour_decision() {
+  say 'what was decided, and what it is about'
+  run "$clone" tocli decision record 'One file, one subject' --decision 'A file has one subject' \
+    --rationale 'It is found by its name' --path README.md --json
+  holds 'it has a number' is "$(field number)" 1
+  run "$clone" tocli decision for README.md
+  holds 'it is found by the path it is about' has "$out" 'One file, one subject'
+}
+
+tour_artifact() {
+  say 'results, kept with their task'
+  run "$clone" tocli task add 'Sum it up' --id sum --json
+  echo 'what it says' >"$scratch/sum.md"
+  run "$clone" tocli artifact store sum "$scratch/sum.md" --summary 'In one line' --json
+  local id
+  id=$(field artifact_id)
+  run "$clone" tocli artifact get "$id"
+  holds 'it comes back as it went in' is "$out" 'what it says'
+  run "$clone" tocli artifact store sum "$scratch/sum.md" --json
+  holds 'the same bytes are kept once' is "$(field already_there)" true
+}
+
+tour_audit() {
+  say 'who changed what, and when'
+  run "$clone" tocli audit --limit 3
+  run "$clone" tocli audit verify --json
+  holds 'the trail is whole' is "$(field whole)" true
+}
+
+# A database as release 1.2 of the older program left it: a breakdown, two tasks, a dependency on a task that is not there.
+old_database() {
+  base64 -d <<'OLD' | gzip -dc
+H4sIAAAAAAACA+1VQW/TMBS2M8q4BKmnHaqqVhHqqq0oTRiHneigt12AIg1No3Kc19Vq6kT2K92Ohb/GT+GH4GRN15RIXDgA2ifH
+znt5n/P8PTv58O5cIrBJouccWUAcQil5zRghpGavR+Qezo5Nye9RIy8ErRXsMv8BfwHcrJD0O7HtAf8oTunjzvOmGyA3s7HH+6Ev
+guhsIeOIcRYmHOdJBJoj+J5/0vNe9bw+6/unnmebmx/NH4QmtvtPsXriuL1Os/ts0GiQekDkPI1hDgpBjz3P8yt0k3g34hRyBbco
+l22uxdR+NAVm7H77uH09TQy2rz6qmUqWKgUVSXV9eVUh9+opdbudRqdVr7dO6kFQnqqUyFvNlzaPfCjS2ITbyaciyZJCyCMVk8qG
+aQD2RcLSVL592/Vyu/4XhH623R/E1z1n/6DZpN8+IQ9jMIswW5wpxr0374eD0ZCNBmfnQ1Z42WGugIzYaHgxOmYp11bycdmJEmNY
+30dghJYpykStPSYFIXksjaXdpvdxWVFACQlm7QJji2rPRDSGif37YcFHjosiRtu8YywsrlFOuNjYQkPO5wV3U5DC1V216P7B0RFd
+LXIV8oWEljaL7D4xO6ZT0mTnITusFONXAe6SuJF4u3HYXXuD1Ul3fwKS7tFoAAgAAA==
+OLD
+}
+
+tour_import() {
+  say 'what an older program has kept comes along'
+  old_database >"$scratch/old.db"
+  local before
+  before=$(cksum <"$scratch/old.db")
+  run "$clone" tocli import legacy "$scratch/old.db" --dry-run
+  lines=12 run "$clone" tocli import legacy "$scratch/old.db" --json
+  holds 'three tasks came' has "$out" '"imported":{"tasks":3,"dependencies":1'
+  holds 'what could not come is named' has "$out" 'implementer_0002 after ghost'
+  run "$clone" tocli import legacy "$scratch/old.db" --json
+  holds 'nothing comes twice' has "$out" '"imported":{"tasks":0,"dependencies":0'
+  run "$clone" tocli task show architect_0001
+  holds 'its result came too' has "$out" 'Drawn in three views'
+  holds 'the old database is as it was' is "$(cksum <"$scratch/old.db")" "$before"
 }
 
 tour_reboot() {
