@@ -50,20 +50,24 @@ pub fn answer(desk: &Desk<'_>, call: Call) -> Result<proto::Answer> {
 pub async fn long(ctx: Arc<Ctx>, ask: Ask, call: Call, sink: Sink) -> Result<proto::Answer> {
     compute(move || {
         let desk = Desk { ctx: &ctx, ask: &ask };
-        let whole = proto::Request::Maintenance(Box::new(call));
-        workspace::in_house(&desk, &whole, |house| match &whole {
-            proto::Request::Maintenance(call) => match &call.what {
-                Request::Legacy { path, dry_run } => {
-                    let scope = workspace::scope(house, &call.at)?;
-                    let progress = |what: &str, done, total| sink.progress(what, done, total);
-                    legacy::answer((&desk, house), &scope, (&whole, path, *dry_run), &progress)
-                }
-                _ => Err(Error::bug("a short request came to the door of the long ones")),
-            },
-            _ => Err(Error::bug("a request came to a room that it does not belong to")),
-        })
+        imported(&desk, call, &|what, done, total| sink.progress(what, done, total))
     })
     .await
+}
+
+/// The same, on a thread that may block.
+fn imported(desk: &Desk<'_>, call: Call, progress: legacy::Progress<'_>) -> Result<proto::Answer> {
+    let whole = proto::Request::Maintenance(Box::new(call));
+    workspace::in_house(desk, &whole, |house| match &whole {
+        proto::Request::Maintenance(call) => match &call.what {
+            Request::Legacy { path, dry_run } => {
+                let scope = workspace::scope(house, &call.at)?;
+                legacy::answer((desk, house), &scope, (&whole, path, *dry_run), progress)
+            }
+            _ => Err(Error::bug("a short request came to the door of the long ones")),
+        },
+        _ => Err(Error::bug("a request came to a room that it does not belong to")),
+    })
 }
 
 /// Brings the mirrors up where there was a change. Once a second.

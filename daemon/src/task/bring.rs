@@ -1,7 +1,7 @@
 //! Tasks that were made elsewhere and come with their own ids, times and states.
 //!
-//! Asked by `maintenance`, which imports. The asker holds the workspace's lock, and calls [`brought`] when its batch was
-//! kept or not. What must stay true: what comes in obeys the rules of every board ([`Step::checked`]); nothing that is
+//! Asked by `maintenance`, which imports. The asker holds the workspace's lock, and calls [`regret`] when its batch came to
+//! nothing. What must stay true: what comes in obeys the rules of every board ([`Step::checked`]); nothing that is
 //! there is changed.
 
 use proto::error::Result;
@@ -59,6 +59,10 @@ pub fn bring(
         Ok((step, number))
     })?;
     records.record(batch, &who, (&step.first(), &step), number)?;
+    if let Some(board) = slot.write().as_mut() {
+        board.apply(&step.placed(), who.deadline());
+        board.changes = number;
+    }
     Ok(())
 }
 
@@ -90,7 +94,7 @@ fn new(who: &Who, card: Card, born: u64, texts: Texts) -> Result<Moved> {
     })
 }
 
-/// Says that the batch with what was brought in was kept or came to nothing: the board is loaded anew.
-pub fn brought(ctx: &Ctx, workspace: &str) {
+/// Says that the batch with what was brought in came to nothing: the board is loaded anew.
+pub fn regret(ctx: &Ctx, workspace: &str) {
     ctx.boards.slot(workspace).doubt();
 }

@@ -12,6 +12,8 @@ mod places;
 pub mod report;
 mod results;
 pub mod store;
+#[cfg(test)]
+mod tests;
 pub mod waits;
 
 use migrations::legacy::{Contents, Left, OldRow, OldTask, Scratch};
@@ -112,7 +114,9 @@ pub fn answer(
         import.marked(&old, &mut report);
         Ok(told(report, &old, false))
     });
-    bring::brought(desk.ctx, scope.id());
+    if outcome.is_err() {
+        bring::regret(desk.ctx, scope.id());
+    }
     if old.contents.iter().any(|contents| !contents.decisions.is_empty()) {
         decisions::written(&import);
     }
@@ -225,9 +229,7 @@ impl Taking<'_> {
                 tasks.push((card.clone(), texts));
             }
             bring::bring(self.desk.ctx, &mut batch, (self.scope.id(), &self.actor), tasks)?;
-            let kept = self.desk.ctx.db.commit(batch);
-            bring::brought(self.desk.ctx, self.scope.id());
-            kept?;
+            self.desk.ctx.db.commit(batch)?;
         }
         (self.progress)("tasks", total, Some(total));
         Ok(())

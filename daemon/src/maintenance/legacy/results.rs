@@ -106,6 +106,8 @@ fn recorded(
         let outcome = step.iter().try_for_each(|one| {
             let taken = match bytes(taking, folder, one, limit) {
                 Ok(taken) => taken,
+                // Our own disk: nothing is left out for that.
+                Err(error) if error.kind == proto::Kind::Unavailable => return Err(error),
                 Err(error) => {
                     report.skip(one.kind, &one.key, &error.to_string());
                     return Ok(());
