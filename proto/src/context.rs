@@ -12,6 +12,12 @@ pub const MAX_TAGS: usize = 16;
 pub const MAX_TAG: usize = 64;
 /// The most paths of a note.
 pub const MAX_PATHS: usize = 16;
+/// The most characters of what `prime` prints: readers of hooks cut what is longer than 10,000.
+pub const MAX_PRIME: usize = 9_500;
+/// The tokens that `prime` may take unless it is told otherwise.
+pub const PRIME_BUDGET: u32 = 2_500;
+/// The tokens that `context` and `handover` may take unless they are told otherwise.
+pub const RECOVER_BUDGET: u32 = 12_000;
 /// The most notes or sessions that one page may ask for.
 pub const MAX_PAGE: u32 = 1000;
 
@@ -184,6 +190,25 @@ pub enum Request {
         /// Its id.
         of: String,
     },
+    /// What an agent needs at its start or after a compaction.
+    Prime {
+        /// At most so many tokens.
+        budget: u32,
+    },
+    /// What one needs to go on with a task.
+    Recover {
+        /// The task.
+        task: String,
+        /// At most so many tokens.
+        budget: u32,
+    },
+    /// The same for a person or another agent; without a task for the whole project.
+    Handover {
+        /// The task; none for all that is open.
+        task: Option<String>,
+        /// At most so many tokens.
+        budget: u32,
+    },
 }
 
 /// What is answered.
@@ -226,6 +251,17 @@ pub enum Answer {
         /// Nanoseconds since 1970 UTC.
         time: i64,
     },
+    /// To [`Request::Prime`], [`Request::Recover`] and [`Request::Handover`].
+    Text {
+        /// The text; empty outside of a project.
+        text: String,
+        /// At most so many tokens are in it.
+        tokens_at_most: u32,
+        /// What did not fit: section and lines.
+        left_out: Vec<(String, u32)>,
+        /// The root of the checkout; none outside of a project.
+        root: Option<RawPath>,
+    },
 }
 
 impl Request {
@@ -238,7 +274,12 @@ impl Request {
             | Self::Restore { .. }
             | Self::SessionStart { .. }
             | Self::SessionEnd { .. } => true,
-            Self::Recall { .. } | Self::SessionList { .. } | Self::Moment { .. } => false,
+            Self::Recall { .. }
+            | Self::SessionList { .. }
+            | Self::Moment { .. }
+            | Self::Prime { .. }
+            | Self::Recover { .. }
+            | Self::Handover { .. } => false,
         }
     }
 }

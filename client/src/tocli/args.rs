@@ -94,6 +94,13 @@ pub(crate) enum Command {
     Task(task::Words),
     /// The best task that is ready
     Next(task::NextWords),
+    /// What an agent needs at its start, or after its context was compacted
+    Prime(context::Prime),
+    /// What one needs to go on with a task: role, notes, last attempt, results, state of the checkout, decisions
+    #[command(alias = "recover")]
+    Context(context::Recover),
+    /// The same for a person or for another vendor's agent; without a task, all that is open in the project
+    Handover(context::Handover),
     /// Stretches of an actor's work: they begin with its first call
     #[command(subcommand, alias = "sessions")]
     Session(context::Session),
@@ -290,6 +297,9 @@ pub(crate) mod tests {
             Command::Migrate(words) => Ok(words.question()),
             Command::Task(words) => words.question(&caller),
             Command::Next(words) => words.question(&caller),
+            Command::Prime(words) => words.question(&caller),
+            Command::Context(words) => words.question(&caller),
+            Command::Handover(words) => words.question(&caller),
             Command::Session(words) => words.question(&caller),
             Command::Remember(words) => words.question(&caller),
             Command::Recall(words) => words.question(&caller),

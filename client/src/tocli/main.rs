@@ -43,6 +43,8 @@ fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     let cli = match args::fast::plain(&words).map_or_else(|| Cli::try_parse_from(&words), Ok) {
         Ok(cli) => cli,
+        // A hook says nothing that nobody asked for, whatever its words are.
+        Err(error) if error.use_stderr() && verbs::prime::is_hook(&words) => return ExitCode::SUCCESS,
         Err(error) => return wrong::words(&error, &words),
     };
     let colour = colour(&cli.global);
@@ -172,7 +174,15 @@ fn run(cli: Cli, out: &mut Out, voice: &Voice) -> Result<(), End> {
             let (question, actor) = (words.question(&caller)?, words.common.actor.as_deref());
             return verbs::task::run(options(&global)?, (caller, actor), question, &[], (out, voice));
         }
-        Command::Session(_) | Command::Remember(_) | Command::Recall(_) | Command::Forget(_) => {
+        Command::Prime(words) => {
+            return verbs::prime::run(options(&global), caller, words, (out, voice));
+        }
+        Command::Context(_)
+        | Command::Handover(_)
+        | Command::Session(_)
+        | Command::Remember(_)
+        | Command::Recall(_)
+        | Command::Forget(_) => {
             return verbs::context::run(options(&global)?, caller, &command, (out, voice));
         }
         Command::Audit(words) => {

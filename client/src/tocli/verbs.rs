@@ -8,5 +8,6 @@ pub(crate) mod daemon;
 pub(crate) mod logs;
 pub(crate) mod maintenance;
 pub(crate) mod pages;
+pub(crate) mod prime;
 pub(crate) mod setup;
 pub(crate) mod task;

@@ -5,11 +5,16 @@
 //! answer said.
 
 mod book;
+pub mod budget;
+pub mod gather;
+mod lines;
 mod notes;
+pub mod repository;
 pub mod rules;
 pub mod session;
 mod sessions;
 pub mod store;
+mod tell;
 
 use std::path::Path;
 
@@ -21,7 +26,7 @@ use crate::ctx::Ctx;
 use crate::db::Batch;
 use crate::dispatch::Desk;
 use crate::task::{self, store::Tasks};
-use crate::workspace;
+use crate::workspace::{self, Folder, House, WorkspaceScope};
 pub use book::Book;
 use store::{Memory, Notes};
 
@@ -33,6 +38,8 @@ struct Place<'a> {
     workspace: &'a str,
     /// The root of the caller's checkout.
     tree: &'a Path,
+    /// Where that checkout keeps its things.
+    folder: &'a Folder,
     /// Makes the workspace ready for its first record.
     enter: &'a dyn Fn(&mut Batch) -> Result<()>,
     /// What the caller should know of the workspace.
@@ -59,38 +66,64 @@ pub fn answer(desk: &Desk<'_>, call: Call) -> Result<proto::Answer> {
             return Err(Error::bug("a request came to a room that it does not belong to"));
         };
         let scope = workspace::scope(house, &call.at)?;
-        // Also of this very call, so that it begins no session after it has ended one.
-        sessions::note_visits(desk.ctx);
-        let place = Place {
-            ctx: desk.ctx,
-            desk,
-            workspace: scope.id(),
-            tree: scope.tree(),
-            enter: &|batch: &mut Batch| house.claim_once(batch, &scope),
-            warnings: scope.warnings(),
-            actor: task::who::actor(desk.ask.caller.name())?,
-            now: desk.ctx.world.now(),
-        };
-        let read = match &call.what {
-            Request::Remember(new) => return notes::remember(&place, &whole, new),
-            Request::Forget { id } => return notes::change(&place, &whole, (notes::Verb::Forget, id)),
-            Request::Restore { id } => return notes::change(&place, &whole, (notes::Verb::Restore, id)),
-            Request::Recall {
-                wanted,
-                limit,
-                cursor,
-            } => notes::recall(&place, wanted, (*limit, cursor.as_deref())),
-            Request::SessionStart { name, specialists } => {
-                return sessions::start(&place, &whole, (name.as_deref(), specialists));
-            }
-            Request::SessionEnd { id } => return sessions::end(&place, &whole, id.as_deref()),
-            Request::SessionList { open, limit, cursor } => {
-                sessions::list(&place, *open, (*limit, cursor.as_deref()))
-            }
-            Request::Moment { of } => sessions::moment(&place, of),
-        };
-        read.map(proto::Answer::Context)
+        placed(desk, house, &scope, |place| door(place, &whole, &call.what))
     })
+}
+
+/// Does something for the workspace of a request.
+fn placed<T>(
+    desk: &Desk<'_>,
+    house: &House<'_>,
+    scope: &WorkspaceScope,
+    work: impl FnOnce(&Place<'_>) -> Result<T>,
+) -> Result<T> {
+    // Also of this very call, so that it begins no session after it has ended one.
+    sessions::note_visits(desk.ctx);
+    work(&Place {
+        ctx: desk.ctx,
+        desk,
+        workspace: scope.id(),
+        tree: scope.tree(),
+        folder: scope.folder(),
+        enter: &|batch: &mut Batch| house.claim_once(batch, scope),
+        warnings: scope.warnings(),
+        actor: task::who::actor(desk.ask.caller.name())?,
+        now: desk.ctx.world.now(),
+    })
+}
+
+fn door(place: &Place<'_>, whole: &proto::Request, what: &Request) -> Result<proto::Answer> {
+    let read = match what {
+        Request::Remember(new) => return notes::remember(place, whole, new),
+        Request::Forget { id } => return notes::change(place, whole, (notes::Verb::Forget, id)),
+        Request::Restore { id } => return notes::change(place, whole, (notes::Verb::Restore, id)),
+        Request::SessionStart { name, specialists } => {
+            return sessions::start(place, whole, (name.as_deref(), specialists));
+        }
+        Request::SessionEnd { id } => return sessions::end(place, whole, id.as_deref()),
+        Request::Recall {
+            wanted,
+            limit,
+            cursor,
+        } => notes::recall(place, wanted, (*limit, cursor.as_deref())),
+        Request::SessionList { open, limit, cursor } => {
+            sessions::list(place, *open, (*limit, cursor.as_deref()))
+        }
+        Request::Moment { of } => sessions::moment(place, of),
+        Request::Prime { .. } | Request::Recover { .. } | Request::Handover { .. } => {
+            return Err(Error::bug("a request came to a door that it does not belong to"));
+        }
+    };
+    read.map(proto::Answer::Context)
+}
+
+/// Whether the answer is a text that is gathered from more than records: by [`gather::answer`].
+#[must_use]
+pub fn is_told(what: &Request) -> bool {
+    matches!(
+        what,
+        Request::Prime { .. } | Request::Recover { .. } | Request::Handover { .. }
+    )
 }
 
 /// Makes one change of a note: decided and recorded under the workspace's lock, with its audit event.

@@ -97,6 +97,9 @@ pub fn route(ctx: &Ctx, ask: &Ask, request: Request) -> Route {
             true => write(move |desk| decision::answer(desk, *call)),
             false => look(move |desk| decision::answer(desk, *call)),
         },
+        Request::Context(call) if context::is_told(&call.what) => {
+            stream(|ctx, ask, sink| context::gather::answer(ctx, ask, *call, sink))
+        }
         Request::Context(call) => match call.what.changes() {
             true => write(move |desk| context::answer(desk, *call)),
             false => look(move |desk| context::answer(desk, *call)),

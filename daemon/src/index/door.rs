@@ -119,6 +119,37 @@ async fn tree(ctx: &Arc<Ctx>, ask: &Ask, at: From, sink: &Sink) -> Result<Arc<Tr
     }
 }
 
+/// A tree as it is within some patience.
+#[derive(Debug)]
+pub struct AtHand {
+    /// The tree.
+    pub tree: Arc<Tree>,
+    /// Whether its first crawl is over.
+    pub ready: bool,
+}
+
+/// The tree of a place, for a room that does not wait for it longer than `patience`; none where no project is.
+///
+/// # Errors
+/// What detection says.
+pub async fn at_hand(ctx: &Arc<Ctx>, ask: &Ask, at: From, patience: Duration) -> Result<Option<AtHand>> {
+    let found = dispatch::locate(ctx, ask, at).await?;
+    if weak(ctx, &found) || found.method == Method::UserHome {
+        return Ok(None);
+    }
+    let tree = match ctx.trees.get(found.root.as_path()) {
+        Some(tree) => tree,
+        None => open(ctx, ask, found).await?,
+    };
+    let whole = async {
+        tree.ready().await;
+        tree.sync(patience).await
+    };
+    let _in_time = tokio::time::timeout(patience, whole).await;
+    let ready = tree.progress().ready;
+    Ok(Some(AtHand { tree, ready }))
+}
+
 fn weak(ctx: &Ctx, found: &Detection) -> bool {
     let home = ctx.places.home.as_deref() == Some(found.root.as_path());
     found.method != Method::Explicit && (found.confidence <= WEAK || home)

@@ -21,6 +21,7 @@ const PAST: Space = Space::new("task_past");
 const PAST_TEXTS: Space = Space::new("task_past_text");
 const REMARK: Space = Space::new("task_note");
 const HEAD: Space = Space::new("task_head");
+const MAIL: Space = Space::new("task_mail");
 
 /// Where a task has records beside its card.
 const OF_A_TASK: [Space; 4] = [TEXTS, PAST, PAST_TEXTS, REMARK];
@@ -72,6 +73,18 @@ struct Head {
 
 impl Record for Head {
     const SPACE: Space = HEAD;
+    const VERSION: u8 = 1;
+}
+
+/// A remark that is for somebody: where it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Mail {
+    task: String,
+    number: u64,
+}
+
+impl Record for Mail {
+    const SPACE: Space = MAIL;
     const VERSION: u8 = 1;
 }
 
@@ -313,6 +326,33 @@ impl<'a> Tasks<'a> {
         Ok(())
     }
 
+    /// `<workspace>/`, the digest of a name, the number counted down so that the newest come first.
+    fn mail(&self, to: &str, number: Option<u64>) -> Vec<u8> {
+        let mut key = self.under("");
+        key.extend_from_slice(&blake3::hash(to.as_bytes()).as_bytes()[..16]);
+        key.extend(
+            number
+                .into_iter()
+                .flat_map(|number| (u64::MAX - number).to_be_bytes()),
+        );
+        key
+    }
+
+    /// The newest remarks for somebody of this name, with their tasks; at most `limit`. What was taken to another
+    /// workspace or removed is not among them.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database or an object cannot be read.
+    pub fn messages(&self, to: &str, limit: usize) -> Result<Vec<(String, Remark)>> {
+        let mut found = Vec::new();
+        for (key, value) in self.db.page(MAIL, &self.mail(to, None), None, limit)? {
+            let mail = Mail::decode(&key, &value)?;
+            let remark = self.long::<Remark>(REMARK, &self.key(&mail.task, &mail.number.to_be_bytes()))?;
+            found.extend(remark.map(|remark| (mail.task, remark)));
+        }
+        Ok(found)
+    }
+
     /// Adds a remark to `batch`.
     ///
     /// # Errors
@@ -320,6 +360,13 @@ impl<'a> Tasks<'a> {
     pub fn remark(&self, batch: &mut Batch, id: &str, remark: &Remark) -> Result<()> {
         let number = audit::head(self.db, self.workspace)?.seq + 1;
         self.put_long(batch, (REMARK, &self.key(id, &number.to_be_bytes())), remark)?;
+        if let Some(to) = &remark.to {
+            let mail = Mail {
+                task: id.to_owned(),
+                number,
+            };
+            batch.put(MAIL, &self.mail(to, Some(number)), mail.encode()?);
+        }
         let said = Said {
             time: remark.time,
             actor: &remark.actor,

@@ -17,13 +17,14 @@ use crate::db::{Batch, Db, Record, Space};
 pub const SPACE: Space = Space::new("workspace");
 
 /// Spaces of later rooms whose keys begin with the workspace's id and a `/`, and what their records are called.
-pub const BY_WORKSPACE: [(Space, &str); 20] = [
+pub const BY_WORKSPACE: [(Space, &str); 21] = [
     (Space::new("task"), "tasks"),
     (Space::new("task_text"), "texts of tasks"),
     (Space::new("task_past"), "changes of tasks"),
     (Space::new("task_past_text"), "old texts of tasks"),
     (Space::new("task_note"), "notes on tasks"),
     (Space::new("task_head"), "counters of tasks"),
+    (Space::new("task_mail"), "addresses of notes on tasks"),
     (Space::new("audit"), "audit events"),
     (Space::new("artifact"), "artifacts"),
     (Space::new("artifact_version"), "versions of artifacts"),

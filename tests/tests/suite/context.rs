@@ -1,5 +1,7 @@
 //! Sessions and notes through the built programs: by two actors, across a crash and a reboot, with hostile texts.
 
+mod prime;
+
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;

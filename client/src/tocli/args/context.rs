@@ -221,6 +221,86 @@ impl Session {
     }
 }
 
+/// What an agent needs at its start, or after its context was compacted
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "It always ends with exit code 0 and within its deadline: without a project, a daemon or an answer in time it \
+prints nothing. Tokens are counted by an upper bound; prose takes about 40 % of it."
+)]
+pub(crate) struct Prime {
+    /// At most so many tokens
+    #[arg(long, value_name = "TOKENS", default_value_t = context::PRIME_BUDGET, value_parser = clap::value_parser!(u32).range(100..=100_000))]
+    budget: u32,
+    /// Print nothing rather than take longer, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    deadline: u64,
+    /// As a session-start hook: never a word on standard error; with `--json` in the hook's own form
+    #[arg(long)]
+    pub(crate) hook: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+impl Prime {
+    pub(crate) fn limit(&self) -> Duration {
+        Duration::from_millis(self.deadline)
+    }
+
+    pub(crate) fn question(&self, caller: &Caller) -> Result<Question> {
+        let what = context::Request::Prime { budget: self.budget };
+        Ok(Question {
+            deadline: Some(self.limit()),
+            ..asks(&self.common, caller, what)?
+        })
+    }
+}
+
+/// What one needs to go on with a task: role, notes, last attempt, results, state of the checkout, decisions
+#[derive(Args, Debug)]
+pub(crate) struct Recover {
+    /// The task
+    #[arg(long, value_name = "TASK")]
+    task: String,
+    /// At most so many tokens
+    #[arg(long, value_name = "TOKENS", default_value_t = context::RECOVER_BUDGET, value_parser = clap::value_parser!(u32).range(100..=100_000))]
+    budget: u32,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+impl Recover {
+    pub(crate) fn question(&self, caller: &Caller) -> Result<Question> {
+        let what = context::Request::Recover {
+            task: self.task.clone(),
+            budget: self.budget,
+        };
+        asks(&self.common, caller, what)
+    }
+}
+
+/// The same for a person or for another vendor's agent; without a task, all that is open in the project
+#[derive(Args, Debug)]
+pub(crate) struct Handover {
+    /// The task
+    #[arg(long, value_name = "TASK")]
+    task: Option<String>,
+    /// At most so many tokens
+    #[arg(long, value_name = "TOKENS", default_value_t = context::RECOVER_BUDGET, value_parser = clap::value_parser!(u32).range(100..=100_000))]
+    budget: u32,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+impl Handover {
+    pub(crate) fn question(&self, caller: &Caller) -> Result<Question> {
+        let what = context::Request::Handover {
+            task: self.task.clone(),
+            budget: self.budget,
+        };
+        asks(&self.common, caller, what)
+    }
+}
+
 /// A question about the workspace that the words name.
 fn asks(common: &Common, caller: &Caller, what: context::Request) -> Result<Question> {
     let call = Call {

@@ -88,6 +88,21 @@ pub(crate) fn answer(out: &mut Out, voice: &Voice, answer: &Answer) -> io::Resul
             }
             Ok(())
         }
+        Answer::Text {
+            text,
+            tokens_at_most,
+            left_out,
+            root,
+        } => match out.form() {
+            Form::Json => out.json(&serde_json::json!({
+                "text": text,
+                "tokens_at_most": tokens_at_most,
+                "left_out": left_out.iter().map(|(section, lines)| serde_json::json!({ "section": section, "lines": lines })).collect::<Vec<_>>(),
+                "root": root,
+            })),
+            // What others wrote stands in quotes, with its commands spelt out, since the daemon made the text.
+            _ => out.raw(text.as_bytes()),
+        },
         Answer::Moment { of, time: when } => match out.form() {
             Form::Json => out.json(&serde_json::json!({ "of": of, "time": when })),
             _ => {

@@ -1,4 +1,4 @@
-//! `tocli session`, `remember`, `recall` and `forget`: who asks is found out here, and the answer shown.
+//! `tocli context`, `handover`, `session`, `remember`, `recall` and `forget`: who asks is found out here, and the answer shown.
 
 use client::Options;
 use proto::detect::From;
@@ -20,6 +20,8 @@ pub(crate) fn run(
     (out, voice): (&mut Out, &Voice),
 ) -> Result<(), End> {
     let (question, actor) = match command {
+        Command::Context(words) => (words.question(&caller)?, &words.common.actor),
+        Command::Handover(words) => (words.question(&caller)?, &words.common.actor),
         Command::Session(words) => (words.question(&caller)?, &words.common().actor),
         Command::Remember(words) => (words.question(&caller)?, &words.whose.actor),
         Command::Recall(words) => (words.question(&caller)?, &words.whose.actor),

@@ -51,6 +51,7 @@ fn command(room: &str, variant: &str) -> Vec<String> {
         ("maintenance", "Audit") => &["audit", "list"],
         ("maintenance", "Legacy") => &["import", "legacy"],
         ("maintenance", "AuditVerify") => &["audit", "verify"],
+        ("context", "Recover") => &["context", "task"],
         ("context", "Moment") => &["changes", "since"],
         ("context", "SessionStart") => &["session", "start"],
         ("context", "SessionEnd") => &["session", "end"],

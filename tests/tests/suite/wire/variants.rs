@@ -107,9 +107,9 @@ variants! {
     }
     mirror_states, mirror_state: maintenance::MirrorState { Whole, Behind, Missing, Differs, Unreadable }
     context_requests, context_request: context::Request {
-        Remember, Recall, Forget, Restore, SessionStart, SessionEnd, SessionList, Moment
+        Remember, Recall, Forget, Restore, SessionStart, SessionEnd, SessionList, Moment, Prime, Recover, Handover
     }
-    context_answers, context_answer: context::Answer { Note, Notes, Session, Sessions, Moment }
+    context_answers, context_answer: context::Answer { Note, Notes, Session, Sessions, Moment, Text }
     beginnings, begun: context::Begun { Itself, Said }
     endings, ended: context::Ended { Said, Silence }
     ofs, of: context::Of { Session, Task }

@@ -84,6 +84,21 @@ pub fn context_requests() -> Vec<(&'static str, Call)> {
             },
         ),
         ("context::Request::Moment", Request::Moment { of: "x".into() }),
+        ("context::Request::Prime", Request::Prime { budget: 2500 }),
+        (
+            "context::Request::Recover",
+            Request::Recover {
+                task: "x".into(),
+                budget: 3,
+            },
+        ),
+        (
+            "context::Request::Handover",
+            Request::Handover {
+                task: Some("x".into()),
+                budget: 3,
+            },
+        ),
     ];
     let call = |what| Call {
         at: Which::At(From::Caller),
@@ -139,6 +154,15 @@ pub fn context_answers() -> Vec<(&'static str, Answer)> {
             Answer::Moment {
                 of: Of::Task,
                 time: 9,
+            },
+        ),
+        (
+            "text",
+            Answer::Text {
+                text: "t".into(),
+                tokens_at_most: 2,
+                left_out: vec![("Notes".into(), 3)],
+                root: Some("/p".into()),
             },
         ),
     ]
