@@ -19,6 +19,8 @@ use crate::world::World;
 pub const NAME: &str = ".task_orchestrator";
 /// The mirror of the registry's record.
 pub const MIRROR: &str = "workspace.json";
+/// What stood in its place and was none of ours.
+const KEPT: &str = "workspace.json.old";
 /// The largest mirror that is read, in bytes: ours has a few hundred.
 const MIRROR_LIMIT: usize = 16 * 1024;
 
@@ -98,8 +100,15 @@ impl Folder {
         let wanted = Written::of(row, identity).text()?;
         let mirror = self.within(MIRROR);
         let now = world.read_beneath(&self.base, &mirror, MIRROR_LIMIT);
-        if now.is_ok_and(|bytes| bytes == wanted) {
-            return Ok(());
+        let foreign = match &now {
+            Ok(bytes) if *bytes == wanted => return Ok(()),
+            Ok(bytes) => serde_json::from_slice::<Written>(bytes).is_err(),
+            Err(error) => error.kind() == io::ErrorKind::FileTooLarge,
+        };
+        if foreign {
+            // An older program's folder has the same name: what is none of ours is not lost. Where one was kept before,
+            // that one stays.
+            drop(world.set_aside(&self.base, &mirror, Path::new(KEPT)));
         }
         world.write(&self.base, &mirror, &wanted).map_err(failed)
     }

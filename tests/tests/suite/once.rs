@@ -256,6 +256,63 @@ fn imports(old: &Path) -> Vec<(&'static str, Request)> {
     vec![("import.legacy", Request::Maintenance(Box::new(call)))]
 }
 
+/// What can be asked only with an id that an earlier answer gave.
+fn follow_ups(first: &[(&'static str, Answer)]) -> Vec<(&'static str, Request)> {
+    let of = |name: &str| {
+        first
+            .iter()
+            .find(|(id, _)| *id == name)
+            .map(|(_, answer)| answer)
+            .expect(name)
+    };
+    let note = match of("remember") {
+        Answer::Context(context::Answer::Note { note, .. }) => note.id.clone(),
+        other => panic!("no note: {other:?}"),
+    };
+    let stored = match of("artifact.store") {
+        Answer::Artifact(artifact::Answer::Stored(stored)) => stored.id.clone(),
+        other => panic!("no artifact: {other:?}"),
+    };
+    let project = match of("workspace.create") {
+        Answer::Workspace(workspace::Answer::Workspace(made)) => made.id.clone(),
+        other => panic!("no workspace: {other:?}"),
+    };
+    let context = |what| Request::Context(Box::new(context::Call { at: here(), what }));
+    let artifact = |what| Request::Artifact(Box::new(artifact::Call { at: here(), what }));
+    let new = NewArtifact {
+        task: "e".into(),
+        name: "large.bin".into(),
+        ..NewArtifact::default()
+    };
+    let stage = artifact::Request::Stage {
+        new: Box::new(new),
+        size: None,
+        digest: None,
+    };
+    let restore = artifact::Request::Restore {
+        id: Some(stored),
+        version: None,
+        over: Force::No,
+    };
+    vec![
+        (
+            "note.forget",
+            context(context::Request::Forget { id: note.clone() }),
+        ),
+        ("note.restore", context(context::Request::Restore { id: note })),
+        ("artifact.restore", artifact(restore)),
+        ("artifact.stage", artifact(stage)),
+        (
+            "workspace.forget",
+            Request::Workspace(workspace::Request::Forget(Which::Named(project.clone()))),
+        ),
+        (
+            "workspace.restore",
+            Request::Workspace(workspace::Request::Restore { id: project }),
+        ),
+    ]
+}
+
 fn old_database(path: &Path) {
     let sql = "CREATE TABLE task_breakdowns (parent_task_id TEXT, description TEXT, complexity TEXT, context TEXT, created_at TEXT);
         CREATE TABLE subtasks (task_id TEXT, parent_task_id TEXT, title TEXT, description TEXT, specialist_type TEXT, dependencies TEXT,
@@ -325,7 +382,7 @@ fn every_change_repeated_with_its_request_id_changes_nothing_and_gives_the_first
     let old = bed.work().join("old.db");
     old_database(&old);
     let scene = Scene { bed, repo };
-    let all = [
+    let mut all = [
         tasks(&other),
         notes(),
         decisions(),
@@ -337,16 +394,20 @@ fn every_change_repeated_with_its_request_id_changes_nothing_and_gives_the_first
     let daemon = scene.bed.start();
     let mut peer = scene.bed.peer();
     let mut first = Vec::new();
-    for (id, request) in &all {
+    let mut asked_twice = |(id, request): &(&'static str, Request)| {
         let answer = scene
             .ask(&mut peer, id, request)
             .unwrap_or_else(|error| panic!("{id}: {error}"));
         let again = scene.ask(&mut peer, id, request);
         assert_eq!(again.as_ref(), Ok(&answer), "{id}, over the same connection");
-        first.push(answer);
-    }
+        (*id, answer)
+    };
+    first.extend(all.iter().map(&mut asked_twice));
+    let more = follow_ups(&first);
+    first.extend(more.iter().map(&mut asked_twice));
+    all.extend(more);
     let state = scene.state();
-    for ((id, request), answer) in all.iter().zip(&first) {
+    for ((id, request), (_, answer)) in all.iter().zip(&first) {
         let again = scene.ask(&mut scene.bed.peer(), id, request);
         assert_eq!(again.as_ref(), Ok(answer), "{id}, over another connection");
     }
@@ -355,7 +416,7 @@ fn every_change_repeated_with_its_request_id_changes_nothing_and_gives_the_first
     drop(daemon);
     let _daemon = scene.bed.start();
     let mut peer = scene.bed.peer();
-    for ((id, request), answer) in all.iter().zip(&first) {
+    for ((id, request), (_, answer)) in all.iter().zip(&first) {
         let again = scene.ask(&mut peer, id, request);
         assert_eq!(again.as_ref(), Ok(answer), "{id}, after the daemon was killed");
     }
