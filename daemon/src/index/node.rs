@@ -1,4 +1,4 @@
-//! One node of the arena: 64 bytes, and what it stands for.
+//! One node of the arena: 56 bytes, and what it stands for.
 //!
 //! Used by `tree`, which alone links nodes to each other. What must stay true: it stays small, because there is one for each
 //! file that is shown.
@@ -13,6 +13,20 @@ pub(super) struct Id(pub(super) u32);
 
 /// No node.
 pub(super) const NONE: u32 = u32::MAX;
+
+const KIND: u8 = 7;
+const DETACHED: u8 = 1 << 3;
+const FORCED: u8 = 1 << 4;
+
+/// All kinds, by their numbers.
+pub(super) const KINDS: [Kind; 6] = [
+    Kind::File,
+    Kind::Link,
+    Kind::Other,
+    Kind::Dir,
+    Kind::Nested,
+    Kind::Submodule,
+];
 
 /// What a node stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,16 +68,12 @@ pub(super) struct Node {
     pub(super) prev: u32,
     /// The next node in the same hash bucket.
     pub(super) chain: u32,
-    /// The first child of a directory.
-    pub(super) child: u32,
     pub(super) len: u8,
-    pub(super) kind: Kind,
+    /// Its kind and what else is said of it.
+    what: u8,
     pub(super) mode: u16,
-    /// Not in the tree: dead, or being moved.
-    pub(super) detached: bool,
-    /// The ignore rules would hide it, but git's index holds it or something beneath it.
-    pub(super) forced: bool,
-    pub(super) size: u64,
+    /// Of a directory, its first child: nobody asks for the size of one.
+    size: u64,
     pub(super) mtime: i64,
     pub(super) ctime: i64,
     pub(super) ino: u64,
@@ -78,16 +88,73 @@ impl Node {
             next: NONE,
             prev: NONE,
             chain: NONE,
-            child: NONE,
             len: name.len,
-            kind,
+            what: kind as u8 | DETACHED,
             mode: meta.mode,
-            detached: true,
-            forced: false,
-            size: meta.size,
+            size: if kind == Kind::Dir {
+                u64::from(NONE)
+            } else {
+                meta.size
+            },
             mtime: meta.mtime,
             ctime: meta.ctime,
             ino: meta.ino,
+        }
+    }
+
+    /// What it stands for.
+    pub(super) fn kind(&self) -> Kind {
+        KINDS[usize::from(self.what & KIND) % KINDS.len()]
+    }
+
+    /// Says what it stands for. A directory stays one, and nothing becomes one.
+    pub(super) fn set_kind(&mut self, kind: Kind) {
+        self.what = (self.what & !KIND) | kind as u8;
+    }
+
+    /// Not in the tree: dead, or being moved.
+    pub(super) fn is_detached(&self) -> bool {
+        self.what & DETACHED != 0
+    }
+
+    pub(super) fn set_detached(&mut self, detached: bool) {
+        self.what = (self.what & !DETACHED) | if detached { DETACHED } else { 0 };
+    }
+
+    /// The ignore rules would hide it, but git's index holds it or something beneath it.
+    pub(super) fn is_forced(&self) -> bool {
+        self.what & FORCED != 0
+    }
+
+    pub(super) fn set_forced(&mut self, forced: bool) {
+        self.what = (self.what & !FORCED) | if forced { FORCED } else { 0 };
+    }
+
+    /// Bytes; of a directory, none.
+    pub(super) fn size(&self) -> u64 {
+        if self.kind() == Kind::Dir { 0 } else { self.size }
+    }
+
+    pub(super) fn set_size(&mut self, size: u64) {
+        if self.kind() != Kind::Dir {
+            self.size = size;
+        }
+    }
+
+    /// The first child; none of what is no directory.
+    #[allow(clippy::cast_possible_truncation, reason = "it was put there by `set_child`")]
+    pub(super) fn child(&self) -> u32 {
+        if self.kind() == Kind::Dir {
+            self.size as u32
+        } else {
+            NONE
+        }
+    }
+
+    pub(super) fn set_child(&mut self, child: u32) {
+        debug_assert!(self.kind() == Kind::Dir, "only directories hold something");
+        if self.kind() == Kind::Dir {
+            self.size = u64::from(child);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The arena of nodes: every directory that is watched and every file that is shown, each with parent, name and stat.
 //!
-//! Asked by the engine, which alone changes it, and by queries, which read it. A node is 64 bytes and its name; a
+//! Asked by the engine, which alone changes it, and by queries, which read it. A node is 56 bytes and its name; a
 //! directory has 32 more. What must stay true: a node keeps its id for as long as anything may speak of it (renames and
 //! moves keep it, the journal keeps the dead), so a watch that knows the id never needs a path.
 
@@ -52,10 +52,9 @@ impl Tree {
     pub(super) fn new(root: &Meta) -> Self {
         let mut tree = Self::empty();
         let name = tree.names.add(b"");
-        let id = tree.allot(Node {
-            detached: false,
-            ..Node::new(Self::ROOT, name, Kind::Dir, root)
-        });
+        let mut node = Node::new(Self::ROOT, name, Kind::Dir, root);
+        node.set_detached(false);
+        let id = tree.allot(node);
         debug_assert_eq!(id, Self::ROOT);
         tree
     }
@@ -133,31 +132,31 @@ impl Tree {
     /// What it stands for.
     #[must_use]
     pub(super) fn kind(&self, id: Id) -> Kind {
-        self.node(id).kind
+        self.node(id).kind()
     }
 
     /// Says what it stands for from now on.
     pub(super) fn set_kind(&mut self, id: Id, kind: Kind) {
-        if !self.node(id).detached {
+        if !self.node(id).is_detached() {
             self.count(id, -1);
-            self.node_mut(id).kind = kind;
+            self.node_mut(id).set_kind(kind);
             self.count(id, 1);
         } else {
-            self.node_mut(id).kind = kind;
+            self.node_mut(id).set_kind(kind);
         }
     }
 
     /// Whether it is in the tree by itself (its ancestors may still be detached).
     #[must_use]
     pub(super) fn is_attached(&self, id: Id) -> bool {
-        !self.node(id).detached
+        !self.node(id).is_detached()
     }
 
     /// Whether it and all its ancestors are in the tree.
     #[must_use]
     pub(super) fn is_live(&self, mut id: Id) -> bool {
         loop {
-            if self.node(id).detached {
+            if self.node(id).is_detached() {
                 return false;
             }
             if id == Self::ROOT {
@@ -170,12 +169,12 @@ impl Tree {
     /// Whether it is shown although the rules would hide it.
     #[must_use]
     pub(super) fn is_forced(&self, id: Id) -> bool {
-        self.node(id).forced
+        self.node(id).is_forced()
     }
 
     /// Marks it as shown although the rules would hide it, or not.
     pub(super) fn set_forced(&mut self, id: Id, forced: bool) {
-        self.node_mut(id).forced = forced;
+        self.node_mut(id).set_forced(forced);
     }
 
     /// Inode, as last seen.
@@ -187,20 +186,20 @@ impl Tree {
     /// Bytes and modification time, as last seen.
     #[must_use]
     pub(super) fn size_and_mtime(&self, id: Id) -> (u64, i64) {
-        (self.node(id).size, self.node(id).mtime)
+        (self.node(id).size(), self.node(id).mtime)
     }
 
     /// All that is kept of its stat.
     #[must_use]
     pub(super) fn meta(&self, id: Id) -> Meta {
         let node = self.node(id);
-        let kind = match node.kind {
+        let kind = match node.kind() {
             Kind::File => FileKind::File,
             Kind::Link => FileKind::Link,
             Kind::Other => FileKind::Other,
             Kind::Dir | Kind::Nested | Kind::Submodule => FileKind::Dir,
         };
-        let (mode, size, mtime, ctime, ino) = (node.mode, node.size, node.mtime, node.ctime, node.ino);
+        let (mode, size, mtime, ctime, ino) = (node.mode, node.size(), node.mtime, node.ctime, node.ino);
         Meta {
             kind,
             mode,
@@ -216,15 +215,16 @@ impl Tree {
     #[must_use]
     pub(super) fn differs(&self, id: Id, kind: Kind, meta: &Meta) -> bool {
         let node = self.node(id);
-        node.kind != kind
-            || (node.size, node.mtime, node.ctime) != (meta.size, meta.mtime, meta.ctime)
+        node.kind() != kind
+            || (node.size(), node.mtime, node.ctime) != (meta.size, meta.mtime, meta.ctime)
             || (node.mode, node.ino) != (meta.mode, meta.ino)
     }
 
     /// Takes over what a stat said.
     pub(super) fn set_meta(&mut self, id: Id, meta: &Meta) {
         let node = self.node_mut(id);
-        (node.size, node.mtime, node.ctime) = (meta.size, meta.mtime, meta.ctime);
+        node.set_size(meta.size);
+        (node.mtime, node.ctime) = (meta.mtime, meta.ctime);
         (node.mode, node.ino) = (meta.mode, meta.ino);
     }
 
@@ -244,7 +244,7 @@ impl Tree {
 
     /// The children, in no order.
     pub(super) fn children(&self, id: Id) -> impl Iterator<Item = Id> {
-        let mut at = self.node(id).child;
+        let mut at = self.node(id).child();
         std::iter::from_fn(move || {
             let id = Id(at);
             (at != NONE).then(|| {
@@ -280,13 +280,13 @@ impl Tree {
 
     /// Takes it out of its place, with all beneath. It keeps parent and name.
     pub(super) fn detach(&mut self, id: Id) {
-        if self.node(id).detached || id == Self::ROOT {
+        if self.node(id).is_detached() || id == Self::ROOT {
             return;
         }
         self.count(id, -1);
         let node = *self.node(id);
         if node.prev == NONE {
-            self.node_mut(Id(node.parent)).child = node.next;
+            self.node_mut(Id(node.parent)).set_child(node.next);
         } else {
             self.node_mut(Id(node.prev)).next = node.next;
         }
@@ -294,12 +294,12 @@ impl Tree {
             self.node_mut(Id(node.next)).prev = node.prev;
         }
         self.unhash(id);
-        self.node_mut(id).detached = true;
+        self.node_mut(id).set_detached(true);
     }
 
     /// Puts a detached node, with all beneath, into a place where there is none of that name.
     pub(super) fn attach(&mut self, id: Id, parent: Id, name: &[u8]) {
-        debug_assert!(self.node(id).detached && self.child(parent, name).is_none());
+        debug_assert!(self.node(id).is_detached() && self.child(parent, name).is_none());
         // The old name stays in the arena: the journal may speak of it until it is trimmed.
         let name = if self.name(id) == name {
             self.node(id).name()
@@ -313,7 +313,7 @@ impl Tree {
 
     /// Gives a detached node's id back. Nothing may speak of it any more.
     pub(super) fn release(&mut self, id: Id) {
-        debug_assert!(self.node(id).detached);
+        debug_assert!(self.node(id).is_detached());
         let name = self.node(id).name();
         self.names.release(name);
         // Without a name it is passed over when the names are written anew.
@@ -371,19 +371,20 @@ impl Tree {
 
     fn link(&mut self, id: Id) {
         let parent = self.parent(id);
-        let first = self.node(parent).child;
+        let first = self.node(parent).child();
         if first != NONE {
             self.node_mut(Id(first)).prev = id.0;
         }
         let node = self.node_mut(id);
-        (node.next, node.prev, node.detached) = (first, NONE, false);
-        self.node_mut(parent).child = id.0;
+        (node.next, node.prev) = (first, NONE);
+        node.set_detached(false);
+        self.node_mut(parent).set_child(id.0);
         self.hash(id);
         self.count(id, 1);
     }
 
     fn count(&mut self, id: Id, by: i64) {
-        match self.node(id).kind {
+        match self.node(id).kind() {
             Kind::Dir => self.dirs = self.dirs.saturating_add_signed(by),
             _ => self.files = self.files.saturating_add_signed(by),
         }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -38,7 +38,7 @@ pub struct Trees {
     pub(super) settings: Settings,
     pub(super) hub: Arc<Hub>,
     shelf: Option<Shelf>,
-    pub(super) keys: AtomicU64,
+    pub(super) keys: AtomicU32,
     slots: Mutex<Slots>,
     reader: Mutex<Option<JoinHandle<()>>>,
 }
@@ -125,7 +125,7 @@ impl Trees {
             shelf: settings.folder.clone().map(Shelf::new),
             settings,
             hub,
-            keys: AtomicU64::new(1),
+            keys: AtomicU32::new(1),
             slots: Mutex::default(),
             reader: Mutex::default(),
         })

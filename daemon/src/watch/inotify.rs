@@ -3,6 +3,7 @@
 //! What must stay true: one descriptor for the daemon (the system allows 128 per user); the registry is locked while a
 //! watch is placed, so no event can be read before its watch is known; nobody waits for the disk under a lock.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::mem::MaybeUninit;
@@ -46,27 +47,16 @@ pub struct Hub {
 
 #[derive(Default)]
 struct Registry {
-    watches: HashMap<Wd, Owners>,
+    /// One tree of each: nearly always it has only one, and then a watch is eight bytes.
+    watches: HashMap<Wd, TreeKey>,
+    /// The others.
+    also: HashMap<Wd, HashSet<TreeKey>>,
     trees: HashMap<TreeKey, Tree>,
 }
 
 struct Tree {
     mailbox: Arc<dyn Mailbox>,
     watches: u64,
-}
-
-/// Nearly always one.
-#[allow(
-    clippy::box_collection,
-    reason = "one owner is the rule, and then a watch is sixteen bytes"
-)]
-enum Owners {
-    One(TreeKey),
-    #[allow(
-        clippy::box_collection,
-        reason = "rare, and each of the many is that much smaller"
-    )]
-    Many(Box<HashSet<TreeKey>>),
 }
 
 impl std::fmt::Debug for Hub {
@@ -137,21 +127,14 @@ impl Hub {
     pub fn own(&self, key: TreeKey, watches: impl Iterator<Item = Wd>) {
         let mut registry = lock(&self.registry);
         for wd in watches {
-            match registry.watches.get_mut(&wd) {
-                Some(owners) => drop(owners.add(key)),
-                None => drop(registry.watches.insert(wd, Owners::One(key))),
-            }
+            registry.add(wd, key);
         }
     }
 
     /// Says where the events of a tree go.
     pub fn register(&self, key: TreeKey, mailbox: Arc<dyn Mailbox>) {
         let mut registry = lock(&self.registry);
-        let owned = registry
-            .watches
-            .values()
-            .filter(|owners| owners.iter().any(|owner| owner == key));
-        let watches = owned.count() as u64;
+        let watches = registry.of(key).len() as u64;
         registry.trees.insert(key, Tree { mailbox, watches });
     }
 
@@ -159,14 +142,11 @@ impl Hub {
     pub fn forget(&self, key: TreeKey) {
         let mut registry = lock(&self.registry);
         registry.trees.remove(&key);
-        let inotify = &self.inotify;
-        registry.watches.retain(|&wd, owners| match owners.remove(key) {
-            Left::Nobody => {
-                ended(inotify::remove_watch(inotify, wd));
-                false
+        for wd in registry.of(key) {
+            if let Left::Nobody = registry.remove(wd, key) {
+                ended(inotify::remove_watch(&self.inotify, wd));
             }
-            Left::Somebody => true,
-        });
+        }
     }
 
     /// The most watches that are taken.
@@ -208,14 +188,11 @@ impl Hub {
             Err(error) => return Err(WatchError::Denied(error.into())),
         };
         let is_over = registry.watches.len() as u64 >= self.max();
-        let is_new = match registry.watches.get_mut(&wd) {
-            Some(owners) => owners.add(key),
-            None if is_over => {
-                ended(inotify::remove_watch(&self.inotify, wd));
-                return Err(WatchError::Limit);
-            }
-            None => registry.watches.insert(wd, Owners::One(key)).is_none(),
-        };
+        if is_over && !registry.watches.contains_key(&wd) {
+            ended(inotify::remove_watch(&self.inotify, wd));
+            return Err(WatchError::Limit);
+        }
+        let is_new = registry.add(wd, key);
         if let Some(tree) = registry.trees.get_mut(&key)
             && is_new
         {
@@ -226,11 +203,10 @@ impl Hub {
 
     pub(crate) fn unwatch(&self, key: TreeKey, wd: Wd) {
         let mut registry = lock(&self.registry);
-        let Some(owners) = registry.watches.get_mut(&wd) else {
+        if !registry.owners(wd).any(|owner| owner == key) {
             return;
-        };
-        if let Left::Nobody = owners.remove(key) {
-            registry.watches.remove(&wd);
+        }
+        if let Left::Nobody = registry.remove(wd, key) {
             ended(inotify::remove_watch(&self.inotify, wd));
         }
         if let Some(tree) = registry.trees.get_mut(&key) {
@@ -277,16 +253,17 @@ impl Hub {
                 }
                 continue;
             }
-            let Registry { watches, trees } = &mut *registry;
-            let Some(owners) = watches.get(&wd) else {
+            if !registry.watches.contains_key(&wd) {
                 // Of a tree that nobody has taken over.
                 if !flags.contains(ReadFlags::IGNORED) {
                     ended(inotify::remove_watch(&self.inotify, wd));
                 }
                 continue;
             };
-            for key in owners.iter() {
-                let Some(tree) = trees.get_mut(&key) else { continue };
+            for key in registry.owners(wd).collect::<Vec<_>>() {
+                let Some(tree) = registry.trees.get_mut(&key) else {
+                    continue;
+                };
                 woken.insert(key);
                 tree.mailbox.deliver(event.clone());
                 if flags.contains(ReadFlags::IGNORED) {
@@ -294,7 +271,8 @@ impl Hub {
                 }
             }
             if flags.contains(ReadFlags::IGNORED) {
-                watches.remove(&wd);
+                registry.watches.remove(&wd);
+                registry.also.remove(&wd);
             }
         }
     }
@@ -367,40 +345,49 @@ enum Left {
     Somebody,
 }
 
-impl Owners {
-    fn add(&mut self, key: TreeKey) -> bool {
-        match self {
-            Self::One(one) if *one == key => false,
-            Self::One(one) => {
-                *self = Self::Many(Box::new(HashSet::from([*one, key])));
+impl Registry {
+    /// Whether the tree did not have the watch before.
+    fn add(&mut self, wd: Wd, key: TreeKey) -> bool {
+        match self.watches.entry(wd) {
+            Entry::Vacant(place) => {
+                place.insert(key);
                 true
             }
-            Self::Many(many) => many.insert(key),
+            Entry::Occupied(first) => *first.get() != key && self.also.entry(wd).or_default().insert(key),
         }
     }
 
-    fn remove(&mut self, key: TreeKey) -> Left {
-        match self {
-            Self::One(one) if *one == key => Left::Nobody,
-            Self::One(_) => Left::Somebody,
-            Self::Many(many) => {
-                many.remove(&key);
-                if many.is_empty() {
-                    Left::Nobody
-                } else {
-                    Left::Somebody
-                }
-            }
+    fn remove(&mut self, wd: Wd, key: TreeKey) -> Left {
+        let mut others = self.also.remove(&wd).unwrap_or_default();
+        others.remove(&key);
+        if self.watches.get(&wd) == Some(&key) {
+            let Some(&heir) = others.iter().next() else {
+                self.watches.remove(&wd);
+                return Left::Nobody;
+            };
+            others.remove(&heir);
+            self.watches.insert(wd, heir);
         }
+        if !others.is_empty() {
+            self.also.insert(wd, others);
+        }
+        Left::Somebody
     }
 
-    fn iter(&self) -> impl Iterator<Item = TreeKey> {
-        let (one, many) = match self {
-            Self::One(one) => (Some(*one), None),
-            Self::Many(many) => (None, Some(&**many)),
-        };
-        one.into_iter()
-            .chain(many.into_iter().flat_map(|many| many.iter().copied()))
+    fn owners(&self, wd: Wd) -> impl Iterator<Item = TreeKey> {
+        let also = self.also.get(&wd).into_iter().flatten();
+        self.watches.get(&wd).into_iter().chain(also).copied()
+    }
+
+    /// All watches of a tree.
+    fn of(&self, key: TreeKey) -> Vec<Wd> {
+        let first = self
+            .watches
+            .iter()
+            .filter(|&(_, &owner)| owner == key)
+            .map(|(&wd, _)| wd);
+        let also = self.also.iter().filter(|(_, owners)| owners.contains(&key));
+        first.chain(also.map(|(&wd, _)| wd)).collect()
     }
 }
 

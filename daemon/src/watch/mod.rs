@@ -15,7 +15,7 @@ pub type Wd = i32;
 
 /// A watched tree, for as long as the daemon runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TreeKey(pub u64);
+pub struct TreeKey(pub u32);
 
 /// What kind of event it was. A hint: the disk is the truth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 //! What must stay true: whatever the bytes say, a tree that is read has one root, no cycle, no name twice in a directory
 //! and no name that leads elsewhere; anything else is refused.
 
+use super::super::node::KINDS;
 use super::{BLOCK, FileKind, Id, Kind, Meta, NONE, Node, Tree};
 use crate::index::names::{Name, Names};
 use crate::index::saved::bytes::{Eye, Pen, u32_at, u64_at};
@@ -12,15 +13,6 @@ const NODE: usize = 44;
 const DETACHED: u8 = 1 << 3;
 const FORCED: u8 = 1 << 4;
 
-const KINDS: [Kind; 6] = [
-    Kind::File,
-    Kind::Link,
-    Kind::Other,
-    Kind::Dir,
-    Kind::Nested,
-    Kind::Submodule,
-];
-
 impl Tree {
     /// Writes it.
     pub(in crate::index) fn save(&self, pen: &mut Pen) {
@@ -28,17 +20,17 @@ impl Tree {
         pen.count(self.len as usize);
         pen.bytes.reserve(self.len as usize * NODE);
         for node in self.blocks.iter().flatten() {
-            let kind = KINDS.iter().position(|&kind| kind == node.kind);
+            let kind = KINDS.iter().position(|&kind| kind == node.kind());
             let flags = kind.map_or(0, |at| u8::try_from(at).unwrap_or_default())
-                | if node.detached { DETACHED } else { 0 }
-                | if node.forced { FORCED } else { 0 };
+                | if node.is_detached() { DETACHED } else { 0 }
+                | if node.is_forced() { FORCED } else { 0 };
             let mut record = [0; NODE];
             record[0..4].copy_from_slice(&node.parent.to_le_bytes());
             record[4..8].copy_from_slice(&node.name.to_le_bytes());
             record[8] = node.len;
             record[9] = flags;
             record[10..12].copy_from_slice(&node.mode.to_le_bytes());
-            record[12..20].copy_from_slice(&node.size.to_le_bytes());
+            record[12..20].copy_from_slice(&node.size().to_le_bytes());
             record[20..28].copy_from_slice(&node.mtime.to_le_bytes());
             record[28..36].copy_from_slice(&node.ctime.to_le_bytes());
             record[36..44].copy_from_slice(&node.ino.to_le_bytes());
@@ -57,13 +49,13 @@ impl Tree {
         tree.len = u32::try_from(records.len()).ok().filter(|&len| len != NONE)?;
         let attached = tree.take_nodes(records)?;
         let root = tree.blocks.first()?.first()?;
-        if root.kind != Kind::Dir || root.detached || root.len != 0 {
+        if root.kind() != Kind::Dir || root.is_detached() || root.len != 0 {
             return None;
         }
         tree.buckets = vec![NONE; attached.next_power_of_two().max(64)];
         let mut is_in_order = true;
         for id in (1..tree.len).map(Id) {
-            if tree.node(id).detached {
+            if tree.node(id).is_detached() {
                 continue;
             }
             is_in_order &= tree.node(id).parent < id.0;
@@ -99,11 +91,10 @@ impl Tree {
                     ino: u64_at(record, 36),
                     dev: 0,
                 };
-                block.push(Node {
-                    detached,
-                    forced: flags & FORCED != 0,
-                    ..Node::new(Id(parent), Name { at: name, len }, kind, &meta)
-                });
+                let mut node = Node::new(Id(parent), Name { at: name, len }, kind, &meta);
+                node.set_detached(detached);
+                node.set_forced(flags & FORCED != 0);
+                block.push(node);
             }
             self.blocks.push(block);
         }
@@ -114,7 +105,7 @@ impl Tree {
     fn link_checked(&mut self, id: Id) -> Option<()> {
         let parent = self.parent(id);
         let above = self.node(parent);
-        if above.kind != Kind::Dir || above.detached || self.child(parent, self.name(id)).is_some() {
+        if above.kind() != Kind::Dir || above.is_detached() || self.child(parent, self.name(id)).is_some() {
             return None;
         }
         self.link(id);
@@ -135,7 +126,7 @@ impl Tree {
         // By which walk upwards each was passed.
         let mut passed = vec![NONE; self.len as usize];
         for id in (1..self.len).map(Id) {
-            if !self.node(id).detached {
+            if !self.node(id).is_detached() {
                 continue;
             }
             if !is_dead(id) {
@@ -144,11 +135,11 @@ impl Tree {
                 continue;
             }
             let mut at = id;
-            while self.node(at).detached && passed[at.0 as usize] == NONE {
+            while self.node(at).is_detached() && passed[at.0 as usize] == NONE {
                 passed[at.0 as usize] = id.0;
                 at = self.parent(at);
             }
-            if self.node(at).detached && passed[at.0 as usize] == id.0 {
+            if self.node(at).is_detached() && passed[at.0 as usize] == id.0 {
                 return false;
             }
         }
