@@ -311,3 +311,49 @@ fn the_real_ones_are_told_apart() {
         assert!(contents.tasks.iter().all(|task| task.created.is_some()), "{path}");
     }
 }
+
+#[test]
+fn the_schema_of_every_release_is_told_from_the_others() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/legacy");
+    let folder = std::env::var_os("TOD_LEGACY").map_or(folder, PathBuf::from);
+    let Ok(schemas) = std::fs::read_to_string(folder.join("SCHEMAS.sql")) else {
+        eprintln!("skipped: no schemas in `{}` (`TOD_LEGACY`)", folder.display());
+        return;
+    };
+    let mut told = Vec::new();
+    for part in schemas.split("-- ===== ").skip(1) {
+        let (name, sql) = part.split_once('\n').unwrap();
+        // SQLite makes this one itself.
+        let sql = sql.replace("CREATE TABLE sqlite_sequence(name,seq);", "");
+        let scene = Scene::new();
+        drop(scene.sql(&sql));
+        let opened = scene.open(limits());
+        let version = opened.as_ref().map(|legacy| {
+            assert_eq!(legacy.contents(), Ok(Contents::default()), "{name}: it is empty");
+            legacy.version().to_string()
+        });
+        told.push((
+            name.split(" (").next().unwrap().to_owned(),
+            version.unwrap_or_else(|_| "none".to_owned()),
+        ));
+    }
+    let told: Vec<(&str, &str)> = told
+        .iter()
+        .map(|(name, version)| (name.as_str(), version.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("v1.2.0", "1.2"),
+            ("v1.3.0", "1.4"),
+            ("v1.4.0", "1.4"),
+            ("v1.5.1", "1.5"),
+            ("v1.6.1", "1.6"),
+            ("v1.8.0", "1.8"),
+            ("v1.5.1 + 1.8.0 run_workspace_migration", "1.8"),
+            ("v2.0.0 tasks.sqlite", "2.0"),
+            ("v2.0.0 task_orchestrator.db", "2.0"),
+            ("v2.0.0 databases/operational/tasks.db", "none"),
+        ]
+    );
+}

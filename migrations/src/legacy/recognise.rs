@@ -5,7 +5,7 @@ use std::fmt;
 use super::Trouble;
 use super::sqlite::Database;
 
-/// The last release with a form: 1.3 and 1.4 are the same, and so are 1.6 and 1.7.
+/// The last release with a form: 1.3 and 1.4 are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(non_camel_case_types, reason = "they are the names of releases")]
 pub enum Version {
@@ -16,7 +16,7 @@ pub enum Version {
     /// And decisions and file operations.
     V1_5,
     /// And a history of migrations.
-    V1_7,
+    V1_6,
     /// And workspaces.
     V1_8,
     /// One table of tasks.
@@ -29,7 +29,7 @@ impl fmt::Display for Version {
             Self::V1_2 => "1.2",
             Self::V1_4 => "1.4",
             Self::V1_5 => "1.5",
-            Self::V1_7 => "1.7",
+            Self::V1_6 => "1.6",
             Self::V1_8 => "1.8",
             Self::V2_0 => "2.0",
         })
@@ -49,7 +49,7 @@ pub(super) fn version(database: &Database) -> Result<Version, Trouble> {
         return Ok(if workspaces {
             Version::V1_8
         } else if database.has("migration_history") {
-            Version::V1_7
+            Version::V1_6
         } else if database.has("architectural_decisions") || database.has("file_operations") {
             Version::V1_5
         } else if database.has("lock_tracking") {
