@@ -10,7 +10,6 @@ use proto::artifact::{Answer, Call, Filter, NewArtifact, Request, Source};
 use proto::{detect, task, workspace};
 use tests::bench::{Row, Samples, Target, in_turn};
 use tests::daemon::{Bed, Daemon};
-use tests::process;
 use tests::wire::Peer;
 
 use crate::detect::project;
@@ -105,7 +104,15 @@ fn copied(from: &Path, to: &Path) {
 fn large(bed: &Bed, daemon: &Daemon, (start, task): (&Path, &str)) -> Vec<Row> {
     let wanted = std::env::var("TOD_BENCH_MB").ok();
     let megabytes = wanted.map_or(1024, |text| text.parse().expect("a number of megabytes"));
-    let tocli = |words: &[&str]| process::run(bed.tocli(words).current_dir(start)).ok();
+    let tocli = |words: &[&str]| {
+        let said = bed.tocli(words).current_dir(start).output().expect("it runs");
+        assert!(
+            said.status.success(),
+            "{words:?}: {}",
+            String::from_utf8_lossy(&said.stderr)
+        );
+        said.stdout
+    };
     let limit = (megabytes + 1).to_string();
     tocli(&[
         "config",
@@ -132,7 +139,7 @@ fn large(bed: &Bed, daemon: &Daemon, (start, task): (&Path, &str)) -> Vec<Row> {
         let before = peak(daemon, Peak::Reset);
         let mut id = String::new();
         store += took(|| {
-            let said = tocli(&[
+            let words = [
                 "artifact",
                 "store",
                 task,
@@ -140,8 +147,8 @@ fn large(bed: &Bed, daemon: &Daemon, (start, task): (&Path, &str)) -> Vec<Row> {
                 "--name",
                 "large",
                 "--json",
-            ])
-            .json();
+            ];
+            let said: serde_json::Value = serde_json::from_slice(&tocli(&words)).expect("JSON");
             said["artifact_id"].as_str().expect("an id").clone_into(&mut id);
         });
         limit_get += took(|| copied(&file, &copy));

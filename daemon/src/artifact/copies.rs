@@ -207,6 +207,11 @@ impl Hand {
     /// Puts one copy in its place, unless a newer version has come meanwhile.
     fn place(&self, placing: &Placing) -> Vec<String> {
         let card = &placing.card;
+        // What takes long happens beside whoever places something else.
+        let filled = match placing.filled {
+            true => Ok(()),
+            false => self.filled(card),
+        };
         let _one_at_a_time = hold(&self.slot.placing);
         let newest =
             self.slot.with(|catalog| {
@@ -218,7 +223,7 @@ impl Hand {
             forget(&*self.world, &self.home, std::slice::from_ref(placing));
             return Vec::new();
         }
-        match self.put(placing) {
+        match filled.and_then(|()| self.put(card)) {
             Ok((seen, warnings)) => {
                 self.slot.note((&card.id, card.version), Copy::Good, Some(seen));
                 warnings
@@ -233,15 +238,17 @@ impl Hand {
         }
     }
 
-    fn put(&self, placing: &Placing) -> Result<(Seen, Vec<String>)> {
-        let card = &placing.card;
+    fn filled(&self, card: &Card) -> Result<()> {
+        let (folder, _) = self.home.way(card);
+        let draft = draft_way(&folder, &draft_of(card));
+        fill(&*self.world, &self.db.objects(), &folder, (&draft, card.object())).map(drop)
+    }
+
+    fn put(&self, card: &Card) -> Result<(Seen, Vec<String>)> {
         let world = &*self.world;
         let (folder, way) = self.home.way(card);
         let draft = draft_way(&folder, &draft_of(card));
         let failed = |error| cannot_write(&folder.base.join(&way), &error);
-        if !placing.filled {
-            fill(world, &self.db.objects(), &folder, (&draft, card.object()))?;
-        }
         let aside = self.set_aside(&folder, &way, card)?;
         world.put_in_place(&folder.base, &draft, &way).map_err(failed)?;
         let stat = world.stat_beneath(&folder.base, &way).map_err(failed)?;
@@ -367,12 +374,12 @@ pub fn look(world: &dyn World, home: &Home, entry: &Entry) -> (Copy, Option<Seen
     if card.archived.is_some() {
         return (Copy::None, None);
     }
+    if entry.copy == Copy::Placing {
+        return (Copy::Placing, None);
+    }
     let (folder, way) = home.way(card);
     let Ok(stat) = world.stat(&folder.base.join(&way)) else {
-        return match (entry.copy, card.stamp) {
-            (Copy::Placing, None) => (Copy::Placing, None),
-            _ => (Copy::Missing, None),
-        };
+        return (Copy::Missing, None);
     };
     let seen = Seen::from(stat);
     if stat.kind != FileKind::File || stat.size != card.size {
@@ -388,10 +395,13 @@ pub fn look(world: &dyn World, home: &Home, entry: &Entry) -> (Copy, Option<Seen
     (Copy::Modified, None)
 }
 
-/// Looks how a file is, and notes it.
+/// Looks how a file is, and notes it, unless it is just being put in its place.
 pub fn look_again(world: &dyn World, slot: &Slot, home: &Home, entry: &Entry) -> Copy {
+    // Whoever places holds this while it does, and notes what came of it.
+    let at_rest = slot.placing.try_lock();
     let (copy, seen) = look(world, home, entry);
-    if (copy, seen) != (entry.copy, entry.seen) || !entry.looked {
+    let news = (copy, seen) != (entry.copy, entry.seen) || !entry.looked;
+    if at_rest.is_ok() && news && copy != Copy::Placing {
         slot.note((&entry.card.id, entry.card.version), copy, seen);
     }
     copy

@@ -137,3 +137,30 @@ fn an_export_is_put_back_as_it_was() {
         proto::Kind::Usage
     );
 }
+
+#[test]
+fn a_file_that_is_on_its_way_is_nobodys_hand() {
+    use crate::artifact::copies;
+    use proto::artifact::Copy;
+
+    let bed = Bed::new();
+    let one = bed.store("a.md", b"one");
+    bed.world
+        .file("/p/.task_orchestrator/artifacts/coder_t/a.md", b"other");
+    let slot = bed.ctx.artifacts.slot(WS);
+    let entry = slot
+        .with(|catalog| catalog.entry(&one.id).cloned())
+        .expect("there");
+    let look = |entry| copies::look_again(&*bed.ctx.world, &slot, &bed.home(), entry);
+    let mut on_its_way = entry.clone();
+    on_its_way.copy = Copy::Placing;
+    assert_eq!(look(&on_its_way), Copy::Placing);
+    // While somebody places, what is seen is told and not noted.
+    let placing = crate::dispatch::hold(&slot.placing);
+    assert_eq!(look(&entry), Copy::Modified);
+    let noted = || slot.with(|catalog| catalog.entry(&one.id).map(|entry| entry.copy));
+    assert_eq!(noted(), Ok(Copy::Good));
+    drop(placing);
+    look(&entry);
+    assert_eq!(noted(), Ok(Copy::Modified));
+}
