@@ -14,7 +14,7 @@ use tests::{deadline, git, process};
 use super::small;
 
 /// A repository of the bed, indexed.
-fn scene() -> (Bed, std::path::PathBuf) {
+pub(super) fn scene() -> (Bed, std::path::PathBuf) {
     let bed = Bed::new();
     let root = bed.project("project");
     small(&root);
@@ -22,12 +22,12 @@ fn scene() -> (Bed, std::path::PathBuf) {
     (bed, root)
 }
 
-fn json(bed: &Bed, root: &Path, line: &str) -> Value {
+pub(super) fn json(bed: &Bed, root: &Path, line: &str) -> Value {
     let mut command = bed.tocli(line.split(' ').chain(["--json"]));
     process::run(command.current_dir(root)).ok().json()
 }
 
-fn paths(batch: &Value) -> Vec<(String, String)> {
+pub(super) fn paths(batch: &Value) -> Vec<(String, String)> {
     let word = |change: &Value, field: &str| change[field].as_str().unwrap_or_default().to_owned();
     batch["changes"]
         .as_array()
@@ -38,7 +38,7 @@ fn paths(batch: &Value) -> Vec<(String, String)> {
 }
 
 /// A `tocli` that goes on, and the lines it prints.
-struct Stream {
+pub(super) struct Stream {
     child: Child,
     lines: Receiver<String>,
 }
@@ -63,7 +63,7 @@ impl Stream {
         Self { child, lines }
     }
 
-    fn next(&mut self) -> Value {
+    pub(super) fn next(&mut self) -> Value {
         let line = self.lines.recv_timeout(deadline::LIMIT).expect("a line comes");
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
     }
@@ -248,7 +248,7 @@ fn a_watcher_that_never_reads_is_told_what_it_lost_and_harms_nobody() {
 }
 
 /// A watch that has told of a change.
-fn begun(bed: &Bed, root: &Path) -> Stream {
+pub(super) fn begun(bed: &Bed, root: &Path) -> Stream {
     let watch = Stream::start(bed, root, "watch");
     let mut round = 0;
     deadline::until("the watch has begun", || {
