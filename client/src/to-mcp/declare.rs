@@ -147,7 +147,10 @@ impl Tool {
             .map(|param| param.name)
             .collect();
         let mut schema = object(properties, &required);
-        schema.insert("additionalProperties".to_owned(), Value::Bool(false));
+        // Refused all the same; in `core` the word would be paid for with every tool.
+        if profile != Profile::Core {
+            schema.insert("additionalProperties".to_owned(), Value::Bool(false));
+        }
         schema
     }
 
@@ -342,7 +345,7 @@ mod tests {
         let expected = concat!(
             r#"{"type":"object","properties":{"action":{"type":"string","enum":["a","b"]},"#,
             r#""limit":{"type":"integer","description":"At most so many"},"cwd":{"type":"string"}},"#,
-            r#""required":["action"],"additionalProperties":false}"#
+            r#""required":["action"]}"#
         );
         assert_eq!(schema, expected);
         let full = tool().input(Profile::Full);

@@ -164,6 +164,10 @@ pub(crate) fn key(id: &Value) -> Option<RequestId> {
 }
 
 fn request(id: Value, method: &str, object: Map<String, Value>) -> Read {
+    if REMOVED.contains(&method) && stateless(&object) {
+        let gone = format!("Method not found: {}", shown(method));
+        return Read::Wrong(Fault::new(Some(id), METHOD_NOT_FOUND, gone));
+    }
     let known = METHODS.contains(&method);
     match serde_json::from_value::<ClientJsonRpcMessage>(Value::Object(object)) {
         Ok(JsonRpcMessage::Request(request)) => match &request.request {
@@ -239,6 +243,24 @@ const METHODS: [&str; 15] = [
     "completion/complete",
     "logging/setLevel",
 ];
+
+/// What went with the sessions.
+const REMOVED: [&str; 5] = [
+    "initialize",
+    "ping",
+    "resources/subscribe",
+    "resources/unsubscribe",
+    "logging/setLevel",
+];
+
+/// Whether a request says that it is of the revision without sessions, or of a later one.
+fn stateless(object: &Map<String, Value>) -> bool {
+    let meta = object.get("params").and_then(|params| params.get("_meta"));
+    let version = meta.and_then(|meta| meta.get(VERSION_KEY));
+    version
+        .and_then(Value::as_str)
+        .is_some_and(|version| version >= "2026-07-28")
+}
 
 #[cfg(test)]
 mod tests {

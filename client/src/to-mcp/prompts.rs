@@ -2,13 +2,15 @@
 //!
 //! Asked by the service. What must stay true: a prompt holds nothing that the daemon has not said, and is bounded.
 
+use proto::context::{PRIME_BUDGET, RECOVER_BUDGET, Request as Context};
 use proto::error::Result;
-use proto::task::{Answer, Filter, Request};
+use proto::task::{Answer, Request};
 use proto::{Error, role};
 use rmcp::model::{Prompt, PromptArgument};
 use serde_json::{Map, Value};
 
 use crate::talk::{Talk, foreign};
+use crate::tools::context::text as text_of;
 use crate::tools::task::{ask, tree};
 
 /// The most bytes of a part of a prompt.
@@ -91,64 +93,18 @@ fn open(talk: &mut Talk<'_>) -> Result<String> {
     }
 }
 
-fn execute(talk: &mut Talk<'_>, id: &str) -> Result<String> {
-    let request = Request::Execute {
-        id: id.to_owned(),
-        budget: u32::try_from(MAX_PART).unwrap_or(u32::MAX),
-    };
-    match ask(talk, request)? {
-        Answer::Prompt { prompt, .. } => Ok(prompt),
-        _ => Err(foreign()),
-    }
-}
-
-fn notes(talk: &mut Talk<'_>, id: &str) -> Result<String> {
-    match ask(talk, Request::Show { id: id.to_owned() })? {
-        Answer::Detail(detail) => {
-            let notes = detail.notes.iter();
-            Ok(part(
-                notes
-                    .map(|note| format!("- {}: {}\n", note.actor, note.text))
-                    .collect(),
-            ))
-        }
-        _ => Err(foreign()),
-    }
-}
-
 fn resume(talk: &mut Talk<'_>, task: Option<&str>) -> Result<String> {
-    if let Some(id) = task {
-        let (prompt, notes) = (execute(talk, id)?, notes(talk, id)?);
-        return Ok(format!(
-            "Go on with the task `{id}`.\n\n{prompt}\n\nNotes:\n{notes}"
-        ));
-    }
-    let open = open(talk)?;
-    let filter = Filter {
-        actor: talk.caller().actor.clone(),
-        ..Filter::default()
+    let what = match task {
+        Some(task) => Context::Recover {
+            task: task.to_owned(),
+            budget: RECOVER_BUDGET,
+        },
+        None => Context::Prime { budget: PRIME_BUDGET },
     };
-    let request = Request::List {
-        filter: Box::new(filter),
-        limit: 20,
-        cursor: None,
-    };
-    let Answer::Tasks { tasks, .. } = ask(talk, request)? else {
-        return Err(foreign());
-    };
-    let held: String = tasks
-        .iter()
-        .filter(|task| task.claim.is_some())
-        .map(|task| format!("- {} {}\n", task.id, task.title))
-        .collect();
-    let held = if held.is_empty() {
-        "You hold none.\n".to_owned()
-    } else {
-        format!("You hold:\n{held}")
-    };
+    let known = text_of(talk, what)?;
     Ok(format!(
-        "Open tasks:\n{open}\n{held}\nGo on with what you hold, else take the best ready task with `orchestrator_next` \
-         (`claim: true`) and read it with `orchestrator_tasks` (`action: execute`).\n"
+        "{known}\nGo on with what you hold, else take the best ready task with `orchestrator_next` (`claim: true`) and read it \
+         with `orchestrator_tasks` (`action: execute`).\n"
     ))
 }
 
@@ -174,29 +130,13 @@ fn plan(talk: &mut Talk<'_>, goal: &str) -> Result<String> {
     ))
 }
 
-fn handover(talk: &mut Talk<'_>, id: &str) -> Result<String> {
-    let (prompt, notes) = (execute(talk, id)?, notes(talk, id)?);
-    let report = match ask(talk, Request::Synthesize { id: id.to_owned() })? {
-        Answer::Synthesis(report) => report,
-        _ => return Err(foreign()),
+fn handover(talk: &mut Talk<'_>, task: &str) -> Result<String> {
+    let what = Context::Handover {
+        task: Some(task.to_owned()),
+        budget: RECOVER_BUDGET,
     };
-    let line = |finding: &proto::task::Finding| {
-        format!(
-            "- {} [{}] {}: {}\n",
-            finding.id,
-            finding.status.word(),
-            finding.title,
-            finding.text
-        )
-    };
-    let (done, open): (String, String) = (
-        report.done.iter().map(line).collect(),
-        report.open.iter().map(line).collect(),
-    );
+    let known = text_of(talk, what)?;
     Ok(format!(
-        "Hand the task `{id}` over: write what somebody else needs to go on with it.\n\n{prompt}\n\nNotes:\n{notes}\nDone:\n{}\n\
-         Not done:\n{}",
-        part(done),
-        part(open)
+        "Hand the task `{task}` over: write what somebody else needs to go on with it.\n\n{known}\n"
     ))
 }

@@ -1,11 +1,11 @@
-//! What a call answers: a JSON object of bounded size, and its text.
+//! What a call answers: a JSON object of bounded size, its text, and handles for what is too large.
 //!
 //! Made by `tools` from the daemon's answers. What must stay true: names are those of the messages and of `tocli --json`; times
 //! are RFC 3339; every answer names the root that it is about; nothing is cut without saying so.
 
 use jiff::Timestamp;
 use proto::{Error, RawPath};
-use rmcp::model::{CallToolResult, ContentBlock};
+use rmcp::model::{CallToolResult, ContentBlock, Resource};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -41,6 +41,7 @@ pub(crate) struct Reply {
     fields: Map<String, Value>,
     /// Shown instead of the fields: a text that is meant to be read.
     prose: Option<String>,
+    links: Vec<Resource>,
 }
 
 impl Reply {
@@ -53,7 +54,11 @@ impl Reply {
             other => Map::from_iter([(list.to_owned(), other)]),
         };
         times(&mut fields);
-        Self { fields, prose: None }
+        Self {
+            fields,
+            prose: None,
+            links: Vec::new(),
+        }
     }
 
     /// The same for an enum of answers: what the variant holds.
@@ -121,6 +126,12 @@ impl Reply {
         self
     }
 
+    /// A handle.
+    pub(crate) fn link(mut self, resource: Resource) -> Self {
+        self.links.push(resource);
+        self
+    }
+
     /// The root that it is about, as the first field.
     pub(crate) fn root(mut self, root: &RawPath) -> Self {
         let root = root.display().into_owned();
@@ -160,7 +171,9 @@ impl Reply {
                     .next("ask for less: a smaller `limit`, or one thing at a time"),
             );
         }
-        let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
+        let mut content = vec![ContentBlock::text(text)];
+        content.extend(self.links.into_iter().map(ContentBlock::resource_link));
+        let mut result = CallToolResult::success(content);
         result.structured_content = Some(fields);
         result
     }

@@ -13,6 +13,7 @@ use rmcp::model::{Resource, ResourceContents, ResourceTemplate};
 
 use crate::talk::{Talk, foreign};
 use crate::tools::task::{ask_of, reply, tree};
+use crate::tools::{artifact, decision};
 pub(crate) use address::{Address, What};
 
 /// Resources of a page.
@@ -34,8 +35,22 @@ pub(crate) fn templates() -> Vec<ResourceTemplate> {
             "text/plain",
         ),
         template("tasks/{task}", "task", "One task with its texts and notes", json),
+        template(
+            "decisions/{decision}",
+            "decision",
+            "One decision with its texts",
+            json,
+        ),
+        ResourceTemplate::new(
+            format!("{}{{workspace}}/artifacts/{{artifact}}", address::SCHEME),
+            "artifact",
+        )
+        .with_description("The content of an artifact"),
     ]
 }
+
+/// What a list goes through, one after the other; a cursor begins with the letter of where it goes on.
+const PARTS: [char; 3] = ['t', 'a', 'd'];
 
 /// A page of what is in the workspace of the place; nothing where there is no workspace.
 pub(crate) fn list(talk: &mut Talk<'_>, cursor: Option<&str>) -> Result<(Vec<Resource>, Option<String>)> {
@@ -44,36 +59,110 @@ pub(crate) fn list(talk: &mut Talk<'_>, cursor: Option<&str>) -> Result<(Vec<Res
         Err(error) if error.kind == Kind::NotFound => return Ok((Vec::new(), None)),
         Err(error) => return Err(error),
     };
-    let which = Which::Named(id.clone());
-    let at = |what| Address {
-        workspace: id.clone(),
-        what,
-    };
+    let mut letters = cursor.unwrap_or("t").chars();
+    let part = letters
+        .next()
+        .and_then(|letter| PARTS.iter().position(|part| *part == letter));
+    let mut part = part.ok_or_else(|| Error::usage("the cursor is not one of an earlier answer"))?;
+    let mut within = Some(letters.as_str())
+        .filter(|rest| !rest.is_empty())
+        .map(str::to_owned);
     let mut found = Vec::new();
-    let of_tasks = match cursor {
-        None => {
-            let tree = Resource::new(at(What::Tree).to_string(), "task tree")
-                .with_description("What is open here, as a tree")
-                .with_mime_type("text/plain");
-            found.push(tree);
-            None
+    if cursor.is_none() {
+        let tree = Resource::new(address(&id, What::Tree), "task tree")
+            .with_description("What is open here, as a tree")
+            .with_mime_type("text/plain");
+        found.push(tree);
+    }
+    // What does not fill a page is followed by what comes next.
+    while let Some(letter) = PARTS.get(part) {
+        let (page, next) = match letter {
+            't' => tasks(talk, &id, within.take())?,
+            'a' => artifacts(talk, &id, within.take())?,
+            _ => decisions(talk, &id, within.take())?,
+        };
+        found.extend(page);
+        if let Some(next) = next {
+            return Ok((found, Some(format!("{letter}{next}"))));
         }
-        Some(cursor) => Some(cursor.to_owned()),
-    };
+        part += 1;
+        if found.len() > PAGE as usize {
+            break;
+        }
+    }
+    Ok((found, PARTS.get(part).map(char::to_string)))
+}
+
+fn address(workspace: &str, what: What) -> String {
+    let workspace = workspace.to_owned();
+    Address { workspace, what }.to_string()
+}
+
+type Page = (Vec<Resource>, Option<String>);
+
+fn tasks(talk: &mut Talk<'_>, id: &str, cursor: Option<String>) -> Result<Page> {
     let list = Ask::List {
         filter: Box::new(Filter::default()),
         limit: PAGE,
-        cursor: of_tasks,
+        cursor,
     };
-    let Task::Tasks { tasks, next_cursor } = ask_of(talk, which, list)? else {
+    let Task::Tasks { tasks, next_cursor } = ask_of(talk, Which::Named(id.to_owned()), list)? else {
         return Err(foreign());
     };
-    found.extend(tasks.into_iter().map(|task| {
-        Resource::new(at(What::Task(task.id.clone())).to_string(), task.id)
+    let shown = tasks.into_iter().map(|task| {
+        Resource::new(address(id, What::Task(task.id.clone())), task.id)
             .with_title(task.title)
             .with_mime_type("application/json")
-    }));
-    Ok((found, next_cursor))
+    });
+    Ok((shown.collect(), next_cursor))
+}
+
+fn artifacts(talk: &mut Talk<'_>, id: &str, cursor: Option<String>) -> Result<Page> {
+    let list = proto::artifact::Request::List {
+        filter: Box::default(),
+        limit: PAGE,
+        cursor,
+    };
+    let found = artifact::ask_of(talk, Which::Named(id.to_owned()), list)?;
+    let proto::artifact::Answer::Artifacts {
+        artifacts,
+        next_cursor,
+        ..
+    } = found
+    else {
+        return Err(foreign());
+    };
+    let shown = artifacts.into_iter().map(|found| {
+        Resource::new(address(id, What::Artifact(found.id)), found.name)
+            .with_description(found.summary)
+            .with_size(found.size)
+    });
+    Ok((shown.collect(), next_cursor))
+}
+
+fn decisions(talk: &mut Talk<'_>, id: &str, cursor: Option<String>) -> Result<Page> {
+    let list = proto::decision::Request::List {
+        filter: Box::default(),
+        limit: PAGE,
+        cursor: cursor.and_then(|cursor| cursor.parse().ok()),
+    };
+    let found = decision::ask_of(talk, Which::Named(id.to_owned()), list)?;
+    let proto::decision::Answer::Decisions {
+        decisions,
+        next_cursor,
+    } = found
+    else {
+        return Err(foreign());
+    };
+    let shown = decisions.into_iter().map(|found| {
+        Resource::new(
+            address(id, What::Decision(found.number.to_string())),
+            format!("decision {}", found.number),
+        )
+        .with_title(found.title)
+        .with_mime_type("application/json")
+    });
+    Ok((shown.collect(), next_cursor.map(|next| next.to_string())))
 }
 
 /// The id of the workspace of the place.
@@ -109,7 +198,71 @@ pub(crate) fn read(talk: &mut Talk<'_>, uri: &str) -> Result<ResourceContents> {
             let text = serde_json::Value::Object(reply(&answer).fields()).to_string();
             Ok(ResourceContents::text(text, uri).with_mime_type("application/json"))
         }
+        What::Artifact(id) => content(talk, which, id, uri),
+        What::Decision(one) => {
+            let answer = decision::ask_of(talk, which, proto::decision::Request::Show { which: one })?;
+            let text = serde_json::Value::Object(decision::reply(&answer).fields()).to_string();
+            Ok(ResourceContents::text(text, uri).with_mime_type("application/json"))
+        }
     }
+}
+
+/// A content, whole: text as it is, other bytes in base64.
+fn content(talk: &mut Talk<'_>, which: Which, id: String, uri: &str) -> Result<ResourceContents> {
+    let mut whole = Vec::new();
+    let mut of = None;
+    loop {
+        let read = proto::artifact::Request::Read {
+            id: id.clone(),
+            // A version that is stored meanwhile must not be mixed in.
+            version: of,
+            offset: u64::try_from(whole.len()).unwrap_or(u64::MAX),
+            length: u32::try_from(proto::artifact::MAX_PIECE).unwrap_or(u32::MAX),
+        };
+        let found = artifact::ask_of(talk, which.clone(), read)?;
+        let proto::artifact::Answer::Piece {
+            version, size, bytes, ..
+        } = found
+        else {
+            return Err(foreign());
+        };
+        if size > MAX_CONTENT {
+            return Err(Error::too_large(format!("`{id}` has {size} bytes"))
+                .why(format!("a resource is read whole, up to {MAX_CONTENT} bytes"))
+                .next("read it in parts: `orchestrator_artifact` with `action: get` and `offset`"));
+        }
+        of = Some(version);
+        let ended = bytes.is_empty();
+        whole.extend(bytes);
+        if ended || u64::try_from(whole.len()).is_ok_and(|had| had >= size) {
+            break;
+        }
+    }
+    Ok(match String::from_utf8(whole) {
+        Ok(text) => ResourceContents::text(text, uri),
+        Err(error) => {
+            ResourceContents::blob(base64(error.as_bytes()), uri).with_mime_type("application/octet-stream")
+        }
+    })
+}
+
+/// The most bytes of a content that is read as a resource.
+const MAX_CONTENT: u64 = 2 << 20;
+
+/// Base64 with the usual alphabet and padding (RFC 4648, 4).
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let byte = |at: usize| u32::from(three.get(at).copied().unwrap_or_default());
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for place in 0..4 {
+            let letter = ALPHABET.get((bits >> (18 - 6 * place) & 63) as usize);
+            let letter = letter.filter(|_| place <= three.len());
+            text.push(letter.map_or('=', |letter| char::from(*letter)));
+        }
+    }
+    text
 }
 
 /// Ids that begin with what has been typed, for an argument of a prompt or of an address.
@@ -145,6 +298,40 @@ pub(crate) fn complete(
             };
             Ok(tasks.into_iter().map(|task| task.id).filter(begins).collect())
         }
+        "artifact" => {
+            let which = workspace.map_or_else(|| talk.which(), Which::Named);
+            let list = proto::artifact::Request::List {
+                filter: Box::default(),
+                limit: 1000,
+                cursor: None,
+            };
+            let proto::artifact::Answer::Artifacts { artifacts, .. } = artifact::ask_of(talk, which, list)?
+            else {
+                return Err(foreign());
+            };
+            Ok(artifacts
+                .into_iter()
+                .map(|found| found.id)
+                .filter(begins)
+                .collect())
+        }
+        "decision" => {
+            let which = workspace.map_or_else(|| talk.which(), Which::Named);
+            let list = proto::decision::Request::List {
+                filter: Box::default(),
+                limit: 1000,
+                cursor: None,
+            };
+            let proto::decision::Answer::Decisions { decisions, .. } = decision::ask_of(talk, which, list)?
+            else {
+                return Err(foreign());
+            };
+            Ok(decisions
+                .into_iter()
+                .map(|found| found.number.to_string())
+                .filter(begins)
+                .collect())
+        }
         _ => Ok(Vec::new()),
     }
 }
@@ -153,4 +340,25 @@ pub(crate) fn complete(
 pub(crate) fn unknown(uri: &str) -> Error {
     Error::not_found(format!("nothing stands at `{}`", crate::message::shown(uri)))
         .next("`resources/list` and `resources/templates/list` say what there is")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_that_of_the_standard() {
+        let table = [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+        ];
+        for (plain, coded) in table {
+            assert_eq!(base64(plain.as_bytes()), coded);
+        }
+        assert_eq!(base64(&[0xfb, 0xff, 0xfe]), "+//+");
+    }
 }

@@ -84,7 +84,10 @@ fn shown(tool: &Tool, profile: Profile) -> Shown {
     };
     Shown::new(tool.name, tool.about, tool.input(profile))
         .with_raw_output_schema(Arc::new(tool.output()))
-        .with_annotations(hints.open_world(false))
+        .with_annotations(match profile {
+            Profile::Core => hints,
+            _ => hints.open_world(false),
+        })
 }
 
 impl ServerHandler for Shim {

@@ -2,8 +2,11 @@
 //!
 //! Asked by the service. What must stay true: a tool asks the daemon and shapes the answer; it decides nothing and keeps nothing.
 
+pub(crate) mod artifact;
 mod compat;
+pub(crate) mod context;
 pub(crate) mod daemon;
+pub(crate) mod decision;
 mod index;
 mod settings;
 pub(crate) mod task;
@@ -20,22 +23,29 @@ pub(crate) fn of(profile: Profile) -> &'static [&'static Tool] {
     }
 }
 
-static CORE: [&Tool; 6] = [
+static CORE: [&Tool; 9] = [
     &workspace::WORKSPACE,
     &task::PLAN,
     &task::TASKS,
     &task::NEXT,
     &task::TASK,
     &index::CHANGES,
+    &artifact::ARTIFACT,
+    &decision::DECISION,
+    &context::CONTEXT,
 ];
 
-static FULL: [&Tool; 10] = [
+static FULL: [&Tool; 14] = [
     &workspace::WORKSPACE,
     &task::PLAN,
     &task::TASKS,
     &task::NEXT,
     &task::TASK,
     &index::CHANGES,
+    &artifact::ARTIFACT,
+    &decision::DECISION,
+    &context::CONTEXT,
+    &context::SESSION,
     &workspace::REGISTRY,
     &settings::SETTINGS,
     &settings::ROLES,

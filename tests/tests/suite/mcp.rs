@@ -106,6 +106,21 @@ fn every_tool_has_a_plain_schema_annotations_and_a_short_definition() {
     }
 }
 
+/// Definitions are English words and JSON; the tokenizers of current models need more than four bytes for a token of them
+/// (measured: o200k and cl100k, 4.1), so that three and a half are a bound with room for others.
+fn tokens_at_most(text: &str) -> usize {
+    (text.len() * 2).div_ceil(7)
+}
+
+#[test]
+fn the_definitions_of_core_cost_at_most_two_thousand_tokens() {
+    let (bed, repo) = bed();
+    let mut shim = bed.shim(&[], &repo);
+    let tools = shim.ask("tools/list", json!({}))["result"]["tools"].to_string();
+    let tokens = tokens_at_most(&tools);
+    assert!(tokens <= 2000, "{} bytes, up to {tokens} tokens", tools.len());
+}
+
 #[test]
 fn nothing_of_the_sdk_gets_into_the_command_line() {
     let holds = |program: &str| {

@@ -24,6 +24,8 @@ pub(crate) struct Address {
 pub(crate) enum What {
     Tree,
     Task(String),
+    Artifact(String),
+    Decision(String),
 }
 
 impl Address {
@@ -32,6 +34,8 @@ impl Address {
         let (workspace, what) = match parts.as_deref() {
             Some([workspace, "tasks"]) => (workspace, What::Tree),
             Some([workspace, "tasks", task]) if id(task) => (workspace, What::Task((*task).to_owned())),
+            Some([workspace, "artifacts", one]) if id(one) => (workspace, What::Artifact((*one).to_owned())),
+            Some([workspace, "decisions", one]) if id(one) => (workspace, What::Decision((*one).to_owned())),
             _ => return Err(unknown(uri)),
         };
         if !id(workspace) {
@@ -50,6 +54,8 @@ impl fmt::Display for Address {
         match &self.what {
             What::Tree => write!(f, "{SCHEME}{workspace}/tasks"),
             What::Task(task) => write!(f, "{SCHEME}{workspace}/tasks/{task}"),
+            What::Artifact(one) => write!(f, "{SCHEME}{workspace}/artifacts/{one}"),
+            What::Decision(one) => write!(f, "{SCHEME}{workspace}/decisions/{one}"),
         }
     }
 }
@@ -66,7 +72,12 @@ mod tests {
 
     #[test]
     fn an_address_is_read_back_as_it_was_written() {
-        for what in [What::Tree, What::Task("coder_0a1b2c".into())] {
+        for what in [
+            What::Tree,
+            What::Task("coder_0a1b2c".into()),
+            What::Artifact("art_1".into()),
+            What::Decision("7".into()),
+        ] {
             let address = Address {
                 workspace: "ws_0123456789ab".into(),
                 what,

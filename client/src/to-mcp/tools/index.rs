@@ -20,8 +20,8 @@ const MOST_WAIT: u64 = 3600;
 
 pub(super) static CHANGES: Tool = Tool {
     name: "orchestrator_changes",
-    about: "Files of the project as git shows them, and what changed since a clock (of an earlier answer) or a time (`2h`). \
-            `wait_s` waits for a change.",
+    about: "Files as git shows them, and what changed since a clock (of an earlier answer) or a time (`2h`). `wait_s` waits \
+            for a change.",
     hints: Hints::Reads,
     needs: Needs::Project,
     params: &[

@@ -157,12 +157,11 @@ fn a_session_of_the_original_goes_from_plan_to_result() {
     let prompt = shim.tool("orchestrator_execute_subtask", json!({ "task_id": id(0) }));
     assert!(prompt.text.contains("Design"), "{}", prompt.text);
     for number in 0..2 {
-        let done = json!({ "task_id": id(number), "summary": format!("made {number}"), "detailed_work": "",
-            "next_action": "complete" });
-        assert_eq!(
-            shim.tool("orchestrator_complete_subtask", done).ok()["status"],
-            "completed"
-        );
+        let done = json!({ "task_id": id(number), "summary": format!("made {number}"), "detailed_work": "all of it",
+            "artifact_type": "code", "file_paths": ["src/a.rs"], "next_action": "complete" });
+        let done = shim.tool("orchestrator_complete_subtask", done).ok();
+        assert_eq!(done["status"], "completed");
+        assert_eq!(done["artifacts"][0]["size"], "all of it".len(), "{done}");
     }
     let top = planned["task_id"].as_str().expect("an id");
     let result = shim
@@ -233,12 +232,7 @@ fn health_restart_and_its_status_are_those_of_the_daemon() {
 #[test]
 fn what_the_daemon_cannot_do_is_said_and_changes_nothing() {
     let (_bed, _repo, _daemon, mut shim) = shim();
-    for action in [
-        "scan_cleanup",
-        "validate_structure",
-        "update_documentation",
-        "prepare_handover",
-    ] {
+    for action in ["scan_cleanup", "validate_structure", "update_documentation"] {
         let told = shim
             .tool(
                 "orchestrator_maintenance_coordinator",
@@ -247,6 +241,11 @@ fn what_the_daemon_cannot_do_is_said_and_changes_nothing() {
             .failed();
         assert!(told.contains(action), "{told}");
     }
+    let text = shim.tool(
+        "orchestrator_maintenance_coordinator",
+        json!({ "action": "prepare_handover" }),
+    );
+    assert!(!text.error && !text.text.is_empty(), "{}", text.text);
     let told = shim
         .tool("orchestrator_reconnect_test", json!({ "session_id": "x" }))
         .failed();

@@ -131,6 +131,15 @@ fn one_process_works_on_two_projects_and_nothing_crosses_over() {
                 "{}",
                 prompt.text
             );
+            let kept = json!({ "cwd": cwd, "action": "store", "task": id, "name": "result.md", "type": "code",
+                "text": format!("all of it, of {number}") });
+            let kept = shim.tool("orchestrator_artifact", kept);
+            assert_eq!(
+                kept.result["content"][1]["type"], "resource_link",
+                "{}",
+                kept.result
+            );
+            kept.ok();
             let done =
                 json!({ "cwd": cwd, "action": "complete", "task": id, "text": format!("done in {number}") });
             let done = shim.tool("orchestrator_task", done).ok();
@@ -149,6 +158,20 @@ fn one_process_works_on_two_projects_and_nothing_crosses_over() {
             .ok();
         assert_eq!(report["done"].as_array().map(Vec::len), Some(2), "{report}");
         assert_eq!(report["finished"], true);
+        let kept = shim
+            .tool("orchestrator_artifact", json!({ "cwd": cwd, "action": "list" }))
+            .ok();
+        let kept = kept["artifacts"].as_array().expect("a list").clone();
+        assert_eq!(kept.len(), 2, "{kept:?}");
+        for one in &kept {
+            let read = json!({ "cwd": cwd, "action": "get", "artifact": one["artifact_id"] });
+            let read = shim.tool("orchestrator_artifact", read).ok();
+            assert_eq!(read["text"], format!("all of it, of {number}"));
+            let elsewhere =
+                json!({ "cwd": places[1 - number], "action": "get", "artifact": one["artifact_id"] });
+            let elsewhere = shim.tool("orchestrator_artifact", elsewhere);
+            assert!(elsewhere.error || elsewhere.fields["text"] != format!("all of it, of {number}"));
+        }
         for foreign in &made[1 - number] {
             let stranger = json!({ "cwd": cwd, "action": "show", "task": foreign });
             let refused = shim.tool("orchestrator_tasks", stranger).failed();
@@ -285,4 +308,106 @@ fn a_long_call_tells_how_far_it_has_come() {
     let told = shim.tool("orchestrator_changes", none).ok();
     assert_eq!(told["changes"], json!([]), "{told}");
     assert!(shim.end().is_empty());
+}
+
+#[test]
+fn a_content_of_any_size_that_a_line_can_hold_is_stored_and_read_in_parts() {
+    let (bed, repo) = bed();
+    let _daemon = bed.start();
+    let mut shim = bed.shim(&[], &repo);
+    let task = shim
+        .tool("orchestrator_plan", json!({ "action": "add", "title": "T" }))
+        .ok();
+    let content: String = (0..90_000).map(|number| format!("{number} ä\n")).collect();
+    let store = json!({ "action": "store", "task": task["task_id"], "name": "big.txt", "text": content });
+    let stored = shim.tool("orchestrator_artifact", store).ok();
+    assert_eq!(stored["size"], content.len());
+    let mut read = String::new();
+    let mut offset = json!(0);
+    while !offset.is_null() && read.len() < 100_000 {
+        let get = json!({ "action": "get", "artifact": stored["artifact_id"], "offset": offset });
+        let part = shim.tool("orchestrator_artifact", get).ok();
+        read.push_str(text(&part, "text"));
+        offset = part["next_offset"].clone();
+    }
+    assert!(read.len() > 50_000 && content.starts_with(&read));
+    let search = json!({ "action": "search", "text": "^89999 " });
+    let found = shim.tool("orchestrator_artifact", search).ok();
+    assert_eq!(found["matches"].as_array().map(Vec::len), Some(1), "{found}");
+    let mut cursor = Value::Null;
+    let uri = loop {
+        let params = if cursor.is_null() {
+            json!({})
+        } else {
+            json!({ "cursor": cursor })
+        };
+        let page = shim.ask("resources/list", params)["result"].clone();
+        let list = page["resources"].as_array().expect("a list");
+        if let Some(found) = list.iter().find(|resource| resource["name"] == "big.txt") {
+            break text(found, "uri").to_owned();
+        }
+        cursor = page["nextCursor"].clone();
+        assert!(!cursor.is_null(), "it is not listed");
+    };
+    let whole = shim.ask("resources/read", json!({ "uri": uri }));
+    assert!(
+        whole["result"]["contents"][0]["text"] == content.as_str(),
+        "read whole"
+    );
+}
+
+#[test]
+fn decisions_and_notes_are_recorded_and_found_again() {
+    let (bed, repo) = bed();
+    let _daemon = bed.start();
+    std::fs::write(repo.join("store.rs"), "x").expect("written");
+    let mut shim = bed.shim(&[], &repo);
+    let record = json!({ "action": "record", "title": "Use sled", "decision": "We use sled", "rationale": "It is there",
+        "paths": ["store.rs"] });
+    let recorded = shim.tool("orchestrator_decision", record).ok();
+    assert_eq!(recorded["number"], 1, "{recorded}");
+    let other = json!({ "action": "record", "title": "Use files", "decision": "Files it is", "rationale": "Simpler",
+        "paths": ["store.rs"], "supersedes": "1" });
+    shim.tool("orchestrator_decision", other).ok();
+    let now = shim
+        .tool(
+            "orchestrator_decision",
+            json!({ "action": "for", "paths": ["store.rs"] }),
+        )
+        .ok();
+    let list = now["decisions"].as_array().expect("a list");
+    let numbers: Vec<&Value> = list.iter().map(|one| &one["number"]).collect();
+    assert_eq!(numbers, [&json!(2)], "the other is replaced: {now}");
+    let found = shim
+        .tool(
+            "orchestrator_decision",
+            json!({ "action": "search", "text": "sled" }),
+        )
+        .ok();
+    assert_eq!(found["hits"][0]["decision"]["number"], 1, "{found}");
+    let shown = shim
+        .tool("orchestrator_decision", json!({ "action": "show", "which": "2" }))
+        .ok();
+    assert_eq!(shown["decision"], "Files it is", "{shown}");
+    let note = json!({ "action": "remember", "text": "The build needs zlib", "tags": ["build"] });
+    let note = shim.tool("orchestrator_context", note).ok();
+    let found = shim
+        .tool(
+            "orchestrator_context",
+            json!({ "action": "recall", "text": "zlib" }),
+        )
+        .ok();
+    assert_eq!(found["notes"][0]["note_id"], note["note_id"], "{found}");
+    shim.tool(
+        "orchestrator_context",
+        json!({ "action": "forget", "note": note["note_id"] }),
+    )
+    .ok();
+    let found = shim
+        .tool(
+            "orchestrator_context",
+            json!({ "action": "recall", "text": "zlib" }),
+        )
+        .ok();
+    assert_eq!(found["notes"], json!([]));
 }

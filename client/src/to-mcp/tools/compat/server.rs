@@ -1,5 +1,6 @@
 //! The tools about the server itself: here that is the daemon, behind all clients.
 
+use proto::context::{RECOVER_BUDGET, Request as Context};
 use proto::daemon::{Answer, Request, Status};
 use proto::error::Result;
 use proto::task::Answer as Task;
@@ -10,6 +11,7 @@ use crate::declare::Form::{Flag, Number, Word};
 use crate::declare::{Args, Hints, Needs, Param, Tool};
 use crate::reply::Reply;
 use crate::talk::{Talk, foreign};
+use crate::tools::context::text as text_of;
 use crate::tools::daemon::ask;
 use crate::tools::task;
 
@@ -58,8 +60,16 @@ pub(super) static MAINTENANCE_COORDINATOR: Tool = Tool {
         Param::text("target_task_id", "The task, for the scope specific_subtask"),
     ],
     returns: &[],
-    run: |_, args| {
+    run: |talk, args| {
         let action = args.need("action")?;
+        if action == "prepare_handover" {
+            let what = Context::Handover {
+                task: args.owned("target_task_id"),
+                budget: RECOVER_BUDGET,
+            };
+            let text = text_of(talk, what)?;
+            return Ok(Reply::of(&json!({ "action": action, "text": text }), "").prose(text));
+        }
         Err(
             Error::unavailable(format!("the maintenance action `{action}` does not exist yet"))
                 .why("the daemon has no maintenance but for its audit trail")

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use proto::artifact::{NewArtifact, Type};
 use proto::error::Result;
 use proto::task::{Answer, Filter, Request, Verb};
 use proto::{Error, role};
@@ -11,6 +12,7 @@ use crate::declare::Form::{Flag, Text, Texts, Word};
 use crate::declare::{Args, Hints, Needs, Param, Tool, WORKING_DIRECTORY};
 use crate::reply::Reply;
 use crate::talk::{Talk, foreign};
+use crate::tools::artifact::complete_with;
 use crate::tools::task::{ask, next_action, reply};
 
 /// Tasks that the status shows.
@@ -192,12 +194,25 @@ pub(super) static COMPLETE_SUBTASK: Tool = Tool {
 };
 
 fn complete(talk: &mut Talk<'_>, args: &Args) -> Result<Reply> {
-    if !args.need("detailed_work")?.is_empty() {
-        return Err(Error::unavailable("the detailed work cannot be kept")
-            .why("the daemon has no artifacts yet")
-            .next(
-                "put what matters into `summary`, and give an empty `detailed_work`; the task is as it was",
-            ));
+    let detailed = args.need("detailed_work")?;
+    if !detailed.is_empty() {
+        let mut summary = args.need("summary")?.to_owned();
+        for (head, list) in [
+            ("Files", args.texts("file_paths")),
+            ("Results", args.texts("legacy_artifacts")),
+        ] {
+            if !list.is_empty() {
+                summary.push_str(&format!("\n{head}: {}", list.join(", ")));
+            }
+        }
+        let new = NewArtifact {
+            task: args.need("task_id")?.to_owned(),
+            name: "detailed_work.md".to_owned(),
+            kind: args.text("artifact_type").and_then(Type::parse),
+            summary: String::new(),
+        };
+        let next = next_action(args.text("next_action"));
+        return complete_with(talk, (new, detailed.as_bytes()), summary, next);
     }
     let verb = Verb::Complete {
         summary: args.need("summary")?.to_owned(),
