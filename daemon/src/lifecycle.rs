@@ -276,14 +276,16 @@ fn bind_again(ctx: &Ctx, bound: &Bound, lock: &mut Lock) -> Option<(Listener, Bo
 
 /// Tells whoever started us that requests are taken.
 fn ready(start: Start) {
-    notify(&[NotifyState::Ready]);
+    // During a hand-over the guardian was the one to look at.
+    notify(&[NotifyState::MainPid(std::process::id()), NotifyState::Ready]);
     if start == Start::OnDemand {
         fd::silence_stderr();
     }
     tracing::info!("serving");
 }
 
-fn notify(states: &[NotifyState<'_>]) {
+/// Tells the service manager, if there is one.
+pub(crate) fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(%error, "the service manager was not told");
     }

@@ -20,7 +20,7 @@ use crate::handover;
 use crate::handover::guard::{Charge, guard, numbers};
 use crate::lifecycle::{self, Begin, Options, Start};
 use crate::world::fd::FIRST;
-use crate::world::process;
+use crate::world::{process, supervisor};
 
 const HELP: &str = "\
 tod, the per-user daemon of Task Orchestrator. `tocli` starts it when it is needed.
@@ -54,13 +54,35 @@ pub fn main() -> ExitCode {
             Some(state) => crate::db::examine(std::path::Path::new(&state)),
             None => say(HELP),
         },
-        _ => match run(&words) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                tell(&error);
-                ExitCode::from(error.kind.exit_code())
-            }
-        },
+        Some(word @ ("supervise" | "supervise-on")) => end(supervised(word)),
+        _ => end(run(&words)),
+    }
+}
+
+fn end(result: Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tell(&error);
+            ExitCode::from(error.kind.exit_code())
+        }
+    }
+}
+
+/// The small process over a command (`world::supervisor`): folder, limit in milliseconds (0 for none), the command.
+fn supervised(word: &str) -> Result<()> {
+    let arguments: Vec<_> = std::env::args_os().skip(2).collect();
+    let [folder, limit, command @ ..] = &arguments[..] else {
+        return Err(Error::usage(format!("`tod {word}` is started by `tod` alone")));
+    };
+    let limit = limit
+        .to_str()
+        .and_then(|limit| limit.parse::<u64>().ok())
+        .unwrap_or_default();
+    let limit = (limit > 0).then(|| Duration::from_millis(limit));
+    match word {
+        "supervise" => supervisor::detach(Path::new(folder), limit, command),
+        _ => supervisor::supervise(Path::new(folder), limit, command),
     }
 }
 

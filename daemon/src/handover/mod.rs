@@ -241,6 +241,10 @@ pub fn pass(packed: Packed, deafen: impl FnOnce() -> bool) -> Result<(Inherited,
     };
     // The reading end is the guardian's alone: a next image that kept it could not see the guardian go.
     drop(watch);
+    // When the next image ends, the service manager must not take that for the end of the daemon.
+    if let Ok(guardian) = guardian {
+        crate::lifecycle::notify(&[sd_notify::NotifyState::MainPid(guardian)]);
+    }
     // The guardian must not begin deaf: it comes first.
     state.stop = deafen();
     let error = match guardian {
@@ -256,6 +260,7 @@ pub fn pass(packed: Packed, deafen: impl FnOnce() -> bool) -> Result<(Inherited,
     };
     fd::keep_across_exec(inherited.iter(), Keep::Closed).map_err(broken)?;
     if state.guardian != 0 {
+        crate::lifecycle::notify(&[sd_notify::NotifyState::MainPid(std::process::id())]);
         inherited.tell_guardian(Word::Abandoned, state.guardian);
         state.guardian = 0;
     }
@@ -278,6 +283,8 @@ pub fn give_back(inherited: &Inherited, state: &State, why: &Error) -> Error {
     let mut command = old.command();
     command
         .args(["run", "--handed-back", &why.to_string()])
+        // The service manager's watchdog is fed by this process from now on, also where that is the guardian.
+        .env("WATCHDOG_PID", std::process::id().to_string())
         .env(VARIABLE, inherited.numbers());
     let error = command.exec();
     signals::unblock();

@@ -25,6 +25,7 @@ pub mod process;
 pub mod shelf;
 pub mod signals;
 pub mod socket;
+pub mod supervisor;
 
 use std::fs::File;
 use std::io;

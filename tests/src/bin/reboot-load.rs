@@ -24,13 +24,14 @@ fn main() -> ExitCode {
         kept: 32,
         subscriptions: 8,
         made: 3_000,
+        artifact: 200,
         rounds,
         turns: 20,
         thinks: Duration::from_millis(2),
     };
     println!(
-        "{files} files, {} clients on kept connections, {} subscriptions, {} files made meanwhile, {rounds} reboots",
-        size.kept, size.subscriptions, size.made
+        "{files} files, {} clients on kept connections, {} subscriptions, {} files made meanwhile, an artifact of {} MiB carried up and down, {rounds} reboots",
+        size.kept, size.subscriptions, size.made, size.artifact
     );
     println!("first without reboots, for comparison");
     let quiet = loaded(size, Rounds::Quiet);

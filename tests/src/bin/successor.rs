@@ -3,6 +3,7 @@
 //! - `<where>-<how>` with `rehearsal` or `service`, and `exits`, `crashes`, `segfaults`, `hangs` or `babbles`, fails there;
 //!   where it is not to fail it becomes the `real` beside it.
 //! - `version-<version>` is a whole `tod` that calls itself so.
+//! - `supervising-one` is one that begins its life by having a shell script run under a supervisor.
 //! - `schema-more` is one with another step of the schema; that of `schema-fails` fails, and that of `schema-late` fails
 //!   after its rehearsal, half-way.
 
@@ -26,6 +27,12 @@ fn main() -> std::io::Result<ExitCode> {
     match place {
         "version" => {
             daemon::world::process::call_version(String::leak(how.to_owned()));
+            return Ok(daemon::program::main());
+        }
+        "supervising" => {
+            if words == ["run"] {
+                begin_a_run(&own)?;
+            }
             return Ok(daemon::program::main());
         }
         "schema" => {
@@ -58,6 +65,16 @@ fn main() -> std::io::Result<ExitCode> {
         }
         _ => Err(std::io::Error::other("the successor ends at once")),
     }
+}
+
+/// What `TEST_SCRIPT` says, in the folder that `TEST_RUN` names, for `TEST_LIMIT_MS`.
+fn begin_a_run(own: &std::path::Path) -> std::io::Result<()> {
+    let var = |name: &str| std::env::var(name).map_err(std::io::Error::other);
+    let limit: u64 = var("TEST_LIMIT_MS")?.parse().map_err(std::io::Error::other)?;
+    let limit = (limit > 0).then(|| std::time::Duration::from_millis(limit));
+    let command = ["sh", "-c", &var("TEST_SCRIPT")?].map(std::ffi::OsString::from);
+    let folder = std::path::PathBuf::from(var("TEST_RUN")?);
+    daemon::world::supervisor::start(own.as_os_str(), &folder, limit, &command).map_err(std::io::Error::other)
 }
 
 /// The steps of this release and one more.

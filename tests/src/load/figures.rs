@@ -83,6 +83,10 @@ fn counts(text: &mut String, report: &Report) {
             report.acknowledged.to_string(),
         ),
         (
+            "artifact stored, artifact read",
+            format!("{}, {}", report.up, report.down),
+        ),
+        (
             "files made, each told to each subscriber",
             report.made.to_string(),
         ),

@@ -5,6 +5,7 @@
 //! files (`files`), and the conductor here, who reboots. What must stay true: nothing that went wrong is forgiven; it is a
 //! sentence in [`Report::faults`].
 
+mod carriers;
 pub mod figures;
 mod files;
 mod guests;
@@ -36,6 +37,8 @@ pub struct Size {
     pub subscriptions: usize,
     /// Files that are made meanwhile.
     pub made: usize,
+    /// MiB of the artifact that is carried up and down; 0 for none.
+    pub artifact: usize,
     /// Rounds: a reboot each, or none.
     pub rounds: usize,
     /// Turns of every kept client in each round.
@@ -66,6 +69,10 @@ pub struct Report {
     pub connects: Samples,
     /// Changes that were acknowledged.
     pub acknowledged: usize,
+    /// How often the artifact was stored.
+    pub up: usize,
+    /// How often it was read, each time the same bytes.
+    pub down: usize,
     /// Files that were made while subscribers listened.
     pub made: usize,
     /// Batches that told all files anew.
@@ -152,6 +159,7 @@ pub fn run(bed: &Bed, size: Size, rounds: Rounds) -> Report {
     peer.patience(PATIENCE);
     files::wait_for_index(&mut peer, &stage.root);
     let ready = AtomicUsize::new(0);
+    let task = (size.artifact > 0).then(|| carriers::prepare(bed, &stage.root, size.artifact));
     std::thread::scope(|scope| {
         let (stage, ready) = (&stage, &ready);
         let mut threads: Vec<(String, ScopedJoinHandle<'_, ()>)> = Vec::new();
@@ -171,6 +179,16 @@ pub fn run(bed: &Bed, size: Size, rounds: Rounds) -> Report {
             "maker of files".to_owned(),
             scope.spawn(move || files::make(stage)),
         ));
+        if let Some(task) = &task {
+            threads.push((
+                "carrier up".to_owned(),
+                scope.spawn(move || carriers::up(stage, task)),
+            ));
+            threads.push((
+                "carrier down".to_owned(),
+                scope.spawn(move || carriers::down(stage)),
+            ));
+        }
         let subscribed = deadline::within(PATIENCE, || {
             (ready.load(Ordering::Relaxed) == size.subscriptions).then_some(())
         });

@@ -394,6 +394,7 @@ fn under_load_nothing_is_lost_and_nobody_reconnects() {
         kept: 8,
         subscriptions: 4,
         made: 300,
+        artifact: 0,
         rounds: 5,
         turns: 8,
         thinks: Duration::from_millis(2),

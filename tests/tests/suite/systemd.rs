@@ -45,7 +45,20 @@ is 'by what systemd started' "$second" "$(shown MainPID)"
 kill -STOP "$second"
 until_so 'a daemon that hangs is ended by the watchdog and started again' other_than "$second"
 third=$(answering)
+restarts=$(shown NRestarts)
 is 'and answers' "$third" "$(shown MainPID)"
+
+tocli daemon reboot >/dev/null
+is 'a reboot keeps the process' "$(answering)" "$third"
+is 'and systemd knows' "$(shown MainPID)" "$third"
+until_so 'the service is active' state tod.service active
+if tocli daemon reboot --timeout 5 --binary "$1/service-crashes"; then fail 'a successor that crashes is refused'; fi
+guarded=$(answering)
+is 'the guardian has started the old image again' "$([ "$guarded" != "$third" ] && echo yes)" yes
+is 'and systemd knows its process id' "$(shown MainPID)" "$guarded"
+until_so 'the service is still active' state tod.service active
+is 'there is still one daemon' "$(pgrep -cx tod)" 1
+is 'systemd has not started another' "$(shown NRestarts)" "$restarts"
 
 tocli daemon stop >/dev/null
 until_so 'a daemon that was told to stop is not started again' state tod.service inactive
@@ -66,6 +79,10 @@ fn install(home: &Path) -> PathBuf {
     std::fs::create_dir_all(&bin).expect("a folder for the programs");
     for name in ["tod", "tocli"] {
         std::fs::copy(program(name), bin.join(name)).expect("a program");
+    }
+    // Successors of the daemon: one that crashes when it takes over, and what it is until then.
+    for (name, from) in [("service-crashes", "successor"), ("real", "tod")] {
+        std::fs::copy(program(from), bin.join(name)).expect("a program");
     }
     let units = home.join(".config/systemd/user");
     let done = Command::new(super::tidy::root().join("packaging/units.sh"))
