@@ -86,11 +86,14 @@ impl Ctx {
             }
         }
         let config = Config::new(&places);
+        let generation = config.generation(&*world);
         let watching = watching(&config.settings(&*world, None, &[]), &places);
+        let settings = watching.clone();
         let trees = match watcher {
             Some(watcher) => Trees::adopt(watching, watcher)?,
             None => Trees::new(watching)?,
         };
+        trees.follow(settings, generation);
         let boards = Shelf::new(|process| process::started(process.pid) == Some(process.start));
         let sessions = Book::load(&opened.db)?;
         context::declare(&sessions, &boards);
@@ -128,9 +131,20 @@ impl Ctx {
         usize::try_from(most).unwrap_or(usize::MAX)
     }
 
+    /// Tells the watcher what the user's file says, as of the last look that anybody took at it.
+    pub fn follow_settings(&self) {
+        let generation = self.config.noticed();
+        if !self.trees.follows(generation) {
+            let settings = self.config.settings(&*self.world, None, &[]);
+            self.trees.follow(watching(&settings, &self.places), generation);
+        }
+    }
+
     /// Reads the configuration again.
     pub fn reload(&self) {
         self.config.distrust();
+        let _noticed = self.config.generation(&*self.world);
+        self.follow_settings();
         tracing::info!("the configuration is read again");
     }
 
@@ -173,6 +187,7 @@ fn watching(settings: &Settings, places: &Places) -> index::Settings {
         max_watches: Some(settings.max_watches()),
         folder: Some(places.state_dir.join("index")),
         home: places.home.clone(),
+        // Git's files lie where those of this program do.
         xdg_config_home: places
             .config_dir
             .as_deref()

@@ -147,10 +147,25 @@ impl Peer {
     /// # Panics
     /// When the answer is to another question.
     pub fn changes(&mut self, root: &Path, since: &str) -> Result<Changes, Error> {
+        self.changes_now_or_then(root, since, false)
+    }
+
+    /// What changed since a clock, as soon as something has.
+    ///
+    /// # Errors
+    /// What the daemon says.
+    ///
+    /// # Panics
+    /// When the answer is to another question.
+    pub fn wait(&mut self, root: &Path, since: &str) -> Result<Vec<index::Change>, Error> {
+        Ok(self.changes_now_or_then(root, since, true)?.changes)
+    }
+
+    fn changes_now_or_then(&mut self, root: &Path, since: &str, wait: bool) -> Result<Changes, Error> {
         let request = Request::Index(index::Request::Changes {
             at: From::Caller,
             since: Since::Clock(since.to_owned()),
-            wait: false,
+            wait,
             sync: Sync::Cookie,
         });
         let (items, answer) = self.call_from(root, &[], request)?;

@@ -39,8 +39,7 @@ impl<D: Disk> Engine<D> {
             // What cannot be watched is read again, and watched if that is possible by now.
             self.again.index = true;
             self.again.repo |= self.has_blind_control;
-            let unwatched = self.inner.unwatched.clone();
-            self.inner.reread.extend(unwatched);
+            self.inner.reread.extend(self.inner.unwatched.keys());
         }
         if self
             .repo
@@ -79,7 +78,11 @@ impl<D: Disk> Engine<D> {
 
     fn watch_control(&mut self, path: &[u8], control: Control) {
         let Ok(dir) = self.disk.open(path) else { return };
-        let Ok(wd) = self.disk.watch(&dir) else {
+        let watch = self
+            .disk
+            .identity(&dir)
+            .map(|meta| self.disk.watch(&dir, meta.dev));
+        let Ok(Ok(wd)) = watch else {
             self.has_blind_control = true;
             return;
         };

@@ -7,6 +7,7 @@
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
+use super::blind::Unwatched;
 use super::disk::{Disk, FILE_LIMIT};
 use super::ignore::{Matcher, Rules};
 use super::repo;
@@ -80,6 +81,8 @@ pub(super) struct Found {
 /// What was read.
 pub(super) struct Listing<D: Disk> {
     pub(super) watch: Result<Wd, WatchError>,
+    /// Why not all that matters of it is watched, when that is so.
+    pub(super) blind: Option<Unwatched>,
     /// The watch on its `.git`, when it has one that could make it a nested repository.
     pub(super) git_watch: Option<Wd>,
     pub(super) meta: Meta,
@@ -154,8 +157,13 @@ impl<D: Disk> Look<'_, D> {
         let dir = self.open(job)?;
         #[cfg(test)]
         let too_early = (self.bug == super::engine::Bug::ReadBeforeWatch).then(|| self.names(&dir));
-        let watch = self.disk.watch(&dir);
         let meta = self.disk.identity(&dir)?;
+        let watch = self.disk.watch(&dir, meta.dev);
+        // What is believed unlisted must not have changed since the watch stands.
+        let meta = match self.trusted {
+            Some(_) => self.disk.identity(&dir)?,
+            None => meta,
+        };
         let (dir, watch) = match self.as_saved(job, (dir, meta), watch) {
             Ok(listing) => return Ok(listing),
             Err(listed) => listed,
@@ -165,6 +173,7 @@ impl<D: Disk> Look<'_, D> {
         #[cfg(test)]
         let (names, has_git) = too_early.unwrap_or(Ok((names, has_git)))?;
         let mut listing = Listing {
+            blind: watch.as_ref().err().map(Unwatched::from),
             watch,
             git_watch: None,
             meta,
@@ -176,7 +185,11 @@ impl<D: Disk> Look<'_, D> {
             dirs: Vec::new(),
         };
         if listing.has_git {
-            listing.git_watch = self.watch_git(&dir);
+            match self.watch_git(&dir) {
+                Some(Ok(wd)) => listing.git_watch = Some(wd),
+                Some(Err(error)) => listing.blind = Some(Unwatched::from(&error)),
+                None => {}
+            }
             listing.is_nested = self.is_nested(&dir, &job.path);
             if listing.is_nested {
                 return Ok(listing);
@@ -205,9 +218,11 @@ impl<D: Disk> Look<'_, D> {
         Some(Arc::new(Matcher::parse(source)))
     }
 
-    fn watch_git(&self, dir: &D::Dir) -> Option<Wd> {
+    /// None for a `.git` that is no directory.
+    fn watch_git(&self, dir: &D::Dir) -> Option<Result<Wd, WatchError>> {
         let git = self.disk.open_at(dir, b".git").ok()?;
-        self.disk.watch(&git).ok()
+        let meta = self.disk.identity(&git).ok()?;
+        Some(self.disk.watch(&git, meta.dev))
     }
 
     pub(super) fn is_nested(&self, dir: &D::Dir, path: &[u8]) -> bool {

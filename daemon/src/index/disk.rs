@@ -3,12 +3,13 @@
 //! What must stay true: a watch is placed on the directory that the handle has open, whatever its path is by now, and
 //! two handles of one directory get the same watch.
 
+use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::watch::{Hub, TreeKey, WatchError, Wd};
-use crate::world::FileKind;
 use crate::world::dir::{self, Dir, Meta};
+use crate::world::{FileKind, filesystem};
 
 /// The most bytes of an ignore or configuration file that are read; git's own limit is 100 MB, no honest file has 4.
 pub(super) const FILE_LIMIT: usize = 4 << 20;
@@ -34,10 +35,12 @@ pub(super) trait Disk: Send + Sync {
     fn read_file(&self, path: &[u8], limit: usize) -> io::Result<Vec<u8>>;
     /// What an absolute path is, following links.
     fn stat_file(&self, path: &[u8]) -> io::Result<Meta>;
-    /// Watches `dir`; the same watch again when it is watched already.
-    fn watch(&self, dir: &Self::Dir) -> Result<Wd, WatchError>;
+    /// Watches `dir`, which lies on the device `dev`; the same watch again when it is watched already.
+    fn watch(&self, dir: &Self::Dir, dev: u64) -> Result<Wd, WatchError>;
     /// Ends a watch.
     fn unwatch(&self, wd: Wd);
+    /// What is mounted in a directory, by the kernel's numbers and at which paths.
+    fn mounts_in(&self, path: &[u8]) -> Vec<(u64, Vec<u8>)>;
     /// Wall-clock time in nanoseconds since 1970 UTC.
     fn now(&self) -> i64;
     /// How far behind [`Disk::now`] the clock may be from which files get their times, in nanoseconds.
@@ -51,13 +54,33 @@ pub(super) trait Disk: Send + Sync {
 pub(super) struct LocalDisk {
     hub: Arc<Hub>,
     key: TreeKey,
+    /// Devices that were met, and the name of the file system where that tells nothing.
+    devices: RwLock<HashMap<u64, Option<Arc<str>>>>,
 }
 
 impl LocalDisk {
     /// A disk whose events go to the tree of that key.
     #[must_use]
     pub(super) fn new(hub: Arc<Hub>, key: TreeKey) -> Self {
-        Self { hub, key }
+        let devices = RwLock::default();
+        Self { hub, key, devices }
+    }
+
+    /// The name of a file system that does not tell of every change. A number of a device may stand for another file
+    /// system after an unmount, so what is known goes with every change of the mounts.
+    fn silence(&self, dir: &Dir, dev: u64) -> Option<Arc<str>> {
+        let known = self.devices.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get(&dev) {
+            return known.clone();
+        }
+        drop(known);
+        let found = match filesystem::of(dir) {
+            Ok(found) => (!found.tells).then(|| found.name.into()),
+            Err(_) => Some("unknown".into()),
+        };
+        let mut known = self.devices.write().unwrap_or_else(PoisonError::into_inner);
+        known.insert(dev, found.clone());
+        found
     }
 }
 
@@ -96,12 +119,23 @@ impl Disk for LocalDisk {
         dir::stat_file(path)
     }
 
-    fn watch(&self, dir: &Dir) -> Result<Wd, WatchError> {
-        self.hub.watch(self.key, dir)
+    fn watch(&self, dir: &Dir, dev: u64) -> Result<Wd, WatchError> {
+        match self.silence(dir, dev) {
+            Some(name) => Err(WatchError::Silent(name)),
+            None => self.hub.watch(self.key, dir),
+        }
     }
 
     fn unwatch(&self, wd: Wd) {
         self.hub.unwatch(self.key, wd);
+    }
+
+    fn mounts_in(&self, path: &[u8]) -> Vec<(u64, Vec<u8>)> {
+        self.devices
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        self.hub.mounts_in(path)
     }
 
     fn now(&self) -> i64 {

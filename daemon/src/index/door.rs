@@ -101,6 +101,8 @@ async fn tree(ctx: &Arc<Ctx>, ask: &Ask, at: From, sink: &Sink) -> Result<Arc<Tr
                 ),
         );
     }
+    // Detection has just looked at the user's file.
+    ctx.follow_settings();
     let tree = match ctx.trees.get(found.root.as_path()) {
         Some(tree) => tree,
         None => open(ctx, ask, found).await?,

@@ -10,6 +10,7 @@ use std::io;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::Manner;
+use super::blind::{Blind, Unwatched};
 #[cfg(test)]
 pub(super) use super::bug::Bug;
 use super::crawl::Look;
@@ -109,7 +110,25 @@ pub(super) struct Again {
     pub(super) lock: bool,
     /// A saved index, to be compared with the disk.
     pub(super) verify: bool,
+    /// Whether the same is mounted in the root.
+    pub(super) mounts: bool,
+    /// Whether other rules count than at the last look, without a loss.
+    pub(super) rules: bool,
     pub(super) everything: bool,
+}
+
+impl Again {
+    /// Events were lost, or another directory is in the root's place.
+    pub(super) const ALL: Self = Self {
+        root: true,
+        repo: true,
+        index: true,
+        lock: true,
+        mounts: true,
+        rules: false,
+        verify: false,
+        everything: true,
+    };
 }
 
 /// The state that reading directories changes.
@@ -135,10 +154,12 @@ pub(super) struct Inner {
     pub(super) moves: BTreeMap<Id, (Id, super::names::Name)>,
     /// The first crawl makes no changes.
     pub(super) is_first: bool,
-    /// Directories without a watch because of the limit.
-    pub(super) unwatched: BTreeSet<Id>,
+    /// Directories without a watch, of which only looking tells.
+    pub(super) unwatched: BTreeMap<Id, Unwatched>,
     /// Directories of the tree that are to be read again, wherever they are by then.
     pub(super) reread: BTreeSet<Id>,
+    /// Directories that may not be read: to be read when they may.
+    pub(super) closed: BTreeSet<Id>,
     /// Whether git's whole index is at hand.
     pub(super) has_whole_index: bool,
     /// Something was decided without it that needs it.
@@ -169,6 +190,8 @@ pub(super) struct Engine<D: Disk> {
     pub(super) saved_rules: [u8; 32],
     /// What may be believed while a saved index is compared with the disk.
     pub(super) trusted: Option<Trusted>,
+    /// What is mounted in the root.
+    pub(super) mounts: Vec<(u64, Vec<u8>)>,
 }
 
 impl<D: Disk> Engine<D> {
@@ -201,6 +224,7 @@ impl<D: Disk> Engine<D> {
             git_index: None,
             saved_rules: [0; 32],
             trusted: None,
+            mounts: Vec::new(),
         }
     }
 
@@ -210,10 +234,10 @@ impl<D: Disk> Engine<D> {
         self.shared.clone()
     }
 
-    /// Directories that could not be watched because of the limit.
+    /// What events do not tell of.
     #[must_use]
-    pub(super) fn unwatched(&self) -> usize {
-        self.inner.unwatched.len()
+    pub(super) fn blind(&self) -> Blind {
+        Blind::of(&self.inner.unwatched, self.has_blind_control)
     }
 
     /// Whether the root is gone or cannot be opened.
@@ -224,6 +248,15 @@ impl<D: Disk> Engine<D> {
     /// Whether git holds the index: a checkout may be under way.
     pub(super) fn is_locked(&self) -> bool {
         self.is_locked
+    }
+
+    /// Another manner from now on.
+    pub(super) fn set_manner(&mut self, manner: Manner) {
+        if manner.extra_ignores != self.start.manner.extra_ignores {
+            self.start.extra = super::trees::extra(&manner);
+            self.again.rules = true;
+        }
+        self.start.manner = manner;
     }
 
     /// Whether `watch.extra_ignores` takes something away.
@@ -244,6 +277,7 @@ impl<D: Disk> Engine<D> {
 
     /// Reads everything for the first time.
     pub(super) fn crawl(&mut self) {
+        self.mounts = self.disk.mounts_in(&self.start.root);
         self.open_repo();
         self.load_tracked();
         self.read_all();
@@ -266,6 +300,8 @@ impl<D: Disk> Engine<D> {
             index,
             lock,
             verify,
+            mounts,
+            rules,
             everything,
         } = self.again;
         !self.inner.dirty.is_empty()
@@ -275,6 +311,8 @@ impl<D: Disk> Engine<D> {
             || index
             || lock
             || verify
+            || mounts
+            || rules
             || everything
     }
 
@@ -282,38 +320,13 @@ impl<D: Disk> Engine<D> {
     #[cfg(test)]
     pub(super) fn describe(&self) -> String {
         let view = self.shared.read();
-        let dirs = self.inner.dirty.iter().map(|(&id, names)| {
-            let names: Vec<_> = names
-                .iter()
-                .map(|(name, said)| (String::from_utf8_lossy(name), *said))
-                .collect();
-            let path = view.tree.path(id);
-            (
-                id,
-                view.tree.is_live(id),
-                view.tree.kind(id),
-                String::from_utf8_lossy(&path).into_owned(),
-                names,
-            )
-        });
-        let reread: Vec<_> = self
-            .inner
-            .reread
-            .iter()
-            .map(|&id| {
-                (
-                    id,
-                    view.tree.is_live(id),
-                    view.tree.kind(id),
-                    String::from_utf8_lossy(&view.tree.path(id)).into_owned(),
-                )
-            })
-            .collect();
-        format!(
-            "{:?} {:?} reread {reread:?}",
-            self.again,
-            dirs.collect::<Vec<_>>()
-        )
+        let place = |&id: &Id| {
+            let path = String::from_utf8_lossy(&view.tree.path(id)).into_owned();
+            (id, view.tree.is_live(id), view.tree.kind(id), path)
+        };
+        let dirty: Vec<_> = self.inner.dirty.keys().map(place).collect();
+        let reread: Vec<_> = self.inner.reread.iter().map(place).collect();
+        format!("{:?} dirty {dirty:?} reread {reread:?}", self.again)
     }
 
     /// Takes an event in. Touches neither disk nor tree.
@@ -323,14 +336,11 @@ impl<D: Disk> Engine<D> {
             Event::Overflow if self.start.has(Bug::OverflowDropped) => {}
             Event::Overflow => {
                 self.again = Again {
-                    root: true,
-                    repo: true,
-                    index: true,
-                    lock: true,
-                    everything: true,
-                    ..self.again
+                    verify: self.again.verify,
+                    ..Again::ALL
                 }
             }
+            Event::Mounts => (self.again.root, self.again.mounts) = (true, true),
             Event::Name {
                 wd,
                 name,
@@ -456,7 +466,7 @@ impl Inner {
     pub(super) fn watched(&mut self, watch: &Result<Wd, WatchError>) -> Option<Wd> {
         match watch {
             Ok(wd) => Some(*wd),
-            Err(WatchError::Limit) => None,
+            Err(WatchError::Limit | WatchError::Silent(_)) => None,
             Err(WatchError::Denied(error)) => {
                 tracing::debug!(%error, "a directory could not be watched");
                 None

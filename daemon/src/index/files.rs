@@ -5,8 +5,10 @@
 use std::path::Path;
 
 use ::ignore::gitignore::{Gitignore, GitignoreBuilder};
+use proto::index::{Change, ChangeKind};
 use proto::{Error, RawPath};
 
+use super::journal;
 use super::tree::{Id, Kind, Tree};
 
 /// Paths as of one clock, held compactly.
@@ -162,4 +164,17 @@ fn has_open_class(mut text: &[u8]) -> bool {
         };
     }
     false
+}
+
+/// All that a tree shows, as created.
+pub(super) fn everything(tree: &Tree) -> Vec<Change> {
+    let list = FileList::of(tree, None);
+    let nodes = list
+        .iter()
+        .map(|path| (path, tree.find(path.strip_suffix(b"/").unwrap_or(path))));
+    nodes
+        .filter_map(|(path, id)| {
+            id.map(|id| journal::change(tree, id, ChangeKind::Created, (path.to_vec(), None)))
+        })
+        .collect()
 }

@@ -190,6 +190,7 @@ impl Inner {
     fn end_folder(&mut self, id: Id) {
         self.gits.remove(&id);
         self.reread.remove(&id);
+        self.closed.remove(&id);
         self.unwatched.remove(&id);
         let Some(folder) = self.folders.remove(&id) else {
             return;

@@ -8,28 +8,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use proto::Error;
-use proto::index::{Batch, Change, ChangeKind, Since, TreeState, TreeStatus};
+use proto::index::{Batch, Since, TreeState, TreeStatus};
 use tokio::sync::{oneshot, watch};
 
+use super::blind::Blind;
 use super::clock::Clock;
 use super::engine::Shared;
-use super::files::{FileList, Glob};
-use super::journal;
+use super::files::{FileList, Glob, everything};
 use super::mail::{Ending, Mails};
 use super::saved::shelf::Shelf;
-use super::subscribe::{Post, Subscription};
-use super::tree::Tree as Nodes;
+use super::subscribe::{Post, Subscription, deliver};
+use super::tend::Pace;
 use super::verify::Begin;
-use super::{Changes, Progress};
+use super::{Changes, Manner, Progress};
 use crate::watch::{Hub, TreeKey};
 
 /// Why a clock of another incarnation says nothing.
 const EARLIER: &str = "the clock is of an earlier index, which ended without saving itself";
 /// Why a time says nothing.
 const BEFORE: &str = "the index begins after that time";
-/// Changes in one part of a batch.
-const PART: usize = 4096;
-
 /// One watched root.
 #[derive(Debug)]
 pub struct Tree {
@@ -42,6 +39,8 @@ pub struct Tree {
     pub(super) hub: Arc<Hub>,
     pub(super) shelf: Option<Shelf>,
     pub(super) ready: watch::Sender<bool>,
+    /// How it is followed, and how long the last look at what cannot be watched took.
+    manner: Mutex<(Manner, Duration)>,
     ticks: watch::Sender<u32>,
     state: Mutex<State>,
     times: Mutex<Times>,
@@ -59,6 +58,7 @@ struct Times {
 pub(super) struct State {
     pub(super) state: TreeState,
     pub(super) reason: Option<String>,
+    pub(super) blind: Blind,
     posts: Vec<Arc<Post>>,
 }
 
@@ -67,7 +67,7 @@ impl Tree {
         root: &Path,
         (hub, key): (Arc<Hub>, TreeKey),
         (incarnation, shared): (u64, Shared),
-        (begin, shelf): (Begin, Option<Shelf>),
+        (begin, manner, shelf): (Begin, Manner, Option<Shelf>),
     ) -> Arc<Self> {
         use std::os::unix::ffi::OsStrExt;
         let name = blake3::hash(root.as_os_str().as_bytes()).to_hex()[..12].to_owned();
@@ -85,12 +85,14 @@ impl Tree {
             ticks: watch::Sender::new(tick),
             shared,
             mails: Arc::default(),
+            manner: Mutex::new((manner, Duration::ZERO)),
             hub,
             shelf,
             ready: watch::Sender::new(begin != Begin::Crawl),
             state: Mutex::new(State {
                 state,
                 reason: None,
+                blind: Blind::default(),
                 posts: Vec::new(),
             }),
             times: Mutex::new(Times {
@@ -321,6 +323,35 @@ impl Tree {
         self.times().used
     }
 
+    fn manner(&self) -> MutexGuard<'_, (Manner, Duration)> {
+        self.manner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn pace(&self) -> Pace {
+        let manner = self.manner();
+        Pace {
+            settle: manner.0.settle,
+            poll: manner.0.poll,
+            looked: manner.1,
+        }
+    }
+
+    pub(super) fn took(&self, looked: Duration) {
+        self.manner().1 = looked;
+    }
+
+    /// Another manner from now on, when it is followed in the `old` one.
+    pub(super) fn follow(&self, old: &Manner, new: &Manner) {
+        let mut manner = self.manner();
+        if manner.0 != *old || old == new {
+            return;
+        }
+        manner.0.clone_from(new);
+        drop(manner);
+        self.mails.lock().manner = Some(new.clone());
+        self.mails.news.notify_one();
+    }
+
     /// Ends the thread and every subscription.
     pub(super) fn end(&self, ending: Ending) {
         self.mails.lock().ending.get_or_insert(ending);
@@ -355,34 +386,4 @@ impl Tree {
         drop(state);
         self.ticks.send_replace(tick);
     }
-}
-
-/// All that a tree shows, as created.
-fn everything(tree: &Nodes) -> Vec<Change> {
-    let list = FileList::of(tree, None);
-    let nodes = list
-        .iter()
-        .map(|path| (path, tree.find(path.strip_suffix(b"/").unwrap_or(path))));
-    nodes
-        .filter_map(|(path, id)| {
-            id.map(|id| journal::change(tree, id, ChangeKind::Created, (path.to_vec(), None)))
-        })
-        .collect()
-}
-
-/// Delivers a batch in parts; only the last carries the new clock, so that who stops between asks for all again.
-fn deliver(posts: &[Arc<Post>], mut batch: Batch, before: &str) {
-    let mut rest = std::mem::take(&mut batch.changes);
-    while rest.len() > PART {
-        let after = rest.split_off(PART);
-        let part = Batch {
-            clock: before.to_owned(),
-            changes: rest,
-            ..batch.clone()
-        };
-        posts.iter().for_each(|post| post.deliver(&part, before));
-        rest = after;
-    }
-    batch.changes = rest;
-    posts.iter().for_each(|post| post.deliver(&batch, before));
 }

@@ -106,7 +106,9 @@ impl<D: Disk> Engine<D> {
         let Ok(dir) = self.look().open(&job) else {
             return Some(job);
         };
-        let watch = self.disk.watch(&dir);
+        // Of the directory that is open, not of the name: another may have the name by now.
+        let meta = self.disk.identity(&dir).ok()?;
+        let watch = self.disk.watch(&dir, meta.dev);
         let Some(wd) = self.inner.watched(&watch) else {
             return Some(job);
         };
@@ -117,12 +119,8 @@ impl<D: Disk> Engine<D> {
         let Some(&known) = self.inner.by_wd.get(&wd) else {
             return Some(job);
         };
-        // Of the directory that is open, not of the name: another may have the name by now.
         // It is not listed here: no later life may believe that it was.
-        let meta = Meta {
-            ctime: 0,
-            ..self.disk.identity(&dir).ok()?
-        };
+        let meta = Meta { ctime: 0, ..meta };
         let has_git = self.inner.gits.contains(&known);
         self.inner.needs_index |= has_git && !self.tracked.is_whole();
         let is_nested = has_git && self.look().is_nested(&dir, &job.path);
@@ -131,6 +129,7 @@ impl<D: Disk> Engine<D> {
         let tree = &view.tree;
         let kind = tree.kind(known);
         let is_as_was = !self.inner.reread.contains(&known)
+            && !self.inner.closed.contains(&known)
             && tree.is_forced(known) == job.excluded
             && is_nested == (kind == Kind::Nested);
         if !is_as_was {

@@ -6,6 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
+use super::Manner;
 use crate::watch::{Event, Mailbox};
 
 /// Events that may wait; more are as good as an overflow.
@@ -26,6 +27,8 @@ pub(super) enum Ending {
 pub(super) struct Mail {
     pub(super) events: Vec<Event>,
     pub(super) barriers: Vec<oneshot::Sender<()>>,
+    /// Another manner.
+    pub(super) manner: Option<Manner>,
     pub(super) is_to_be_saved: bool,
     /// Set once.
     pub(super) ending: Option<Ending>,

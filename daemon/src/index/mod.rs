@@ -7,6 +7,7 @@
 //! Which calls block: none that is `async` does, and none named *from memory* does more than take a short lock.
 //! [`Trees::new`], [`Trees::ensure`] and [`Trees::stop`] touch the disk or wait for threads: call them on the blocking pool.
 
+mod blind;
 #[cfg(test)]
 mod bug;
 mod carry;

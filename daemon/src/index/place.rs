@@ -68,6 +68,7 @@ impl Inner {
             return Vec::new();
         };
         self.reread.remove(&id);
+        self.closed.remove(&id);
         view.tree.set_forced(id, job.excluded);
         self.keep_folder(id, wd, &listing);
         if listing.is_as_saved {
@@ -94,9 +95,9 @@ impl Inner {
         };
         let folder = self.folders.entry(id).or_default();
         folder.wd = wd;
-        match wd {
-            Some(_) => self.unwatched.remove(&id),
-            None => self.unwatched.insert(id),
+        match &listing.blind {
+            None => self.unwatched.remove(&id),
+            Some(why) => self.unwatched.insert(id, why.clone()),
         };
         let source =
             |matcher: &Option<Arc<Matcher>>| matcher.as_ref().map(|matcher| matcher.source().to_vec());
@@ -338,6 +339,7 @@ impl Inner {
             self.displace(view, child, Said::default());
         }
         self.reread.remove(&id);
+        self.closed.insert(id);
     }
 }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use self::bytes::{Eye, Pen};
 use super::Manner;
+use super::blind::Unwatched;
 use super::engine::{Control, Folder, Inner, View};
 use super::ignore::Matcher;
 use super::journal::Journal;
@@ -92,7 +93,7 @@ pub(super) fn write(head: &Head, view: &View, (inner, tracked): (&Inner, &Tracke
         optional(&mut pen, folder.wd);
         optional(&mut pen, folder.git_wd);
         let flags = u8::from(inner.gits.contains(id))
-            | (u8::from(inner.unwatched.contains(id)) << 1)
+            | (u8::from(inner.unwatched.contains_key(id)) << 1)
             | (u8::from(folder.matcher.is_some()) << 2);
         pen.u8(flags);
         if let Some(matcher) = &folder.matcher {
@@ -257,7 +258,8 @@ impl Saved {
                     inner.controls.entry(wd).or_default().push(Control::Nested(id));
                 }
                 if kept.is_unwatched {
-                    inner.unwatched.insert(id);
+                    // Why is found out by the next look, which it is marked for.
+                    inner.unwatched.insert(id, Unwatched::Limit);
                 }
             }
             inner.folders.insert(id, folder);

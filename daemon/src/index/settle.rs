@@ -36,10 +36,14 @@ impl<D: Disk> Engine<D> {
         if again.root && !self.check_root(&mut again) {
             return self.finish(false);
         }
-        let was_lost = again.everything;
-        if again.repo && self.reload_repo() {
-            again.everything = true;
+        if again.mounts {
+            let there = self.disk.mounts_in(&self.start.root);
+            if std::mem::replace(&mut self.mounts, there) != self.mounts {
+                again = Again::ALL;
+            }
         }
+        let was_lost = again.everything;
+        again.everything |= again.rules || (again.repo && self.reload_repo());
         if again.everything || again.verify {
             if again.everything {
                 self.trusted = None;
@@ -83,11 +87,7 @@ impl<D: Disk> Engine<D> {
                 self.is_lost = false;
                 *again = Again {
                     root: false,
-                    repo: true,
-                    index: true,
-                    lock: true,
-                    everything: true,
-                    verify: false,
+                    ..Again::ALL
                 };
                 true
             }

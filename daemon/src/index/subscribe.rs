@@ -13,6 +13,9 @@ const QUEUE: usize = 64;
 /// Changes that wait for one subscriber in all.
 const CHANGES: usize = 1 << 14;
 
+/// Changes in one part of a batch.
+const PART: usize = 4096;
+
 #[derive(Debug, Default)]
 struct Queue {
     batches: VecDeque<Batch>,
@@ -101,6 +104,23 @@ impl Subscription {
             self.0.news.notified().await;
         }
     }
+}
+
+/// Delivers a batch in parts; only the last carries the new clock, so that who stops between asks for all again.
+pub(super) fn deliver(posts: &[Arc<Post>], mut batch: Batch, before: &str) {
+    let mut rest = std::mem::take(&mut batch.changes);
+    while rest.len() > PART {
+        let after = rest.split_off(PART);
+        let part = Batch {
+            clock: before.to_owned(),
+            changes: rest,
+            ..batch.clone()
+        };
+        posts.iter().for_each(|post| post.deliver(&part, before));
+        rest = after;
+    }
+    batch.changes = rest;
+    posts.iter().for_each(|post| post.deliver(&batch, before));
 }
 
 #[cfg(test)]

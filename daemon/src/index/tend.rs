@@ -22,6 +22,9 @@ const TURNS: usize = 16;
 /// Nobody waits for what cannot come: woken now and then, it costs nothing.
 const FOREVER: Duration = Duration::from_secs(3600);
 
+/// Looking at what cannot be watched takes at most one part in so many of the time.
+const LOOKING: u32 = 20;
+
 /// How often a tree's thread does what.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
@@ -29,6 +32,8 @@ pub(super) struct Pace {
     pub(super) settle: Duration,
     /// How often a tree is looked at of which something cannot be watched.
     pub(super) poll: Duration,
+    /// How long that took last.
+    pub(super) looked: Duration,
 }
 
 /// What there is to do.
@@ -43,25 +48,21 @@ enum Next {
 
 impl Tree {
     /// The thread. The index when it is to be carried on.
-    pub(super) fn keep(
-        &self,
-        mut engine: Engine<LocalDisk>,
-        (begin, pace): (Begin, Pace),
-    ) -> Option<Vec<u8>> {
+    pub(super) fn keep(&self, mut engine: Engine<LocalDisk>, begin: Begin) -> Option<Vec<u8>> {
         match begin {
             Begin::Crawl => engine.crawl(),
             Begin::Verify | Begin::GoOn => engine.go_on(),
         }
-        if engine.is_unverified() {
+        // A comparison that waits, or what moved while it was read.
+        if engine.is_unverified() || engine.is_dirty() {
             self.settle(&mut engine);
         }
         self.show_state(&engine);
         self.ready.send_replace(true);
-        let mut last = Instant::now()
-            .checked_sub(pace.settle)
-            .unwrap_or_else(Instant::now);
+        // Nothing has gone out yet.
+        let mut last = None;
         loop {
-            let barriers = match self.next(&mut engine, (last + pace.settle, pace)) {
+            let barriers = match self.next(&mut engine, last) {
                 Next::Look(barriers) => barriers,
                 Next::Save => {
                     self.save(&mut engine, Ended::Open);
@@ -69,13 +70,17 @@ impl Tree {
                 }
                 Next::End(ending) => return self.last(&mut engine, ending),
             };
+            let began = Instant::now();
             // Without barriers and without events it was time to look.
             if !barriers.is_empty() || !engine.is_dirty() {
                 engine.look_outside();
             }
             if engine.is_dirty() {
                 self.settle(&mut engine);
-                last = Instant::now();
+                last = Some(Instant::now());
+            }
+            if engine.is_polled() {
+                self.took(began.elapsed());
             }
             if !barriers.is_empty() {
                 self.settle_rest(&mut engine);
@@ -146,13 +151,19 @@ impl Tree {
     }
 
     /// Waits for events, and with them until `due`; a barrier waits for nothing.
-    fn next(&self, engine: &mut Engine<LocalDisk>, (due, pace): (Instant, Pace)) -> Next {
+    fn next(&self, engine: &mut Engine<LocalDisk>, last: Option<Instant>) -> Next {
         let mut mail = self.mails.lock();
         loop {
             if let Some(ending) = mail.ending {
                 return Next::End(ending);
             }
-            let wait = due.saturating_duration_since(Instant::now());
+            let pace = self.pace();
+            let wait = last.map_or(Duration::ZERO, |last| pace.settle.saturating_sub(last.elapsed()));
+            if let Some(manner) = mail.manner.take() {
+                engine.set_manner(manner);
+                drop(mail);
+                return Next::Look(Vec::new());
+            }
             let has_mail = !mail.events.is_empty();
             if !mail.barriers.is_empty() || (has_mail && wait.is_zero()) {
                 let Mail { events, barriers, .. } = &mut *mail;
@@ -166,7 +177,7 @@ impl Tree {
             }
             let wait = match (has_mail, engine.is_polled()) {
                 (true, _) => wait,
-                (false, true) => pace.poll,
+                (false, true) => pace.poll.max(pace.looked * LOOKING),
                 (false, false) => FOREVER,
             };
             let (next, waited) = self
@@ -182,30 +193,24 @@ impl Tree {
     }
 
     fn show_state(&self, engine: &Engine<LocalDisk>) {
-        let mut state = self.state();
-        (state.state, state.reason) = match engine.unwatched() {
-            _ if engine.is_lost() => (
-                TreeState::Unreachable,
-                Some("the root is gone or cannot be opened".to_owned()),
-            ),
-            _ if engine.is_unverified() => (TreeState::Unverified, None),
-            0 if engine.is_polled() => (
-                TreeState::Polling,
-                Some("git's own folders have no watch".to_owned()),
-            ),
-            0 if engine.is_locked() => (TreeState::Checkout, Some("git holds `index.lock`".to_owned())),
-            0 if engine.has_extra() => (
-                TreeState::Watching,
-                Some("`watch.extra_ignores` takes away from what git shows".to_owned()),
-            ),
-            0 => (TreeState::Watching, None),
-            n => {
-                let why = "the limit of watches is reached: raise `fs.inotify.max_user_watches` or `watch.max_watches`";
-                (
-                    TreeState::Polling,
-                    Some(format!("{n} directories have no watch, {why}")),
-                )
-            }
+        let blind = engine.blind();
+        let lost = || Some("the root is gone or cannot be opened".to_owned());
+        let shown = if engine.is_lost() {
+            (TreeState::Unreachable, lost())
+        } else if engine.is_unverified() {
+            (TreeState::Unverified, None)
+        } else if !blind.is_empty() {
+            (TreeState::Polling, blind.reason())
+        } else if engine.is_locked() {
+            (TreeState::Checkout, Some("git holds `index.lock`".to_owned()))
+        } else if engine.has_extra() {
+            let why = "`watch.extra_ignores` takes away from what git shows";
+            (TreeState::Watching, Some(why.to_owned()))
+        } else {
+            (TreeState::Watching, None)
         };
+        let mut state = self.state();
+        (state.state, state.reason) = shown;
+        state.blind = blind;
     }
 }

@@ -22,7 +22,6 @@ use super::mail::Ending;
 use super::repo::GitEnv;
 use super::saved::shelf::{Ended, Shelf};
 use super::saved::{Saved, Watches as Kept};
-use super::tend::Pace;
 use super::verify::Begin;
 use super::{Manner, Settings, Watches};
 use crate::watch::{Hub, TreeKey};
@@ -35,7 +34,9 @@ const SAVING: Duration = Duration::from_secs(2);
 /// All trees of the daemon.
 #[derive(Debug)]
 pub struct Trees {
-    pub(super) settings: Settings,
+    settings: Mutex<Settings>,
+    /// Of the settings.
+    generation: AtomicU64,
     pub(super) hub: Arc<Hub>,
     shelf: Option<Shelf>,
     pub(super) keys: AtomicU32,
@@ -99,7 +100,7 @@ fn refuse(root: &Path) -> impl Fn(std::io::Error) -> Error {
     move |error| Error::unavailable(format!("`{}` cannot be indexed", root.display())).why(error)
 }
 
-fn extra(manner: &Manner) -> Rules {
+pub(super) fn extra(manner: &Manner) -> Rules {
     if manner.extra_ignores.is_empty() {
         return Rules::default();
     }
@@ -123,7 +124,8 @@ impl Trees {
     pub(super) fn with(settings: Settings, hub: Arc<Hub>) -> Arc<Self> {
         Arc::new(Self {
             shelf: settings.folder.clone().map(Shelf::new),
-            settings,
+            settings: Mutex::new(settings),
+            generation: AtomicU64::new(0),
             hub,
             keys: AtomicU32::new(1),
             slots: Mutex::default(),
@@ -174,7 +176,7 @@ impl Trees {
     /// # Errors
     /// When `root` cannot be opened as a directory, or the daemon stops.
     pub fn ensure(&self, root: &Path) -> Result<Arc<Tree>, Error> {
-        self.ensure_with(root, &self.settings.usual)
+        self.ensure_with(root, &self.settings().usual)
     }
 
     /// As [`Trees::ensure`], in the manner of its workspace. A tree that is awake already goes on in its own.
@@ -205,12 +207,13 @@ impl Trees {
 
     pub(super) fn start_of(&self, root: &Path, manner: &Manner) -> Start {
         use std::os::unix::ffi::OsStrExt;
+        let settings = self.settings();
         let bytes = |path: &Option<PathBuf>| path.as_ref().map(|path| path.as_os_str().as_bytes().to_vec());
         Start {
             root: root.as_os_str().as_bytes().to_vec(),
             env: GitEnv {
-                home: bytes(&self.settings.home),
-                xdg_config_home: bytes(&self.settings.xdg_config_home),
+                home: bytes(&settings.home),
+                xdg_config_home: bytes(&settings.xdg_config_home),
             },
             extra: extra(manner),
             manner: manner.clone(),
@@ -266,15 +269,16 @@ impl Trees {
         (begin, incarnation): (Begin, u64),
     ) -> Result<Awake, Error> {
         let shared = (incarnation, engine.shared());
-        let tree = Tree::new(root, (self.hub.clone(), key), shared, (begin, self.shelf.clone()));
+        let tree = Tree::new(
+            root,
+            (self.hub.clone(), key),
+            shared,
+            (begin, engine.start.manner.clone(), self.shelf.clone()),
+        );
         self.hub.register(key, tree.mailbox());
-        let pace = Pace {
-            settle: engine.start.manner.settle,
-            poll: engine.start.manner.poll,
-        };
         let (keeping, (end, ended)) = (tree.clone(), mpsc::channel());
         let thread = std::thread::Builder::new().name("tree".into()).spawn(move || {
-            let left = keeping.keep(engine, (begin, pace));
+            let left = keeping.keep(engine, begin);
             drop(keeping);
             // Nobody waits when the daemon does not end.
             let _nobody = end.send(left);
@@ -284,6 +288,33 @@ impl Trees {
             Err(error) => {
                 self.hub.forget(key);
                 Err(refuse(root)(error))
+            }
+        }
+    }
+
+    fn settings(&self) -> Settings {
+        let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        settings.clone()
+    }
+
+    /// Whether the settings are those of this generation of the configuration.
+    #[must_use]
+    pub fn follows(&self, generation: u64) -> bool {
+        self.generation.load(Ordering::Acquire) == generation
+    }
+
+    /// Other settings from now on. Trees that were over the limit of watches heal with the next look at them; who is
+    /// over a lower one keeps what it has. A tree in the manner of its own workspace goes on in that.
+    pub fn follow(&self, settings: Settings, generation: u64) {
+        let old = {
+            let mut held = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+            self.generation.store(generation, Ordering::Release);
+            std::mem::replace(&mut *held, settings.clone())
+        };
+        self.hub.set_max(settings.max_watches);
+        for (_, slot) in self.all() {
+            if let Some(tree) = slot.tree() {
+                tree.follow(&old.usual, &settings.usual);
             }
         }
     }
@@ -338,12 +369,6 @@ impl Trees {
             limit,
             backend: "inotify",
         }
-    }
-
-    /// Another limit of watches from now on (`watch.max_watches`): trees that were over the old one heal with the next
-    /// look at them.
-    pub fn set_max_watches(&self, max: Option<u64>) {
-        self.hub.set_max(max);
     }
 
     /// No tree is opened from here on; those that were awake.

@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::{Arc, RwLock};
 
+use super::blind::Unwatched;
 #[cfg(test)]
 use super::bug::Bug;
 use super::crawl::{Found, Job, Listing, Look};
@@ -225,6 +226,7 @@ impl<D: Disk> Look<'_, D> {
             }
         });
         Ok(Listing {
+            blind: watch.as_ref().err().map(Unwatched::from),
             watch,
             git_watch: None,
             meta,

@@ -5,9 +5,11 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,6 +19,7 @@ use rustix::io::Errno;
 
 use super::{Event, Hint, Mailbox, TreeKey, WatchError, Wd};
 use crate::world::dir::Dir;
+use crate::world::mounts::{self, Mount, Mounts};
 
 /// No open, access or close-without-write: our own reading makes no events. `MASK_ADD` because two trees may watch one
 /// directory. The handle's path in `/proc` is a link, so links are followed: to the open directory and nowhere else.
@@ -43,6 +46,11 @@ pub struct Hub {
     max: AtomicU64,
     /// Nothing is read from the queue: it is being handed over, or has not been taken over yet.
     frozen: AtomicBool,
+    mounts: Mounts,
+    /// The version of the mounts that the trees have been told of.
+    mounted: AtomicU64,
+    /// For the reading thread alone: whoever waits on it takes the news from others.
+    mount_news: Option<File>,
 }
 
 #[derive(Default)]
@@ -99,6 +107,8 @@ impl Hub {
 
     fn of(inotify: OwnedFd, max: Option<u64>) -> io::Result<Arc<Self>> {
         let stop = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let mounts = Mounts::open();
+        let mounted = AtomicU64::new(mounts.current().version);
         Ok(Arc::new(Self {
             inotify,
             stop,
@@ -107,6 +117,9 @@ impl Hub {
             registry: Mutex::default(),
             max: AtomicU64::new(max.unwrap_or(u64::MAX)),
             frozen: AtomicBool::new(false),
+            mounts,
+            mounted,
+            mount_news: mounts::news(),
         }))
     }
 
@@ -158,6 +171,20 @@ impl Hub {
     /// Changes the most watches that are taken. Those that are over it stay.
     pub fn set_max(&self, max: Option<u64>) {
         self.max.store(max.unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// What is mounted in a directory, by the kernel's numbers and at which paths.
+    #[must_use]
+    pub fn mounts_in(&self, path: &[u8]) -> Vec<(u64, Vec<u8>)> {
+        let table = self.mounts.current();
+        let point = |mount: &Mount| (mount.id, mount.point.as_os_str().as_bytes().to_vec());
+        let lies_in = |point: &[u8]| {
+            point
+                .strip_prefix(path)
+                .is_some_and(|rest| rest.first() == Some(&b'/'))
+        };
+        let points = table.mounts.iter().map(point);
+        points.filter(|(_, point)| lies_in(point)).collect()
     }
 
     /// Watches used by all trees.
@@ -235,6 +262,13 @@ impl Hub {
         }
         self.deliver(&mut batch, &mut woken);
         let registry = lock(&self.registry);
+        let version = self.mounts.current().version;
+        if self.mounted.swap(version, Ordering::Relaxed) != version {
+            for (&key, tree) in &registry.trees {
+                woken.insert(key);
+                tree.mailbox.deliver(Event::Mounts);
+            }
+        }
         for key in woken {
             if let Some(tree) = registry.trees.get(&key) {
                 tree.mailbox.wake();
@@ -280,10 +314,15 @@ impl Hub {
     /// The reading thread: waits and drains until [`Hub::stop`].
     pub fn read_until_stopped(&self) {
         while !self.stopped.load(Ordering::Acquire) {
-            let mut fds = [
+            let mut fds = vec![
                 PollFd::new(&self.inotify, PollFlags::IN),
                 PollFd::new(&self.stop, PollFlags::IN),
             ];
+            fds.extend(
+                self.mount_news
+                    .iter()
+                    .map(|news| PollFd::new(news, PollFlags::PRI)),
+            );
             match rustix::event::poll(&mut fds, None) {
                 Ok(_) | Err(Errno::INTR) => self.drain(),
                 Err(error) => {

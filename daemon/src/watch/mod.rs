@@ -6,6 +6,8 @@
 //! What must stay true: events of a tree arrive in the kernel's order; a watch is known here before its first event is
 //! looked at; whoever reads only appends.
 
+use std::sync::Arc;
+
 mod inotify;
 
 pub use inotify::{Hub, system_limit};
@@ -56,6 +58,8 @@ pub enum Event {
     },
     /// Events were lost.
     Overflow,
+    /// Something was mounted or unmounted somewhere.
+    Mounts,
 }
 
 /// Why a directory could not be watched.
@@ -63,6 +67,8 @@ pub enum Event {
 pub enum WatchError {
     /// The system's limit or `watch.max_watches` is reached.
     Limit,
+    /// A file system of this name tells nothing, or not all.
+    Silent(Arc<str>),
     /// The directory cannot be read, or is gone.
     Denied(std::io::Error),
 }

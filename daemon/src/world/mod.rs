@@ -14,6 +14,7 @@ pub mod dir;
 pub mod events;
 pub mod fake;
 pub mod fd;
+pub mod filesystem;
 pub mod folder;
 pub mod image;
 pub mod lock;

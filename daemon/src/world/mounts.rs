@@ -153,6 +153,12 @@ impl Mounts {
     }
 }
 
+/// A descriptor that is ready (`POLLPRI`) once for every change of the mounts; none where the kernel has no table.
+#[must_use]
+pub fn news() -> Option<File> {
+    File::open("/proc/self/mountinfo").ok()
+}
+
 /// Whether the table changed since the last call on this descriptor. An unanswered question counts as a change.
 fn has_changed(file: &File) -> bool {
     let mut fds = [PollFd::new(file, PollFlags::PRI)];

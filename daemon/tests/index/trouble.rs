@@ -46,7 +46,7 @@ fn a_tree_over_the_limit_of_watches_is_polled_says_so_heals_and_harms_no_other()
     bed.write("d/g", "1");
     bed.check("a tree beside one in trouble");
 
-    bed.trees.set_max_watches(None);
+    bed.trees.follow(Settings::default(), 1);
     bed.turn_to(large);
     assert_eq!(bed.tree.status().state, TreeState::Watching);
     bed.write("d29/e/f", "333");

@@ -5,6 +5,7 @@
 mod live;
 mod lives;
 mod random;
+mod trouble;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,11 +81,13 @@ fn text(names: impl IntoIterator<Item = Vec<u8>>) -> Vec<String> {
 /// A project that is indexed, and what was known of it at the last question.
 struct Scene {
     root: PathBuf,
+    /// Where git finds the same files; the root, unless only the daemon sees that.
+    real: PathBuf,
     peer: Peer,
     before: Shown,
     clock: String,
     planned: bool,
-    _daemon: Option<Daemon>,
+    daemon: Option<Daemon>,
     bed: Bed,
 }
 
@@ -95,19 +98,30 @@ impl Scene {
         let daemon = bed.start();
         let root = bed.project("project");
         make(&root);
+        Self::of(bed, Some(daemon), (root.clone(), root))
+    }
+
+    /// A project of a daemon that runs: where the daemon sees it, and where git does.
+    fn of(bed: Bed, daemon: Option<Daemon>, (root, real): (PathBuf, PathBuf)) -> Self {
         let mut scene = Self {
             peer: bed.peer(),
             root,
+            real,
             before: Shown::new(),
             clock: String::new(),
             planned: true,
-            _daemon: Some(daemon),
+            daemon,
             bed,
         };
-        scene.files_are_right("at first");
-        scene.before = shown(&scene.root);
-        scene.clock = scene.peer.clock(&scene.root).expect("a clock");
+        scene.begin("at first");
         scene
+    }
+
+    /// Takes what is there now for what is known.
+    fn begin(&mut self, when: &str) {
+        self.files_are_right(when);
+        self.before = shown(&self.real);
+        self.clock = self.peer.clock(&self.root).expect("a clock");
     }
 
     fn new(make: impl FnOnce(&Path)) -> Self {
@@ -115,7 +129,7 @@ impl Scene {
     }
 
     fn at(&self, name: &str) -> PathBuf {
-        self.root.join(name)
+        self.real.join(name)
     }
 
     fn write(&self, name: &str, text: &str) {
@@ -125,7 +139,7 @@ impl Scene {
     }
 
     fn git(&self, args: &[&str]) {
-        git::git(&self.root, args);
+        git::git(&self.real, args);
     }
 
     /// The index lists what git shows: no more, no less, sorted, each once.
@@ -134,7 +148,7 @@ impl Scene {
             .peer
             .files(&self.root)
             .unwrap_or_else(|error| panic!("{when}: {error}"));
-        let theirs = git::files(&self.root);
+        let theirs = git::files(&self.real);
         if ours.iter().eq(theirs.iter()) {
             return;
         }
@@ -156,7 +170,7 @@ impl Scene {
             .unwrap_or_else(|error| panic!("{when}: {error}"));
         assert!(!told.unsynced, "{when}: unsynced");
         self.files_are_right(when);
-        let after = shown(&self.root);
+        let after = shown(&self.real);
         if !told.fresh {
             let expected = differing(&self.before, &after);
             // What came and went in between may be told as deleted: whoever listed the files meanwhile has seen it.

@@ -62,6 +62,7 @@ pub(super) struct Fs {
     /// What was done, for a failure's message.
     pub(super) trace: Vec<String>,
     is_traced: bool,
+    has_silent: bool,
 }
 
 pub(super) const ROOT: Obj = 0;
@@ -83,6 +84,7 @@ impl Fs {
             budget: 0,
             steps: 0,
             trace: Vec::new(),
+            has_silent: seed % 4 == 3,
             is_traced: super::seeds().count() == 1,
         };
         assert_eq!(fs.thing(FileKind::Dir), ROOT);
@@ -185,6 +187,11 @@ impl Fs {
             self.watches.remove(&obj);
             self.push(Event::Ended { wd });
         }
+    }
+
+    /// Whether a directory lies on a file system that tells nothing: under every fourth seed some do.
+    pub(super) fn is_silent(&self, obj: Obj) -> bool {
+        self.has_silent && obj % 5 == 3
     }
 
     /// Watched directories, by object.

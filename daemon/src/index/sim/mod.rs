@@ -107,8 +107,16 @@ impl Disk for SimDisk {
         Ok(fs.get(fs.find(ROOT, path).ok_or(io::ErrorKind::NotFound)?).meta)
     }
 
-    fn watch(&self, dir: &Obj) -> Result<Wd, WatchError> {
-        self.busy().watch(*dir).ok_or(WatchError::Limit)
+    fn watch(&self, dir: &Obj, _dev: u64) -> Result<Wd, WatchError> {
+        let mut fs = self.busy();
+        if fs.is_silent(*dir) {
+            return Err(WatchError::Silent("silent".into()));
+        }
+        fs.watch(*dir).ok_or(WatchError::Limit)
+    }
+
+    fn mounts_in(&self, _path: &[u8]) -> Vec<(u64, Vec<u8>)> {
+        Vec::new()
     }
 
     fn unwatch(&self, wd: Wd) {

@@ -170,6 +170,12 @@ impl Config {
         self.generation.load(Ordering::Acquire)
     }
 
+    /// The generation as of the last look at the file. From memory.
+    #[must_use]
+    pub fn noticed(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
     /// Makes every file be read again on its next use.
     pub fn distrust(&self) {
         self.files.distrust();

@@ -1,0 +1,125 @@
+//! What no event tells of: directories without a watch, and why they have none. Pure.
+//!
+//! Asked by the engine, which looks at them by itself, and by `status` and `doctor`, which say so.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::tree::Id;
+use crate::watch::WatchError;
+
+/// Why a directory has no watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unwatched {
+    /// The system's limit or `watch.max_watches`.
+    Limit,
+    /// Its file system, of this name, tells nothing.
+    Silent(Arc<str>),
+    /// The system refused.
+    Denied,
+}
+
+impl From<&WatchError> for Unwatched {
+    fn from(error: &WatchError) -> Self {
+        match error {
+            WatchError::Limit => Self::Limit,
+            WatchError::Silent(name) => Self::Silent(name.clone()),
+            WatchError::Denied(_) => Self::Denied,
+        }
+    }
+}
+
+/// What only looking tells of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Blind {
+    /// Directories beyond the limit of watches.
+    pub(super) limit: u64,
+    /// Directories that the system did not let us watch.
+    pub(super) denied: u64,
+    /// Directories on file systems that tell nothing, by the name of that.
+    pub(super) silent: BTreeMap<Arc<str>, u64>,
+    /// One of git's own folders.
+    pub(super) control: bool,
+}
+
+impl Blind {
+    /// What is known of some directories.
+    pub(super) fn of(unwatched: &BTreeMap<Id, Unwatched>, control: bool) -> Self {
+        let mut blind = Self {
+            control,
+            ..Self::default()
+        };
+        for why in unwatched.values() {
+            match why {
+                Unwatched::Limit => blind.limit += 1,
+                Unwatched::Denied => blind.denied += 1,
+                Unwatched::Silent(name) => *blind.silent.entry(name.clone()).or_default() += 1,
+            }
+        }
+        blind
+    }
+
+    /// Whether events tell of everything.
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Why something is polled, and what to do about it where something can be done; none when nothing is.
+    pub(super) fn reason(&self) -> Option<String> {
+        let mut said = Vec::new();
+        if self.limit > 0 {
+            let n = directories(self.limit);
+            said.push(format!(
+                "{n} no watch, the limit of watches is reached: raise `fs.inotify.max_user_watches` or `watch.max_watches`"
+            ));
+        }
+        for (name, &count) in &self.silent {
+            let n = directories(count);
+            said.push(format!("{n} no watch, `{name}` does not tell of changes"));
+        }
+        if self.denied > 0 {
+            let n = directories(self.denied);
+            said.push(format!("{n} no watch, the system refused"));
+        }
+        if self.control && said.is_empty() {
+            said.push("git's own folders have no watch".to_owned());
+        }
+        (!said.is_empty()).then(|| said.join("; "))
+    }
+}
+
+fn directories(count: u64) -> String {
+    match count {
+        1 => "1 directory has".to_owned(),
+        n => format!("{n} directories have"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_counted_and_told() {
+        let why = [
+            Unwatched::Limit,
+            Unwatched::Silent("nfs".into()),
+            Unwatched::Silent("nfs".into()),
+            Unwatched::Denied,
+        ];
+        let dirs = why.into_iter().zip(0..).map(|(why, id)| (Id(id), why)).collect();
+        let blind = Blind::of(&dirs, true);
+        let said = blind.reason().expect("a reason");
+        for part in [
+            "1 directory has no watch, the limit",
+            "`watch.max_watches`",
+            "2 directories have no watch, `nfs`",
+            "the system refused",
+        ] {
+            assert!(said.contains(part), "{part} in {said}");
+        }
+        assert_eq!(Blind::default().reason(), None);
+        let control = Blind::of(&BTreeMap::new(), true);
+        assert!(control.reason().is_some() && !control.is_empty());
+    }
+}
