@@ -192,6 +192,9 @@ pub(super) struct Engine<D: Disk> {
     pub(super) trusted: Option<Trusted>,
     /// What is mounted in the root.
     pub(super) mounts: Vec<(u64, Vec<u8>)>,
+    /// For the fault of taking a watch for a path.
+    #[cfg(test)]
+    pub(super) paths: HashMap<Wd, Vec<u8>>,
 }
 
 impl<D: Disk> Engine<D> {
@@ -225,6 +228,8 @@ impl<D: Disk> Engine<D> {
             saved_rules: [0; 32],
             trusted: None,
             mounts: Vec::new(),
+            #[cfg(test)]
+            paths: HashMap::new(),
         }
     }
 
@@ -351,6 +356,8 @@ impl<D: Disk> Engine<D> {
                 let Some(&id) = self.inner.by_wd.get(&wd) else {
                     return;
                 };
+                #[cfg(test)]
+                let Some(id) = self.by_path(wd, id) else { return };
                 // Either can decide about paths that are tracked: the index must be at hand.
                 self.again.index |= name == b".gitignore" || name == b".git";
                 self.again.repo |= name == b".git" && id == Tree::ROOT;

@@ -301,11 +301,7 @@ impl<D: Disk> Engine<D> {
     fn desk(&self, tree: &Tree, id: Id) -> Option<Desk<D>> {
         let path = tree.path(id);
         let dir = self.disk.open_at(&self.root, &path).ok()?;
-        #[cfg(test)]
-        let is_path = self.start.has(Bug::WatchIsAPath);
-        #[cfg(not(test))]
-        let is_path = false;
-        if !is_path && self.disk.identity(&dir).ok()?.ino != tree.ino(id) {
+        if self.disk.identity(&dir).ok()?.ino != tree.ino(id) {
             return None;
         }
         let (rules, excluded) = self.rules_of(tree, id);

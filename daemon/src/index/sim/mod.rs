@@ -17,10 +17,12 @@ use proto::index::ChangeKind;
 
 use self::fs::{Fs, Obj, ROOT};
 use self::work::PROJECT;
+use super::bug::Bug;
 use super::disk::Disk;
-use super::engine::{Bug, Engine, Start};
+use super::engine::{Engine, Start};
 use super::files::FileList;
 use super::ignore::Rules;
+use super::tree::Id;
 use crate::watch::{WatchError, Wd};
 use crate::world::FileKind;
 use crate::world::dir::Meta;
@@ -140,6 +142,18 @@ fn truth(fs: &Fs) -> Shown {
         .into_iter()
         .map(|(path, meta)| (path, stat(meta)))
         .collect()
+}
+
+impl<D: Disk> Engine<D> {
+    /// The fault: the node at the path that the watch's directory had when it first told something.
+    pub(super) fn by_path(&mut self, wd: Wd, id: Id) -> Option<Id> {
+        if self.start.bug != Bug::WatchIsAPath {
+            return Some(id);
+        }
+        let view = self.shared.read();
+        let path = self.paths.entry(wd).or_insert_with(|| view.tree.path(id));
+        view.tree.find(path)
+    }
 }
 
 struct Sim {
