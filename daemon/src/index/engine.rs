@@ -324,14 +324,8 @@ impl<D: Disk> Engine<D> {
     /// What waits, for a failure's message.
     #[cfg(test)]
     pub(super) fn describe(&self) -> String {
-        let view = self.shared.read();
-        let place = |&id: &Id| {
-            let path = String::from_utf8_lossy(&view.tree.path(id)).into_owned();
-            (id, view.tree.is_live(id), view.tree.kind(id), path)
-        };
-        let dirty: Vec<_> = self.inner.dirty.keys().map(place).collect();
-        let reread: Vec<_> = self.inner.reread.iter().map(place).collect();
-        format!("{:?} dirty {dirty:?} reread {reread:?}", self.again)
+        let Inner { dirty, reread, .. } = &self.inner;
+        format!("{:?} {dirty:?} {reread:?}", self.again)
     }
 
     /// Takes an event in. Touches neither disk nor tree.
