@@ -3,8 +3,7 @@
 //! What must stay true: one descriptor for the daemon (the system allows 128 per user); the registry is locked while a
 //! watch is placed, so no event can be read before its watch is known; nobody waits for the disk under a lock.
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
@@ -17,6 +16,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 
+use super::registry::{Left, Registry, Tree};
 use super::{Event, Hint, Mailbox, TreeKey, WatchError, Wd};
 use crate::world::dir::Dir;
 use crate::world::mounts::{self, Mount, Mounts};
@@ -51,20 +51,6 @@ pub struct Hub {
     mounted: AtomicU64,
     /// For the reading thread alone: whoever waits on it takes the news from others.
     mount_news: Option<File>,
-}
-
-#[derive(Default)]
-struct Registry {
-    /// One tree of each: nearly always it has only one, and then a watch is eight bytes.
-    watches: HashMap<Wd, TreeKey>,
-    /// The others.
-    also: HashMap<Wd, HashSet<TreeKey>>,
-    trees: HashMap<TreeKey, Tree>,
-}
-
-struct Tree {
-    mailbox: Arc<dyn Mailbox>,
-    watches: u64,
 }
 
 impl std::fmt::Debug for Hub {
@@ -377,57 +363,6 @@ fn read(event: &inotify::Event<'_>) -> Option<Event> {
         is_dir: flags.contains(ReadFlags::ISDIR),
         hint,
     })
-}
-
-enum Left {
-    Nobody,
-    Somebody,
-}
-
-impl Registry {
-    /// Whether the tree did not have the watch before.
-    fn add(&mut self, wd: Wd, key: TreeKey) -> bool {
-        match self.watches.entry(wd) {
-            Entry::Vacant(place) => {
-                place.insert(key);
-                true
-            }
-            Entry::Occupied(first) => *first.get() != key && self.also.entry(wd).or_default().insert(key),
-        }
-    }
-
-    fn remove(&mut self, wd: Wd, key: TreeKey) -> Left {
-        let mut others = self.also.remove(&wd).unwrap_or_default();
-        others.remove(&key);
-        if self.watches.get(&wd) == Some(&key) {
-            let Some(&heir) = others.iter().next() else {
-                self.watches.remove(&wd);
-                return Left::Nobody;
-            };
-            others.remove(&heir);
-            self.watches.insert(wd, heir);
-        }
-        if !others.is_empty() {
-            self.also.insert(wd, others);
-        }
-        Left::Somebody
-    }
-
-    fn owners(&self, wd: Wd) -> impl Iterator<Item = TreeKey> {
-        let also = self.also.get(&wd).into_iter().flatten();
-        self.watches.get(&wd).into_iter().chain(also).copied()
-    }
-
-    /// All watches of a tree.
-    fn of(&self, key: TreeKey) -> Vec<Wd> {
-        let first = self
-            .watches
-            .iter()
-            .filter(|&(_, &owner)| owner == key)
-            .map(|(&wd, _)| wd);
-        let also = self.also.iter().filter(|(_, owners)| owners.contains(&key));
-        first.chain(also.map(|(&wd, _)| wd)).collect()
-    }
 }
 
 /// The most watches the system gives to one user.

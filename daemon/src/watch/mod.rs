@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 mod inotify;
+mod registry;
 
 pub use inotify::{Hub, system_limit};
 
