@@ -130,6 +130,12 @@ pub fn tick(ctx: &Ctx) {
 
 /// What it does on its own once an hour, on the blocking pool.
 pub fn hourly(ctx: &Ctx) {
+    match workspace::erase_expired(ctx) {
+        Ok(gone) => gone
+            .iter()
+            .for_each(|id| tracing::info!(%id, "a forgotten workspace was erased")),
+        Err(error) => tracing::warn!(%error, "forgotten workspaces were not erased"),
+    }
     if let Err(error) = context::hourly(ctx) {
         tracing::warn!(%error, "forgotten notes were not removed");
     }

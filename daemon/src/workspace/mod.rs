@@ -9,6 +9,7 @@
 pub mod config;
 mod door;
 mod entered;
+mod expiry;
 pub mod folder;
 mod isolation;
 mod registry;
@@ -29,6 +30,7 @@ use proto::{Answer, Error, Request, error::Result};
 
 pub use self::door::scope;
 pub use self::entered::{Entered, Visit};
+pub use self::expiry::erase_expired;
 pub use self::folder::Folder;
 pub use self::registry::{Change, House, REGISTRY, WorkspaceScope};
 pub use self::standing::{Standing, standing};

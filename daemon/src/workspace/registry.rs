@@ -188,12 +188,6 @@ impl House<'_> {
     /// When the database or the root cannot be read.
     fn enter(&self, batch: &mut Batch, detection: &Detection) -> Result<WorkspaceScope> {
         let now = self.world.now();
-        for row in store::rows(self.db)?
-            .iter()
-            .filter(|row| rules::expired(row.forgotten, now))
-        {
-            store::erase(self.db, batch, &row.id)?;
-        }
         let sight = self.look(detection)?;
         let row = match &sight.verdict {
             Verdict::Known(id) | Verdict::Again(id) => {

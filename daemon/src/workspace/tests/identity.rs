@@ -189,12 +189,26 @@ fn what_was_forgotten_can_be_restored_for_thirty_days() {
             .kind,
         Kind::NotFound
     );
-    bed.show("p");
-    assert_eq!(
-        store::rows(&bed.db).unwrap().len(),
-        1,
-        "what expired is removed at the next entry"
-    );
+    let kept = bed.show("p");
+    let mut batch = Batch::new();
+    for (space, _) in store::BY_WORKSPACE {
+        for number in 0..3 {
+            batch.put(space, format!("{}/{number}", first.id).as_bytes(), vec![1]);
+        }
+        batch.put(space, format!("{}/x", kept.id).as_bytes(), vec![1]);
+    }
+    bed.db.commit(batch).unwrap();
+    crate::workspace::expiry::erase(&bed.db, &first.id).unwrap();
+    let ids: Vec<String> = store::rows(&bed.db)
+        .unwrap()
+        .into_iter()
+        .map(|row| row.id)
+        .collect();
+    assert_eq!(ids, std::slice::from_ref(&kept.id));
+    for (space, what) in store::BY_WORKSPACE {
+        assert_eq!(store::count(&bed.db, space, &first.id), Ok(0), "{what}");
+        assert_eq!(store::count(&bed.db, space, &kept.id), Ok(1), "{what}");
+    }
 }
 
 #[test]
