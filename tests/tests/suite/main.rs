@@ -20,6 +20,7 @@ mod detect;
 mod hostile;
 mod hung;
 mod index;
+mod isolation;
 mod kill;
 mod legacy;
 mod life;
