@@ -21,6 +21,7 @@ use std::path::Path;
 use proto::context::{Answer, Call, Request};
 use proto::error::{Error, Result};
 
+use crate::artifact::{self, Home};
 use crate::audit::{self, Said};
 use crate::ctx::Ctx;
 use crate::db::Batch;
@@ -40,6 +41,8 @@ struct Place<'a> {
     tree: &'a Path,
     /// Where that checkout keeps its things.
     folder: &'a Folder,
+    /// Where the workspace keeps its artifacts.
+    home: Home,
     /// Makes the workspace ready for its first record.
     enter: &'a dyn Fn(&mut Batch) -> Result<()>,
     /// What the caller should know of the workspace.
@@ -85,6 +88,7 @@ fn placed<T>(
         workspace: scope.id(),
         tree: scope.tree(),
         folder: scope.folder(),
+        home: artifact::home_of(house, scope),
         enter: &|batch: &mut Batch| house.claim_once(batch, scope),
         warnings: scope.warnings(),
         actor: task::who::actor(desk.ask.caller.name())?,

@@ -16,6 +16,7 @@ use super::lines::{
 };
 use super::rules;
 use super::store::Memory;
+use crate::artifact;
 use crate::decision::lend;
 use crate::task::board::Board;
 use crate::task::card::Card;
@@ -66,6 +67,7 @@ pub(super) fn prime(place: &Place<'_>, board: &Board, now: &Now) -> Result<Told>
                 decisions(place, now)?,
             ),
             section("Next step", 2, "tocli next", next(place, board, &held)?),
+            section("Artifacts", 2, "tocli artifact list", artifacts(place, &held)?),
             section("Notes", 3, "tocli recall", notes(place, now, &held)?),
             section("Messages to you", 2, "tocli task show", messages(place, board)?),
         ],
@@ -199,6 +201,7 @@ fn about(place: &Place<'_>, board: &Board, now: &Now, id: &str) -> Result<Vec<Se
             &format!("tocli task execute {id}"),
             results,
         ),
+        section("Artifacts", 2, "tocli artifact list", artifacts(place, &held)?),
         section(
             "Notes on it, the newest first",
             3,
@@ -329,6 +332,28 @@ fn note_line(place: &Place<'_>, note: &Memory) -> String {
         rules::name(note.number),
         quoted(&note.text, NOTE)
     )
+}
+
+/// Handles of the results of tasks, and of what those build on.
+fn artifacts(place: &Place<'_>, tasks: &[Arc<Card>]) -> Result<Vec<String>> {
+    const OF_ONE: usize = 10;
+    let mut lines = Vec::new();
+    let all = tasks
+        .iter()
+        .flat_map(|card| std::iter::once(&card.id).chain(&card.after));
+    for task in all.take(50) {
+        for found in artifact::newest_of(place.ctx, &place.home, task, OF_ONE)? {
+            lines.push(format!(
+                "{} of {task}, version {}, {} bytes: {} {}",
+                found.id,
+                found.version,
+                found.size,
+                quoted(&found.name, TITLE),
+                quoted(&found.summary, NOTE)
+            ));
+        }
+    }
+    Ok(lines)
 }
 
 /// What others left for the caller, under its name or its program's: on open tasks, and of late on others.

@@ -103,6 +103,15 @@ fn prime_says_task_state_next_step_notes_and_messages_in_their_order() {
             "It lasts",
         ],
     );
+    std::fs::write(bed.path().join("plan.md"), "oak, two hinges").expect("written");
+    let file = bed.path().join("plan.md").display().to_string();
+    json(
+        &bed,
+        &repo,
+        &[
+            "artifact", "store", "door", &file, "--name", "plan.md", "--actor", "me",
+        ],
+    );
     let said = prime_whole(&bed, &repo, "me");
     let parts = [
         "you are \"me\"",
@@ -115,6 +124,8 @@ fn prime_says_task_state_next_step_notes_and_messages_in_their_order() {
         "Doors are oak",
         "## Next step",
         "go on with door; its last note:",
+        "## Artifacts",
+        " of door, version 1, 15 bytes: \"plan.md\"",
         "## Notes",
         "\"gone.txt\" (not there now)]: \"paint dries slowly\"",
         "## Messages to you",
