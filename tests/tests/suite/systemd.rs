@@ -59,6 +59,10 @@ is 'and systemd knows its process id' "$(shown MainPID)" "$guarded"
 until_so 'the service is still active' state tod.service active
 is 'there is still one daemon' "$(pgrep -cx tod)" 1
 is 'systemd has not started another' "$(shown NRestarts)" "$restarts"
+tocli daemon reboot >/dev/null
+is 'it can reboot again' "$(answering)" "$guarded"
+fed=$(shown WatchdogTimestampMonotonic)
+until_so 'it feeds the watchdog' later
 
 tocli daemon stop >/dev/null
 until_so 'a daemon that was told to stop is not started again' state tod.service inactive
