@@ -21,13 +21,14 @@ AGENTS  := $(DESTDIR)$(HOME)/Library/LaunchAgents
 
 STEP = @printf '\n== %s\n'
 
-.PHONY: help demo reboot-demo test sim check bench static install uninstall clean
+.PHONY: conformance help demo reboot-demo test sim check bench static install uninstall clean
 
 help:
 	@echo 'make demo       build, then a tour on this repository with a daemon of its own'
 	@echo 'make reboot-demo  a loaded daemon hands over 50 times, with its figures (FILES=200000 REBOOTS=50)'
 	@echo 'make test       the whole test suite; the last line is its summary'
 	@echo 'make sim        the simulation of the index: SEED=n replays one, else SEEDS=n of them (10000)'
+	@echo 'make conformance  the official MCP clients and conformance suite against `to-mcp`'
 	@echo 'make check      format, lints, licences'
 	@echo 'make bench      one table: ours, the limit or a peer, the ratio (GROUPS="detect" for some)'
 	@echo 'make install    static binaries, man pages, completions and service units under PREFIX ($(PREFIX))'
@@ -55,6 +56,12 @@ sim:
 	$(STEP) 'sim: $(if $(SEED),seed $(SEED),$(or $(SEEDS),10000) seeds)'
 	@$(if $(SEED),TOD_SEED=$(SEED)) TOD_SEEDS=$(or $(SEEDS),$(if $(SEED),1,10000)) \
 	  $(CARGO) test --quiet --package daemon --lib index::sim::after -- --nocapture
+
+conformance:
+	$(STEP) 'conformance: build'
+	@$(CARGO) build --quiet --package daemon --package client --bins
+	$(STEP) 'conformance: the official clients and suite'
+	@BIN='$(TARGET_DIR)/debug' tests/conformance/run
 
 check:
 	$(STEP) 'check: format'
