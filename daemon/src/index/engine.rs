@@ -420,11 +420,7 @@ impl<D: Disk> Engine<D> {
             at = tree.parent(at);
             chain.push(at);
         }
-        let mut rules = self
-            .repo
-            .as_ref()
-            .map(|repo| repo.rules.clone())
-            .unwrap_or_default();
+        let mut rules = Rules::outermost(self.repo.as_ref());
         let (mut skip, mut excluded) = (0, false);
         for &id in chain.iter().rev() {
             if id != Tree::ROOT {

@@ -4,8 +4,9 @@
 //! pattern decides, the last such pattern in it; then `info/exclude`, then `core.excludesFile`; and nothing below an
 //! ignored directory is looked at, so no pattern can bring it back (git's index can, see `tracked`).
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use super::repo::Repo;
 use super::wild::Pattern;
 
 /// The patterns of one ignore file.
@@ -71,7 +72,19 @@ struct Link {
     outer: Rules,
 }
 
+/// A project without git has no ignore file that would keep our own folder out.
+static WITHOUT_GIT: LazyLock<Rules> = LazyLock::new(|| {
+    let own = Matcher::parse(b"/.task_orchestrator/\n".to_vec());
+    Rules::default().with(Arc::new(own), 0)
+});
+
 impl Rules {
+    /// Those that count in the whole tree, before any ignore file in it.
+    #[must_use]
+    pub(super) fn outermost(repo: Option<&Repo>) -> Self {
+        repo.map_or_else(|| WITHOUT_GIT.clone(), |repo| repo.rules.clone())
+    }
+
     /// Gives the bytes of each ignore file, innermost first.
     pub(super) fn each_source(&self, each: &mut dyn FnMut(&[u8])) {
         let mut at = self;

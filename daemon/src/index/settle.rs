@@ -177,11 +177,7 @@ impl<D: Disk> Engine<D> {
 
     /// Reads the whole tree from the root.
     pub(super) fn read_all(&mut self) {
-        let rules = self
-            .repo
-            .as_ref()
-            .map(|repo| repo.rules.clone())
-            .unwrap_or_default();
+        let rules = Rules::outermost(self.repo.as_ref());
         let (name, path) = (Vec::new(), Vec::new());
         self.run(vec![Job {
             parent: Tree::ROOT,
@@ -347,13 +343,7 @@ impl<D: Disk> Engine<D> {
         let tree = &view.tree;
         let (parent, name) = (tree.parent(id), tree.name(id).to_vec());
         let (rules, above) = if id == Tree::ROOT {
-            (
-                self.repo
-                    .as_ref()
-                    .map(|repo| repo.rules.clone())
-                    .unwrap_or_default(),
-                false,
-            )
+            (Rules::outermost(self.repo.as_ref()), false)
         } else {
             self.rules_of(tree, parent)
         };

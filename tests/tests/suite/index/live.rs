@@ -301,3 +301,26 @@ fn a_pattern_lists_what_it_matches() {
     let json = json(&bed, &root, "files *.rs");
     assert_eq!(json["files"].as_array().map(Vec::len), Some(2), "{json}");
 }
+
+#[test]
+fn our_own_folder_is_no_file_of_a_project_with_or_without_git() {
+    let bed = Bed::new();
+    for with_git in [true, false] {
+        let project = bed.project(if with_git { "with" } else { "without" });
+        std::fs::write(project.join("package.json"), "{}\n").expect("written");
+        if with_git {
+            git::init(&project);
+        }
+        let say = |words: &[&str]| process::run(bed.tocli(words).current_dir(&project)).ends(0);
+        say(&["files"]);
+        say(&["task", "add", "a first record"]);
+        assert_eq!(say(&["files"]).text(), "package.json\n", "with git: {with_git}");
+        let clock = say(&["clock"]).text();
+        say(&["task", "add", "a second record"]);
+        assert_eq!(
+            say(&["changes", "--since", clock.trim()]).text(),
+            "",
+            "with git: {with_git}"
+        );
+    }
+}
