@@ -9,7 +9,7 @@ use super::Question;
 use super::task::Common;
 use crate::time;
 
-/// The verbs; without one, `list`.
+/// What was changed, by whom and when
 #[derive(Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Words {

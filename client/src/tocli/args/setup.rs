@@ -50,7 +50,7 @@ pub(crate) enum Profile {
     Compat,
 }
 
-/// `tocli setup [CLIENT]`.
+/// Our MCP server in the settings of a coding agent or editor
 #[derive(Args, Debug)]
 pub(crate) struct Words {
     /// Whose settings [default: list all clients and how they stand]
