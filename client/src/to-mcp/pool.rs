@@ -100,6 +100,8 @@ impl Shared {
             let job = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok(job) = job else { return };
             job(&mut client);
+            // After the answer, and never in its way: what speaks against it stands in the daemon's history.
+            drop(client::upgrade(&self.options, &client::here()));
             self.count().jobs -= 1;
         }
     }

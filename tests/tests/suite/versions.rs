@@ -4,11 +4,11 @@
 //! The peers of the first and of later protocols are bytes written here by hand, so that they stay what they are whatever
 //! becomes of `proto`.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread::JoinHandle;
 
 use tests::daemon::{Bed, Daemon, program};
@@ -234,6 +234,41 @@ fn a_newer_client_has_an_older_daemon_hand_over_and_says_nothing() {
     assert_eq!(status.version, proto::hello::VERSION);
     detect(&bed, |_| ()).ok();
     assert_eq!(version(&bed).1, 1, "once");
+}
+
+#[test]
+fn a_newer_shim_has_an_older_daemon_hand_over_while_it_answers() {
+    let bed = Bed::new();
+    let project = bed.project("p");
+    std::fs::write(project.join("Cargo.toml"), "[package]\nname = \"p\"\n").expect("written");
+    let _daemon = of_version(&bed, "0.0.9");
+    let mut shim = bed
+        .command(program("to-mcp"))
+        .current_dir(&project)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("started");
+    let mut input = shim.stdin.take().expect("an input");
+    let mut lines = BufReader::new(shim.stdout.take().expect("an output")).lines();
+    let call = |id: u32| {
+        format!(
+            "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"tools/call\",\"params\":{{\"name\":\"orchestrator_next\",\"arguments\":{{}}}}}}"
+        )
+    };
+    let hello = "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-06-18\",\"capabilities\":{},\"clientInfo\":{\"name\":\"t\",\"version\":\"1\"}}}";
+    let ready = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}";
+    writeln!(input, "{hello}\n{ready}\n{}", call(1)).expect("asked");
+    let mut answer = || lines.next().expect("a line").expect("read");
+    assert!(answer().contains("serverInfo"));
+    assert!(answer().contains("\"id\":1"));
+    deadline::until("the daemon is this build's", || {
+        (version(&bed) == (proto::hello::VERSION.to_owned(), 1)).then_some(())
+    });
+    writeln!(input, "{}", call(2)).expect("asked");
+    assert!(answer().contains("\"id\":2"));
+    drop(input);
+    assert!(shim.wait().expect("ended").success());
 }
 
 #[test]
