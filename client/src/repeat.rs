@@ -37,7 +37,6 @@ pub fn only_reads(request: &Request) -> bool {
         Request::Artifact(call) => !call.what.changes(),
         Request::Decision(call) => !call.what.changes(),
         Request::Context(call) => !call.what.changes(),
-        Request::Agent(call) => !call.what.changes(),
         Request::Maintenance(call) => !call.what.changes(),
         // A daemon that was started for the second asking must not be stopped by it.
         Request::Daemon(request) => matches!(

@@ -26,8 +26,6 @@ pub mod decision;
 
 pub mod context;
 
-pub mod agent;
-
 pub mod maintenance;
 
 pub mod reboot;

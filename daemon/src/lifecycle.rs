@@ -204,7 +204,7 @@ async fn serve(
             _ = look_after.tick() => {
                 let ticked = Arc::clone(&ctx);
                 drop(tokio::task::spawn_blocking(move || dispatch::tick(&ticked)));
-                crate::server::spool::look(&ctx);
+                crate::server::spool::look(&ctx, phase.subscribe());
                 if let Some((again, at)) = bind_again(&ctx, &bound, &mut turn.lock) {
                     accepting.abort();
                     listener = Arc::new(again);

@@ -165,13 +165,7 @@ pub enum Act {
 }
 
 /// What can be asked, of one workspace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Call {
-    /// Which workspace.
-    pub at: workspace::Which,
-    /// What.
-    pub what: Request,
-}
+pub type Call = workspace::Call<Request>;
 
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -214,13 +214,7 @@ pub enum Verb {
 }
 
 /// What can be asked, of one workspace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Call {
-    /// Which workspace.
-    pub at: workspace::Which,
-    /// What.
-    pub what: Request,
-}
+pub type Call = workspace::Call<Request>;
 
 /// What can be asked. A decision is named by its number (`7`, `0007`) or its id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

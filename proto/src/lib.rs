@@ -5,7 +5,6 @@
 //! released message never change. Wire enums grow at the end only, and a released struct never gains a field, because
 //! postcard is positional (`tests/tests/suite/wire.rs` holds the bytes of every message).
 
-pub mod agent;
 pub mod artifact;
 pub mod caller;
 pub mod config;

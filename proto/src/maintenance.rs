@@ -8,13 +8,7 @@ use crate::{RawPath, workspace};
 pub const MAX_EVENTS: u32 = 1000;
 
 /// What can be asked, of one workspace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Call {
-    /// Which workspace.
-    pub at: workspace::Which,
-    /// What.
-    pub what: Request,
-}
+pub type Call = workspace::Call<Request>;
 
 /// Which events of the audit trail are shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

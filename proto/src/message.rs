@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Caller, Error, agent, artifact, config, context, daemon, decision, detect, index, maintenance, migrate,
-    role, task, workspace,
+    Caller, Error, artifact, config, context, daemon, decision, detect, index, maintenance, migrate, role,
+    task, workspace,
 };
 
 /// What a client sends.
@@ -104,8 +104,6 @@ pub enum Request {
     Decision(Box<decision::Call>),
     /// Sessions, notes, and what an agent needs to get back into its work.
     Context(Box<context::Call>),
-    /// Agents at work.
-    Agent(Box<agent::Call>),
     /// Audit, export, import, and what keeps a workspace well.
     Maintenance(Box<maintenance::Call>),
 }
@@ -135,8 +133,6 @@ pub enum Answer {
     Decision(decision::Answer),
     /// To [`Request::Context`].
     Context(context::Answer),
-    /// To [`Request::Agent`].
-    Agent(agent::Answer),
     /// To [`Request::Maintenance`].
     Maintenance(maintenance::Answer),
 }

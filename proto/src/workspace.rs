@@ -13,6 +13,15 @@ pub enum Which {
     Named(String),
 }
 
+/// What is asked of one workspace, whatever the room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call<R> {
+    /// Which workspace.
+    pub at: Which,
+    /// What.
+    pub what: R,
+}
+
 /// How a new workspace begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Seed {

@@ -48,7 +48,6 @@ pub(crate) fn answer(out: &mut Out, voice: &Voice, answer: &Answer, wishes: Wish
         Answer::Artifact(answer) => artifact::answer(out, voice, answer),
         Answer::Context(answer) => context::answer(out, voice, answer),
         Answer::Decision(answer) => decision::answer(out, voice, answer),
-        Answer::Agent(answer) => match *answer {},
         Answer::Maintenance(answer) => maintenance::answer(out, voice, answer),
     }
 }

@@ -158,8 +158,13 @@ impl Hunt<'_> {
         let first = self.found.len();
         let mut before: VecDeque<String> = VecDeque::new();
         let mut number = 0;
-        while let Some(line) = line(&mut lines).map_err(failed)? {
+        let mut cut = false;
+        while let Some((line, whole)) = line(&mut lines).map_err(failed)? {
             number += 1;
+            if !whole && !cut {
+                cut = true;
+                self.leave_out(&card.name);
+            }
             let text = shortened(&line);
             for one in self.found[first..].iter_mut().rev() {
                 if one.after.len() as u64 >= u64::from(self.what.after)
@@ -200,19 +205,21 @@ impl Hunt<'_> {
     }
 }
 
-/// The next line without its end, as far as [`MAX_LINE`]; the rest of a longer one is passed over.
-fn line(from: &mut BufReader<crate::objects::Reader>) -> std::io::Result<Option<Vec<u8>>> {
+/// The next line without its end, as far as [`MAX_LINE`], and whether that is all of it.
+fn line(from: &mut BufReader<crate::objects::Reader>) -> std::io::Result<Option<(Vec<u8>, bool)>> {
     let mut line = Vec::new();
+    let mut whole = true;
     let mut any = false;
     loop {
         let there = from.fill_buf()?;
         if there.is_empty() {
-            return Ok(any.then_some(line));
+            return Ok(any.then_some((line, whole)));
         }
         any = true;
         let end = there.iter().position(|byte| *byte == b'\n');
         let part = &there[..end.unwrap_or(there.len())];
         let room = MAX_LINE.saturating_sub(line.len());
+        whole &= part.len() <= room;
         line.extend_from_slice(&part[..part.len().min(room)]);
         let used = part.len() + usize::from(end.is_some());
         from.consume(used);
@@ -220,7 +227,7 @@ fn line(from: &mut BufReader<crate::objects::Reader>) -> std::io::Result<Option<
             if line.last() == Some(&b'\r') {
                 line.pop();
             }
-            return Ok(Some(line));
+            return Ok(Some((line, whole)));
         }
     }
 }

@@ -139,7 +139,8 @@ pub(super) fn contradictions(place: &Place<'_>, now: &Now, held: &[Arc<Card>]) -
         .iter()
         .filter_map(|git| git.since(now.since))
         .flatten();
-    for step in steps.filter(|step| !step.is_commit()).take(5) {
+    let steps = steps.filter(|step| !step.is_commit() && !step.is_clone());
+    for step in steps.take(5) {
         let words = quoted(&format!("{}: {}", step.verb, step.words), TITLE);
         found.push(format!("! HEAD was moved to {}: {words}", &step.sha[..12]));
     }

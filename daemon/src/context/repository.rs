@@ -118,6 +118,12 @@ impl Repository {
 }
 
 impl Step {
+    /// Whether it is the one with which a clone begins: nothing was there to be moved.
+    #[must_use]
+    pub fn is_clone(&self) -> bool {
+        self.verb == "clone"
+    }
+
     /// Whether it made a commit.
     #[must_use]
     pub fn is_commit(&self) -> bool {

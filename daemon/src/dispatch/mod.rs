@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use crate::ctx::Ctx;
 use crate::server::Sink;
-use crate::{agent, artifact, context, decision, index, maintenance, reboot, task, workspace};
+use crate::{artifact, context, decision, index, maintenance, reboot, task, workspace};
 pub use desk::{Desk, Locks, hold};
 pub use run::{compute, on_pool, run};
 
@@ -103,10 +103,6 @@ pub fn route(ctx: &Ctx, ask: &Ask, request: Request) -> Route {
         Request::Context(call) => match call.what.changes() {
             true => write(move |desk| context::answer(desk, *call)),
             false => look(move |desk| context::answer(desk, *call)),
-        },
-        Request::Agent(call) => match call.what.changes() {
-            true => write(move |desk| agent::answer(desk, *call)),
-            false => look(move |desk| agent::answer(desk, *call)),
         },
         Request::Maintenance(call) if call.what.is_long() => {
             stream(|ctx, ask, sink| maintenance::long(ctx, ask, *call, sink))

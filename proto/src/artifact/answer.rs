@@ -289,7 +289,7 @@ pub enum Answer {
         matches: Vec<Match>,
         /// Artifacts looked into.
         searched: u64,
-        /// Names of artifacts that hold no text or are too large.
+        /// Names of artifacts that were not looked into whole: no text, too large, or lines too long.
         left_out: Vec<String>,
         /// To go on with: there may be more.
         next_cursor: Option<String>,

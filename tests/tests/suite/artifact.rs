@@ -293,6 +293,14 @@ fn contents_are_searched_with_lines_around() {
     ]);
     assert_eq!(names(&second, "matches", "text"), ["four fish"]);
     assert_eq!(text(&second["matches"][0], "artifact_id"), id);
+    ground.store(
+        "long.txt",
+        format!("{}fish\nfish\n", "x".repeat(70_000)).as_bytes(),
+    );
+    let found = ground.json(&["artifact", "search", "fish"]);
+    let left_out = found["left_out"].as_array().expect("left_out");
+    assert!(left_out.contains(&"long.txt".into()), "cut: {found}");
+    assert_eq!(left_out.iter().filter(|name| *name == "long.txt").count(), 1);
     let wrong = ground.run(&["artifact", "search", "a("]);
     assert_eq!(wrong.code, 2, "{wrong:?}");
 }

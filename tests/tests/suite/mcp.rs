@@ -19,6 +19,14 @@ fn bed() -> (Bed, std::path::PathBuf) {
     (bed, repo)
 }
 
+/// A call that waits until something changes in the shim's project.
+fn waiting(shim: &mut Shim) -> Value {
+    let clock = shim
+        .tool("orchestrator_changes", json!({ "action": "clock" }))
+        .ok();
+    json!({ "name": "orchestrator_changes", "arguments": { "since": clock["clock"], "wait_s": 600 } })
+}
+
 #[test]
 fn every_revision_with_a_handshake_is_agreed_on_and_served() {
     let (bed, repo) = bed();

@@ -130,11 +130,26 @@ fn a_folder_that_the_daemon_did_not_make_counts_for_nothing() {
     std::fs::remove_dir_all(spool(&project)).expect("removed");
     std::os::unix::fs::symlink(&aside, spool(&project)).expect("linked");
     shut_in(&bed, &project, &list).ends(7);
-    // The next write from outside makes a new one.
+    // Nor is anything in it touched, old answers included.
+    let answer = aside.join("0123456789abcdef0123456789abcdef.answer");
+    std::fs::write(&answer, "somebody's").expect("written");
+    let hour_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    let file = std::fs::File::options()
+        .write(true)
+        .open(&answer)
+        .expect("opened");
+    file.set_modified(hour_ago).expect("set");
+    shut_in(&bed, &project, &list).ends(7);
+    assert!(answer.exists());
+    // The next write from outside makes a new one, where old answers do not pile up.
     std::fs::remove_file(spool(&project)).expect("removed");
     let mut add = bed.tocli(["task", "add", "again"]);
     process::run(add.current_dir(&project)).ends(0);
     shut_in(&bed, &project, &list).ends(0);
+    std::fs::rename(&answer, spool(&project).join(answer.file_name().expect("a name"))).expect("moved");
+    deadline::until("the old answer is swept", || {
+        left(&project).is_empty().then_some(())
+    });
 }
 
 #[test]

@@ -93,7 +93,9 @@ pub(crate) fn answer(out: &mut Out, voice: &Voice, answer: &Answer) -> io::Resul
             ..
         } => {
             for name in left_out {
-                voice.note(&format!("not looked into (no text, or too large): {name}"));
+                voice.note(&format!(
+                    "not looked into whole (no text, too large, or lines over 64 KiB): {name}"
+                ));
             }
             found(out, matches)?;
             if let Some(cursor) = next_cursor {

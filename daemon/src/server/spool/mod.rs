@@ -19,6 +19,7 @@ use proto::{Caller, ClientFrame, Error, Request, ServerFrame, error::Result, fra
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use super::Phase;
 use super::sink::{QUEUE, Sink};
 use crate::ctx::Ctx;
 use crate::dispatch::{self, Ask, Desk};
@@ -58,7 +59,7 @@ struct Found {
 }
 
 /// Looks into all folders, and as long as questions come, again.
-pub fn look(ctx: &Arc<Ctx>) {
+pub fn look(ctx: &Arc<Ctx>, phase: watch::Receiver<Phase>) {
     if LOOKING.swap(true, Ordering::AcqRel) {
         return;
     }
@@ -71,9 +72,9 @@ pub fn look(ctx: &Arc<Ctx>) {
             let found = found.unwrap_or_default();
             if !found.questions.is_empty() || !found.wrong.is_empty() {
                 last = Some(Instant::now());
-                answer_all(&ctx, found).await;
+                answer_all(&ctx, found, &phase).await;
             }
-            if ctx.life.ending() || last.is_none_or(|last| last.elapsed() > AWAKE) {
+            if *phase.borrow() != Phase::Serving || last.is_none_or(|last| last.elapsed() > AWAKE) {
                 break;
             }
             tokio::time::sleep(PAUSE).await;
@@ -86,43 +87,50 @@ fn gather(ctx: &Ctx) -> Found {
     let world = &*ctx.world;
     let mut found = Found::default();
     for spool in all(&ctx.db).unwrap_or_default() {
-        // Nearly always: nothing has changed, nothing lies there.
+        // Nearly always only the secret lies there.
         let names = names(world, &spool);
         if names.is_empty() || !spool.is_there(world) {
             continue;
         }
         for name in names {
-            read(ctx, &spool, name, &mut found);
+            if name.ends_with(ANSWER) {
+                sweep(world, &spool, &name);
+            } else {
+                read(ctx, &spool, name, &mut found);
+            }
         }
     }
     found
 }
 
-/// The names of questions, oldest answers swept.
+/// The names of some questions and answers. Whose folder it is has not been looked at yet.
 fn names(world: &dyn World, spool: &Spool) -> Vec<String> {
-    let path = spool.path();
-    let Ok(entries) = world.list(&path, MOST_NAMES) else {
-        return Vec::new();
+    let entries = world.list(&spool.path(), MOST_NAMES).unwrap_or_default();
+    let ours = |name: &str| {
+        [ASK, TAKEN, ANSWER]
+            .iter()
+            .any(|end| name.strip_suffix(end).is_some_and(is_name))
     };
-    let mut names = Vec::new();
-    for entry in entries {
-        let Some(name) = entry.name.to_str() else { continue };
-        let question = name.strip_suffix(ASK).or_else(|| name.strip_suffix(TAKEN));
-        if question.is_some_and(is_name) {
-            names.push(name.to_owned());
-        } else if name.ends_with(ANSWER) && is_old(world, &path.join(name)) {
-            drop(world.remove(spool.tree.as_path(), &spool.within(name)));
-        }
-    }
-    names.sort();
-    names.truncate(MOST_ASKS);
-    names
+    let names = entries
+        .into_iter()
+        .filter_map(|entry| entry.name.into_string().ok());
+    let (answers, mut questions): (Vec<_>, Vec<_>) = names
+        .filter(|name| ours(name))
+        .partition(|name| name.ends_with(ANSWER));
+    questions.sort();
+    questions.truncate(MOST_ASKS);
+    questions.extend(answers);
+    questions
 }
 
-fn is_old(world: &dyn World, path: &Path) -> bool {
-    world
-        .stat(path)
-        .is_ok_and(|stat| world.now().saturating_sub(stat.mtime) > KEPT)
+/// Takes an answer away that nobody came for.
+fn sweep(world: &dyn World, spool: &Spool, name: &str) {
+    let old = world
+        .stat(&spool.path().join(name))
+        .is_ok_and(|stat| world.now().saturating_sub(stat.mtime) > KEPT);
+    if old {
+        discard(world, spool, name);
+    }
 }
 
 fn read(ctx: &Ctx, spool: &Spool, file: String, found: &mut Found) {
@@ -224,14 +232,22 @@ fn judge(ctx: &Ctx, spool: &Spool, name: String, message: ClientFrame) -> Result
     })
 }
 
-async fn answer_all(ctx: &Arc<Ctx>, found: Found) {
+async fn answer_all(ctx: &Arc<Ctx>, found: Found, phase: &watch::Receiver<Phase>) {
+    // Counted as somebody who is served: neither an idle exit nor a hand-over comes in between. A hand-over that was
+    // before us closes the database: what is left undone then lies there for the next image.
+    let _inside = ctx.life.connections.enter();
+    let serving = || *phase.borrow() == Phase::Serving;
     for (spool, name, error) in found.wrong {
+        if !serving() {
+            return;
+        }
         let frames = frame::encode(&ServerFrame::Failed { id: 0, error }).unwrap_or_default();
         put(ctx, spool, name, frames).await;
     }
     for question in found.questions {
-        // Counted as somebody who is served: neither an idle exit nor a hand-over comes in between.
-        let _inside = ctx.life.connections.enter();
+        if !serving() {
+            return;
+        }
         let _working = ctx.life.requests.enter();
         let Question {
             spool,

@@ -33,7 +33,6 @@ pub(super) fn allowed(request: &Request) -> Result<&From> {
         Request::Workspace(_)
         | Request::Config(_)
         | Request::Role(_)
-        | Request::Agent(_)
         | Request::Maintenance(_)
         | Request::Migrate(_)
         | Request::Daemon(_) => return Err(refused("it reaches beyond the workspace or runs something")),

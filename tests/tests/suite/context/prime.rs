@@ -187,6 +187,21 @@ fn what_git_contradicts_is_said() {
 }
 
 #[test]
+fn a_clone_that_was_just_made_has_not_been_moved() {
+    let (bed, repo) = bed();
+    git(&repo, &["commit", "--allow-empty", "-qm", "First"]);
+    git(bed.work().as_path(), &["clone", "-q", "repo", "copy"]);
+    let copy = bed.work().join("copy");
+    json(&bed, &copy, &["task", "add", "One", "--id", "one"]);
+    json(&bed, &copy, &["task", "start", "one", "--actor", "me"]);
+    let said = prime(&bed, &copy, "me");
+    assert!(
+        said.contains("go on with one") && !said.contains("HEAD was moved"),
+        "{said}"
+    );
+}
+
+#[test]
 fn prime_tells_the_truth_after_a_crash_and_to_two_actors() {
     let (bed, repo) = bed();
     let mut daemon = bed.start();

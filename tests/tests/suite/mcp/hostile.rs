@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tests::chance::Chance;
 use tests::mcp::Shim;
 
-use super::bed;
+use super::{bed, waiting};
 
 /// The longest line that is read.
 const MAX_LINE: usize = 2 << 20;
@@ -108,11 +108,7 @@ fn an_id_that_is_in_use_is_refused_and_the_first_request_keeps_its_answer() {
     let (bed, repo) = bed();
     let _daemon = bed.start();
     let mut shim = bed.shim(&[], &repo);
-    let clock = shim
-        .tool("orchestrator_changes", json!({ "action": "clock" }))
-        .ok();
-    let wait =
-        json!({ "name": "orchestrator_changes", "arguments": { "since": clock["clock"], "wait_s": 600 } });
+    let wait = waiting(&mut shim);
     let id = shim.begin("tools/call", wait.clone());
     shim.send(&json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": wait }));
     assert_eq!(shim.answer(&json!(id))["error"]["code"], -32600);
@@ -126,11 +122,7 @@ fn a_cancelled_request_is_not_answered_and_its_connection_serves_on() {
     let (bed, repo) = bed();
     let _daemon = bed.start();
     let mut shim = bed.shim(&[], &repo);
-    let clock = shim
-        .tool("orchestrator_changes", json!({ "action": "clock" }))
-        .ok();
-    let wait =
-        json!({ "name": "orchestrator_changes", "arguments": { "since": clock["clock"], "wait_s": 600 } });
+    let wait = waiting(&mut shim);
     let ids: Vec<u64> = (0..20).map(|_| shim.begin("tools/call", wait.clone())).collect();
     for id in &ids {
         shim.notify("notifications/cancelled", json!({ "requestId": id }));

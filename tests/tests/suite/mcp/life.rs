@@ -7,7 +7,7 @@ use serde_json::json;
 use tests::mcp::Shim;
 use tests::{deadline, process};
 
-use super::bed;
+use super::{bed, waiting};
 
 /// What it may take to end, on a machine that has other things to do as well.
 const SOON: Duration = Duration::from_secs(5);
@@ -17,11 +17,7 @@ fn it_ends_with_its_input_also_while_something_waits() {
     let (bed, repo) = bed();
     let _daemon = bed.start();
     let mut shim = bed.shim(&[], &repo);
-    let clock = shim
-        .tool("orchestrator_changes", json!({ "action": "clock" }))
-        .ok();
-    let wait =
-        json!({ "name": "orchestrator_changes", "arguments": { "since": clock["clock"], "wait_s": 600 } });
+    let wait = waiting(&mut shim);
     shim.begin("tools/call", wait);
     let begun = Instant::now();
     shim.end();

@@ -10,9 +10,6 @@ use proto::{
 
 use super::samples::Message;
 
-/// Rooms that can be asked nothing yet. Whoever gives one its first request takes its name from this list.
-pub const TO_COME: [&str; 1] = ["Agent"];
-
 /// Gives each enum the list of its variants and a value the name of its own.
 macro_rules! variants {
     ($($all:ident, $of:ident: $on_wire:ty { $($variant:ident),+ $(,)? })+) => {
@@ -40,11 +37,11 @@ variants! {
     server_frames, server_frame: message::ServerFrame { Done, Failed, Item, Progress }
     items, item: message::Item { Files, Changes, Batch }
     requests, request: message::Request {
-        Detect, Workspace, Config, Role, Index, Migrate, Daemon, Task, Artifact, Decision, Context, Agent,
+        Detect, Workspace, Config, Role, Index, Migrate, Daemon, Task, Artifact, Decision, Context,
         Maintenance
     }
     answers, answer: message::Answer {
-        Detect, Workspace, Config, Role, Index, Migrate, Daemon, Task, Artifact, Decision, Context, Agent,
+        Detect, Workspace, Config, Role, Index, Migrate, Daemon, Task, Artifact, Decision, Context,
         Maintenance
     }
     kinds, kind: Kind {
@@ -187,7 +184,6 @@ fn of_request(value: &message::Request, seen: &mut BTreeSet<String>) {
             seen.insert(context_request(&call.what));
         }
         message::Request::Decision(call) => of_decision_request(&call.what, seen),
-        message::Request::Agent(call) => match call.what {},
         message::Request::Maintenance(call) => {
             seen.insert(maintenance_request(&call.what));
         }
@@ -359,7 +355,6 @@ fn of_answer(value: &message::Answer, seen: &mut BTreeSet<String>) {
             }
         }
         message::Answer::Decision(inner) => of_decision_answer(inner, seen),
-        message::Answer::Agent(inner) => match *inner {},
         message::Answer::Maintenance(inner) => {
             seen.insert(maintenance_answer(inner));
             if let maintenance::Answer::AuditVerified { mirror_state: of, .. } = inner {

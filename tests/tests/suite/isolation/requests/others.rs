@@ -127,6 +127,5 @@ pub fn is_tried(request: &Request) -> bool {
             | daemon::Request::Reboots
             | daemon::Request::LastReboot,
         ) => false,
-        Request::Agent(call) => match call.what {},
     }
 }
