@@ -29,6 +29,7 @@ pub fn only_reads(request: &Request) -> bool {
         Request::Role(request) => matches!(request, role::Request::List { .. } | role::Request::Show { .. }),
         Request::Index(request) => match request {
             index::Request::Files { .. }
+            | index::Request::FilesPage { .. }
             | index::Request::Clock { .. }
             | index::Request::Changes { .. }
             | index::Request::Watch { .. } => true,

@@ -60,6 +60,19 @@ pub enum Request {
         /// Start with what changed since.
         since: Option<Since>,
     },
+    /// A page of the files; streamed as [`crate::Item::Files`], then [`Answer::FilesPage`].
+    FilesPage {
+        /// Where to look from.
+        at: detect::From,
+        /// A gitignore-style glob, relative to the root.
+        glob: Option<String>,
+        /// Only files that come after this one, in the order of their bytes.
+        after: Option<RawPath>,
+        /// No more than so many, at least one.
+        limit: u32,
+        /// Whether to pass a cookie first.
+        sync: Sync,
+    },
 }
 
 /// What happened to a path.
@@ -185,6 +198,19 @@ pub enum Answer {
         /// The cookie did not come through in time.
         unsynced: bool,
         /// They come from a saved index that has not been compared with the disk yet.
+        unverified: bool,
+    },
+    /// After the last chunk of a page.
+    FilesPage {
+        /// The tree's root.
+        root: RawPath,
+        /// The clock the page stands for.
+        clock: String,
+        /// How many more there are.
+        left: u64,
+        /// The page was given without the cookie having come through.
+        unsynced: bool,
+        /// It comes from a saved index that has not been compared with the disk yet.
         unverified: bool,
     },
 }

@@ -20,6 +20,9 @@ use crate::workspace;
 /// How long a query waits for its cookie before it answers `unsynced` (SPEC 6).
 const SYNC_LIMIT: Duration = Duration::from_secs(1);
 
+/// The most files of one page.
+const PAGE: u32 = 100_000;
+
 /// How often a first crawl says how far it is.
 const PROGRESS: Duration = Duration::from_millis(200);
 
@@ -36,6 +39,32 @@ pub async fn answer(ctx: Arc<Ctx>, ask: Ask, request: Request, sink: Sink) -> Re
         Request::Files { at, glob, sync } => {
             let (tree, unsynced) = synced(&ctx, &ask, at, sync, &sink).await?;
             files(&tree, glob, unsynced, &sink).await?
+        }
+        Request::FilesPage {
+            at,
+            glob,
+            after,
+            limit,
+            sync,
+        } => {
+            let (tree, unsynced) = synced(&ctx, &ask, at, sync, &sink).await?;
+            let (unverified, limit) = (tree.is_unverified(), limit.clamp(1, PAGE) as usize);
+            let from = Arc::clone(&tree);
+            let listed = move || {
+                let after = after.as_ref().map(RawPath::as_bytes);
+                from.page(glob.as_deref(), (after, limit))
+            };
+            let (clock, list) = dispatch::compute(listed).await?;
+            for part in list.chunks(frame::CHUNK) {
+                sink.item(Item::Files(part)).await?;
+            }
+            Answer::FilesPage {
+                root: root(&tree),
+                clock,
+                left: list.left(),
+                unsynced,
+                unverified,
+            }
         }
         Request::Clock { at, sync } => {
             let (tree, unsynced) = synced(&ctx, &ask, at, sync, &sink).await?;

@@ -1,13 +1,12 @@
-//! The list of files, in the order of their bytes, held compactly; and the globs that choose among them.
+//! The list of files, in the order of their bytes, held compactly: all, those that a glob chooses, or a page of them.
 //!
-//! What must stay true: a path looks exactly as git prints it, with the slash after a nested repository.
+//! What must stay true: a path looks exactly as git prints it, with the slash after a nested repository; a page costs
+//! what it shows and what follows it, never what was shown before.
 
-use std::path::Path;
-
-use ::ignore::gitignore::{Gitignore, GitignoreBuilder};
+use proto::RawPath;
 use proto::index::{Change, ChangeKind};
-use proto::{Error, RawPath};
 
+use super::glob::{Glob, Reach};
 use super::journal;
 use super::tree::{Id, Kind, Tree};
 
@@ -16,42 +15,153 @@ use super::tree::{Id, Kind, Tree};
 pub struct FileList {
     bytes: Vec<u8>,
     ends: Vec<usize>,
+    left: u64,
+}
+
+/// What is wished of a tree.
+#[derive(Debug)]
+pub(super) struct Wish<'a> {
+    pub(super) glob: Option<&'a Glob>,
+    /// Only what comes after this path.
+    pub(super) after: Option<&'a [u8]>,
+    /// No more than so many.
+    pub(super) limit: usize,
+}
+
+/// An entry that may be shown, or something beneath it.
+type Entry = (Id, Option<Reach>);
+
+impl Wish<'_> {
+    /// Everything.
+    pub(super) const ALL: Wish<'static> = Wish {
+        glob: None,
+        after: None,
+        limit: usize::MAX,
+    };
+
+    fn start(&self) -> Option<Reach> {
+        self.glob.map(Glob::start)
+    }
+
+    /// What there may be to show in a directory, the last first: in the order of their paths' bytes, in which a
+    /// directory's name has its slash.
+    fn entries(&self, tree: &Tree, dir: Entry, path: &mut Vec<u8>) -> Vec<Entry> {
+        let mut entries = self.chosen(tree, dir, path);
+        let key = |id: Id| {
+            let slash: &[u8] = if matches!(tree.kind(id), Kind::Dir | Kind::Nested) {
+                b"/"
+            } else {
+                b""
+            };
+            tree.name(id).iter().chain(slash)
+        };
+        entries.sort_unstable_by(|&(one, _), &(two, _)| key(two).cmp(key(one)));
+        entries
+    }
+
+    /// The same in no order. `path` is that of the directory, with its slash.
+    fn chosen(&self, tree: &Tree, (id, reach): Entry, path: &mut Vec<u8>) -> Vec<Entry> {
+        let (Some(glob), Some(reach)) = (self.glob, reach.filter(|reach| *reach != Reach::All)) else {
+            return tree.children(id).map(|id| (id, None)).collect();
+        };
+        let length = path.len();
+        let mut judge = |id: Id| {
+            path.truncate(length);
+            path.extend_from_slice(tree.name(id));
+            match tree.kind(id) {
+                Kind::Dir => glob
+                    .judge(reach, (path, length), true)
+                    .below
+                    .map(|below| (id, Some(below))),
+                kind => glob
+                    .judge(reach, (path, length), kind == Kind::Nested)
+                    .is_match
+                    .then_some((id, None)),
+            }
+        };
+        match glob.only_name(reach) {
+            Some(name) => tree.child(id, name).and_then(&mut judge).into_iter().collect(),
+            None => tree.children(id).filter_map(judge).collect(),
+        }
+    }
+}
+
+/// How much there is to show in these and beneath them.
+fn count(tree: &Tree, wish: &Wish<'_>, entries: Vec<Entry>, path: &mut Vec<u8>) -> u64 {
+    let (mut count, begin) = (0, path.len());
+    let mut stack = vec![(entries, begin)];
+    while let Some((entries, length)) = stack.last_mut() {
+        path.truncate(*length);
+        let Some((id, below)) = entries.pop() else {
+            stack.pop();
+            continue;
+        };
+        if tree.kind(id) != Kind::Dir {
+            count += 1;
+            continue;
+        }
+        path.extend_from_slice(tree.name(id));
+        path.push(b'/');
+        let length = path.len();
+        stack.push((wish.chosen(tree, (id, below), path), length));
+    }
+    path.truncate(begin);
+    count
 }
 
 impl FileList {
-    /// All that a tree shows, or what matches.
-    pub(super) fn of(tree: &Tree, glob: Option<&Glob>) -> Self {
+    /// All that a tree shows, or what is wished of it.
+    pub(super) fn of(tree: &Tree, wish: &Wish<'_>) -> Self {
         let mut list = Self::default();
-        let mut path = Vec::new();
-        list.add(tree, Tree::ROOT, &mut path, glob);
+        list.add(tree, wish);
         list
     }
 
-    fn add(&mut self, tree: &Tree, root: Id, path: &mut Vec<u8>, glob: Option<&Glob>) {
+    fn add(&mut self, tree: &Tree, wish: &Wish<'_>) {
+        let mut path = Vec::new();
         // Not by recursion: a hostile project may be thousands of levels deep.
-        let mut stack = vec![(sorted(tree, root), 0)];
-        while let Some((children, length)) = stack.last_mut() {
+        let mut stack = vec![(wish.entries(tree, (Tree::ROOT, wish.start()), &mut path), 0)];
+        let mut after = wish.after;
+        while let Some((entries, length)) = stack.last_mut() {
             path.truncate(*length);
-            let Some(id) = children.pop() else {
+            let Some((id, below)) = entries.pop() else {
                 stack.pop();
                 continue;
             };
             path.extend_from_slice(tree.name(id));
-            match tree.kind(id) {
-                Kind::Dir => {
-                    path.push(b'/');
-                    let length = path.len();
-                    stack.push((sorted(tree, id), length));
+            let kind = tree.kind(id);
+            if matches!(kind, Kind::Dir | Kind::Nested) {
+                path.push(b'/');
+            }
+            if after.is_some_and(|after| path.as_slice() <= after) {
+                // Only a directory that the page began in goes on.
+                if kind != Kind::Dir || !after.is_some_and(|after| after.starts_with(&path)) {
                     continue;
                 }
-                Kind::Nested => path.push(b'/'),
-                _ => {}
             }
-            if glob.is_none_or(|glob| glob.matches(path)) {
-                self.bytes.extend_from_slice(path);
-                self.ends.push(self.bytes.len());
+            if kind == Kind::Dir {
+                let length = path.len();
+                stack.push((wish.entries(tree, (id, below), &mut path), length));
+                continue;
             }
+            after = None;
+            if self.ends.len() == wish.limit {
+                self.left += 1;
+                for (entries, length) in stack.into_iter().rev() {
+                    path.truncate(length);
+                    self.left += count(tree, wish, entries, &mut path);
+                }
+                return;
+            }
+            self.bytes.extend_from_slice(&path);
+            self.ends.push(self.bytes.len());
         }
+    }
+
+    /// How many more there would have been.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        self.left
     }
 
     /// Number of paths.
@@ -91,84 +201,9 @@ impl FileList {
     }
 }
 
-/// The children in reverse order of their paths' bytes, in which a directory's name has its slash.
-fn sorted(tree: &Tree, id: Id) -> Vec<Id> {
-    let mut children: Vec<Id> = tree.children(id).collect();
-    let key = |id: Id| {
-        let slash: &[u8] = if matches!(tree.kind(id), Kind::Dir | Kind::Nested) {
-            b"/"
-        } else {
-            b""
-        };
-        tree.name(id).iter().chain(slash)
-    };
-    children.sort_unstable_by(|&one, &two| key(two).cmp(key(one)));
-    children
-}
-
-/// A gitignore-style glob, relative to the root: a name matches at any depth, a folder stands for all in it.
-#[derive(Debug)]
-pub(super) struct Glob(Gitignore);
-
-impl Glob {
-    pub(super) fn parse(text: &str) -> Result<Self, Error> {
-        let refuse = |error: ::ignore::Error| Error::usage(format!("`{text}` is not a glob")).why(error);
-        if let Some(why) = matches_nothing(text) {
-            return Err(Error::usage(format!("`{text}` is not a glob")).why(why));
-        }
-        let mut builder = GitignoreBuilder::new("");
-        builder.add_line(None, text).map_err(refuse)?;
-        Ok(Self(builder.build().map_err(refuse)?))
-    }
-
-    fn matches(&self, path: &[u8]) -> bool {
-        use std::os::unix::ffi::OsStrExt;
-        let (path, is_dir) = match path.strip_suffix(b"/") {
-            Some(path) => (path, true),
-            None => (path, false),
-        };
-        let path = Path::new(std::ffi::OsStr::from_bytes(path));
-        self.0.matched_path_or_any_parents(path, is_dir).is_ignore()
-    }
-}
-
-/// Why a glob can match no file, when that is so: it was meant otherwise.
-fn matches_nothing(text: &str) -> Option<&'static str> {
-    match text.trim() {
-        "" | "/" | "!" => Some("it is empty"),
-        text if text.starts_with('#') => Some("it begins with `#`, as a comment does; write `\\#`"),
-        text if text.starts_with('!') => {
-            Some("it begins with `!`, and there is nothing to take away from; write `\\!`")
-        }
-        _ if has_open_class(text.as_bytes()) => Some("a `[` has no `]`; write `\\[` for the letter"),
-        _ => None,
-    }
-}
-
-fn has_open_class(mut text: &[u8]) -> bool {
-    while let Some((&byte, rest)) = text.split_first() {
-        text = match byte {
-            b'\\' => rest.get(1..).unwrap_or_default(),
-            b'[' => {
-                let rest = rest
-                    .strip_prefix(b"!")
-                    .or(rest.strip_prefix(b"^"))
-                    .unwrap_or(rest);
-                // Directly behind the bracket it is a letter.
-                match rest.iter().skip(1).position(|&byte| byte == b']') {
-                    Some(end) => &rest[end + 2..],
-                    None => return true,
-                }
-            }
-            _ => rest,
-        };
-    }
-    false
-}
-
 /// All that a tree shows, as created.
 pub(super) fn everything(tree: &Tree) -> Vec<Change> {
-    let list = FileList::of(tree, None);
+    let list = FileList::of(tree, &Wish::ALL);
     let nodes = list
         .iter()
         .map(|path| (path, tree.find(path.strip_suffix(b"/").unwrap_or(path))));

@@ -14,7 +14,8 @@ use tokio::sync::{oneshot, watch};
 use super::blind::Blind;
 use super::clock::Clock;
 use super::engine::Shared;
-use super::files::{FileList, Glob, everything};
+use super::files::{FileList, Wish, everything};
+use super::glob::Glob;
 use super::mail::{Ending, Mails};
 use super::saved::shelf::Shelf;
 use super::subscribe::{Post, Subscription, deliver};
@@ -175,11 +176,28 @@ impl Tree {
     /// # Errors
     /// `usage` for a glob that is none.
     pub fn files(&self, glob: Option<&str>) -> Result<(String, FileList), Error> {
+        self.page(glob, (None, usize::MAX))
+    }
+
+    /// As [`Tree::files`], but no more than so many that come after a path. From memory.
+    ///
+    /// # Errors
+    /// As [`Tree::files`].
+    pub fn page(
+        &self,
+        glob: Option<&str>,
+        (after, limit): (Option<&[u8]>, usize),
+    ) -> Result<(String, FileList), Error> {
         let glob = glob.map(Glob::parse).transpose()?;
+        let wish = Wish {
+            glob: glob.as_ref(),
+            after,
+            limit,
+        };
         let view = self.shared.read();
         Ok((
             self.clock_at(view.journal.tick()),
-            FileList::of(&view.tree, glob.as_ref()),
+            FileList::of(&view.tree, &wish),
         ))
     }
 

@@ -21,6 +21,7 @@ mod files;
 mod finish;
 mod gitconfig;
 mod gitindex;
+mod glob;
 mod ignore;
 mod journal;
 mod keeper;

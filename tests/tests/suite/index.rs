@@ -248,6 +248,82 @@ impl Scene {
     }
 }
 
+/// What `tocli files` lists, by these words.
+fn listed(scene: &Scene, words: &[&str]) -> Vec<String> {
+    let said = process::run(scene.bed.tocli(["files"]).args(words).current_dir(&scene.root)).ok();
+    said.text().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_glob_chooses_as_an_ignore_file_does() {
+    let scene = Scene::new(small);
+    for (glob, wanted) in [
+        ("*.rs", &["src/deep/er/leaf.rs", "src/main.rs"][..]),
+        ("src/*.rs", &["src/main.rs"]),
+        ("/src/**/leaf.*", &["src/deep/er/leaf.rs"]),
+        ("deep", &["src/deep/er/leaf.rs"]),
+        ("er/", &["src/deep/er/leaf.rs"]),
+        (
+            "*.{c,md}",
+            &["README.md", "docs/a/b/c/page.md", "vendor/lib/lib.c"],
+        ),
+        ("vendor/{lib,other}/*.c", &["vendor/lib/lib.c"]),
+        ("docs/a", &["docs/a/b/c/page.md"]),
+        ("/main.rs", &[]),
+        ("main.rs/", &[]),
+        ("target", &[]),
+    ] {
+        assert_eq!(listed(&scene, &[glob]), wanted, "{glob}");
+    }
+    let said = process::run(scene.bed.tocli(["files", "a["]).current_dir(&scene.root));
+    assert_eq!(said.code, 2, "{said:?}");
+}
+
+#[test]
+fn pages_of_files_add_up_to_the_list_whatever_their_size() {
+    let scene = Scene::new(|root| {
+        small(root);
+        // Names around the slash in the order of bytes.
+        for name in ["src-x", "src.rs", "src0", "src/-", "src/0"] {
+            fs::write(root.join(name), "").expect("written");
+        }
+    });
+    let said = process::run(
+        scene
+            .bed
+            .tocli(["files", "--after", "src0"])
+            .current_dir(&scene.root),
+    );
+    assert_eq!(said.ok().text(), "vendor/lib/lib.c\n");
+    for glob in [None, Some("*.rs"), Some("src"), Some("{src,docs}/**")] {
+        let words: Vec<&str> = glob.into_iter().collect();
+        let all = listed(&scene, &words);
+        assert!(all.len() > 1, "{glob:?}");
+        for limit in [1, 2, all.len() - 1, all.len(), 100] {
+            let (mut seen, limit) = (Vec::<String>::new(), limit.to_string());
+            loop {
+                let mut words = words.clone();
+                words.extend(["--limit", &limit, "--json"]);
+                let after = seen.last().cloned();
+                words.extend(after.iter().flat_map(|after| ["--after", after.as_str()]));
+                let said: serde_json::Value = serde_json::from_str(&listed(&scene, &words).join(
+                    "
+",
+                ))
+                .expect("an object");
+                let page = said["files"].as_array().expect("files").iter();
+                seen.extend(page.map(|file| file.as_str().expect("a name").to_owned()));
+                let left = all.len() - seen.len();
+                assert_eq!(said["left"], left, "{glob:?} by {limit}: {said}");
+                if left == 0 {
+                    break;
+                }
+            }
+            assert_eq!(seen, all, "{glob:?} by {limit}");
+        }
+    }
+}
+
 fn names(changes: &[Change]) -> BTreeSet<Vec<u8>> {
     changes
         .iter()

@@ -46,14 +46,28 @@ fn run(talk: &mut Talk<'_>, args: &Args) -> Result<Reply> {
     let at = talk.from();
     match args.text("action").unwrap_or("changes") {
         "files" => {
-            let glob = args.owned("glob");
-            let mut page = Page::new(args, RawPath::clone);
+            let request = Request::FilesPage {
+                at,
+                glob: args.owned("glob"),
+                after: args.text("cursor").map(|cursor| cursor.as_bytes().into()),
+                limit: args.limit(PAGE.1, PAGE.0),
+                sync,
+            };
+            let mut files: Vec<RawPath> = Vec::new();
             let mut part = |item| match item {
-                Item::Files(files) => files.into_iter().try_for_each(|file| page.take(file)),
+                Item::Files(part) => {
+                    files.extend(part);
+                    Ok(())
+                }
                 _ => Err(foreign()),
             };
-            let ended = talk.hear(Room::Index(Request::Files { at, glob, sync }), CRAWL, &mut part);
-            page.reply("files", ended)
+            let ended = last(talk.hear(Room::Index(request), CRAWL, &mut part))?;
+            let mut reply = Reply::of_variant(&ended, "");
+            if matches!(ended, Answer::FilesPage { left: 1.., .. }) {
+                let cursor = files.last().map(|file| file.display().into_owned());
+                reply = reply.with("next_cursor", cursor);
+            }
+            Ok(reply.with_list("files", &files))
         }
         "clock" => Ok(Reply::of_variant(
             &last(talk.ask(Room::Index(Request::Clock { at, sync })))?,

@@ -1,5 +1,7 @@
 //! The words of `tocli files`, `clock`, `changes` and `watch`.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
 use clap::Args;
@@ -24,6 +26,9 @@ impl Synced {
     }
 }
 
+/// The most files of a page.
+const MOST: u32 = 100_000;
+
 /// The files of a project, as git would show them
 #[derive(Args, Debug)]
 pub(crate) struct Files {
@@ -34,12 +39,27 @@ pub(crate) struct Files {
     /// End each name with a NUL byte and quote nothing
     #[arg(short = '0', long, conflicts_with = "json")]
     pub(crate) null: bool,
+    /// No more than so many, in the order of their bytes
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST)))]
+    limit: Option<u32>,
+    /// Only those that come after this one, relative to the project's root: the last of the page before
+    #[arg(long, value_name = "FILE")]
+    after: Option<OsString>,
     #[command(flatten)]
     sync: Synced,
 }
 
 impl Files {
     pub(crate) fn question(&self, caller: &Caller) -> Result<Question> {
+        if self.limit.is_some() || self.after.is_some() {
+            return Ok(Question::patient(Request::Index(index::Request::FilesPage {
+                at: self.at.from(caller)?,
+                glob: self.glob.clone(),
+                after: self.after.as_ref().map(|after| after.as_bytes().into()),
+                limit: self.limit.unwrap_or(MOST),
+                sync: self.sync.sync(),
+            })));
+        }
         Ok(Question::patient(Request::Index(index::Request::Files {
             at: self.at.from(caller)?,
             glob: self.glob.clone(),
@@ -185,6 +205,17 @@ mod tests {
                 sync: Sync::Cookie,
             })
         );
+        assert_eq!(
+            asked("files --limit 10 --after src/a.rs"),
+            index(index::Request::FilesPage {
+                at: From::Caller,
+                glob: None,
+                after: Some("src/a.rs".into()),
+                limit: 10,
+                sync: Sync::Cookie,
+            })
+        );
+        assert!(wrong("files --limit 0"));
         assert_eq!(
             asked("clock --no-sync"),
             index(index::Request::Clock {

@@ -100,6 +100,16 @@ struct Files<'a> {
 }
 
 #[derive(Serialize)]
+struct Page<'a> {
+    root: &'a RawPath,
+    clock: &'a str,
+    unsynced: bool,
+    unverified: bool,
+    left: u64,
+    files: &'a [RawPath],
+}
+
+#[derive(Serialize)]
 struct Clock<'a> {
     root: &'a RawPath,
     clock: &'a str,
@@ -139,6 +149,9 @@ pub(crate) fn whole(
         }
         | Answer::Changes {
             unsynced, unverified, ..
+        }
+        | Answer::FilesPage {
+            unsynced, unverified, ..
         } => (*unsynced, *unverified),
     };
     if unverified {
@@ -175,7 +188,21 @@ pub(crate) fn whole(
             unverified,
             changes,
         }),
-        Answer::Files { .. } => Ok(()),
+        Answer::FilesPage {
+            root, clock, left, ..
+        } if out.form() == Form::Json => out.json(&Page {
+            root,
+            clock,
+            unsynced,
+            unverified,
+            left: *left,
+            files,
+        }),
+        Answer::FilesPage { left, .. } if *left > 0 => {
+            voice.note(&format!("{left} more: give the last of these to `--after`"));
+            Ok(())
+        }
+        Answer::Files { .. } | Answer::FilesPage { .. } => Ok(()),
         Answer::Clock { clock, .. } => out.line(clock),
         Answer::Changes {
             clock,

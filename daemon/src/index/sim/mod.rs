@@ -20,7 +20,7 @@ use self::work::PROJECT;
 use super::bug::Bug;
 use super::disk::Disk;
 use super::engine::{Engine, Start};
-use super::files::FileList;
+use super::files::{FileList, Wish};
 use super::ignore::Rules;
 use super::tree::Id;
 use crate::watch::{WatchError, Wd};
@@ -196,7 +196,7 @@ impl Sim {
         let shared = self.engine.shared();
         let (view, mut fs) = (shared.read(), self.disk.quiet());
         if fs.is_traced() {
-            let shown: Vec<Vec<u8>> = FileList::of(&view.tree, None)
+            let shown: Vec<Vec<u8>> = FileList::of(&view.tree, &Wish::ALL)
                 .iter()
                 .map(<[u8]>::to_vec)
                 .collect();
@@ -272,7 +272,7 @@ impl Sim {
         let now = truth(&self.disk.quiet());
         let shared = self.engine.shared();
         let view = shared.read();
-        let ours: BTreeSet<Vec<u8>> = FileList::of(&view.tree, None)
+        let ours: BTreeSet<Vec<u8>> = FileList::of(&view.tree, &Wish::ALL)
             .iter()
             .map(<[u8]>::to_vec)
             .collect();

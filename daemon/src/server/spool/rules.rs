@@ -19,6 +19,7 @@ pub(super) fn allowed(request: &Request) -> Result<&From> {
         Request::Role(role::Request::List { at } | role::Request::Show { at, .. }) => at,
         Request::Index(request) => match request {
             index::Request::Files { at, .. }
+            | index::Request::FilesPage { at, .. }
             | index::Request::Clock { at, .. }
             | index::Request::Changes { at, .. } => at,
             index::Request::Watch { .. } => return Err(refused("a subscription has no end")),

@@ -57,8 +57,8 @@ variants! {
     role_answers, role_answer: role::Answer { Roles, Role, Written }
     syncs, sync: index::Sync { Cookie, No }
     sinces, since: index::Since { Clock, Time }
-    index_requests, index_request: index::Request { Files, Clock, Changes, Watch }
-    index_answers, index_answer: index::Answer { Files, Clock, Changes }
+    index_requests, index_request: index::Request { Files, Clock, Changes, Watch, FilesPage }
+    index_answers, index_answer: index::Answer { Files, Clock, Changes, FilesPage }
     change_kinds, change_kind: index::ChangeKind { Created, Modified, Deleted, Renamed }
     tree_states, tree_state: index::TreeState {
         Crawling, Unverified, Watching, Polling, Rescanning, Checkout, Asleep, Unreachable
@@ -271,7 +271,9 @@ fn of_workspace_request(value: &workspace::Request, seen: &mut BTreeSet<String>)
 fn of_index_request(value: &index::Request, seen: &mut BTreeSet<String>) {
     seen.insert(index_request(value));
     match value {
-        index::Request::Files { sync: of, .. } | index::Request::Clock { sync: of, .. } => {
+        index::Request::Files { sync: of, .. }
+        | index::Request::FilesPage { sync: of, .. }
+        | index::Request::Clock { sync: of, .. } => {
             seen.insert(sync(of));
         }
         index::Request::Changes { since: begin, .. } => {

@@ -69,6 +69,13 @@ pub fn files(path: &str) -> Vec<Request> {
             glob: None,
             sync,
         },
+        Index::FilesPage {
+            at: at(),
+            glob: None,
+            after: None,
+            limit: 100,
+            sync,
+        },
         Index::Clock { at: at(), sync },
         Index::Changes {
             at: at(),
@@ -84,7 +91,7 @@ pub fn files(path: &str) -> Vec<Request> {
         },
     ];
     all.iter().for_each(|request| match request {
-        Index::Files { .. } | Index::Clock { .. } | Index::Changes { .. } => {}
+        Index::Files { .. } | Index::FilesPage { .. } | Index::Clock { .. } | Index::Changes { .. } => {}
         // A subscription is the same look at the same tree, kept open.
         Index::Watch { .. } => {}
     });

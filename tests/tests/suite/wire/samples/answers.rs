@@ -201,6 +201,16 @@ fn index_answers() -> impl Iterator<Item = (&'static str, index::Answer)> {
             },
         ),
         ("index::Answer::Changes", changes),
+        (
+            "index::Answer::FilesPage",
+            index::Answer::FilesPage {
+                root: root(),
+                clock: clock(),
+                left: 300,
+                unsynced: true,
+                unverified: false,
+            },
+        ),
     ]
     .into_iter()
 }

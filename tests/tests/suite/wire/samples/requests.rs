@@ -183,6 +183,16 @@ pub fn index_requests() -> Vec<(&'static str, index::Request)> {
                 since: Some(since),
             },
         ),
+        (
+            "index::Request::FilesPage",
+            index::Request::FilesPage {
+                at: at(),
+                glob: Some("*.rs".into()),
+                after: Some("src/a.rs".into()),
+                limit: 300,
+                sync: cookie,
+            },
+        ),
     ]
 }
 
