@@ -59,9 +59,11 @@ sim:
 
 conformance:
 	$(STEP) 'conformance: build'
+	@$(CARGO) build --quiet --package client --bin to-mcp --features conformance-fixtures
+	@mkdir -p '$(TARGET_DIR)/conformance' && cp '$(TARGET_DIR)/debug/to-mcp' '$(TARGET_DIR)/conformance/to-mcp'
 	@$(CARGO) build --quiet --package daemon --package client --bins
 	$(STEP) 'conformance: the official clients and suite'
-	@BIN='$(TARGET_DIR)/debug' tests/conformance/run
+	@BIN='$(TARGET_DIR)/debug' FIXTURES='$(TARGET_DIR)/conformance/to-mcp' tests/conformance/run
 
 check:
 	$(STEP) 'check: format'

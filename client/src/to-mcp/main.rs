@@ -9,6 +9,8 @@
 
 mod declare;
 mod end;
+#[cfg(feature = "conformance-fixtures")]
+mod fixtures;
 mod lines;
 mod message;
 mod pages;

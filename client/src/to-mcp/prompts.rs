@@ -6,7 +6,7 @@ use proto::context::{PRIME_BUDGET, RECOVER_BUDGET, Request as Context};
 use proto::error::Result;
 use proto::task::{Answer, Request};
 use proto::{Error, role};
-use rmcp::model::{Prompt, PromptArgument};
+use rmcp::model::{Prompt, PromptArgument, PromptMessage, Role};
 use serde_json::{Map, Value};
 
 use crate::talk::{Talk, foreign};
@@ -20,7 +20,7 @@ const MAX_PART: usize = 12 << 10;
 pub(crate) fn all() -> Vec<Prompt> {
     let argument = |name: &str, about: &str| PromptArgument::new(name).with_description(about);
     let prompt = |name: &str, about: &str, arguments| Prompt::new(name, Some(about), Some(arguments));
-    vec![
+    let all = vec![
         prompt(
             "resume",
             "Get back into the work here: what is open, what you hold, what is next",
@@ -36,11 +36,29 @@ pub(crate) fn all() -> Vec<Prompt> {
             "What somebody else needs to go on with a task",
             vec![argument("task", "Its id").with_required(true)],
         ),
-    ]
+    ];
+    #[cfg(feature = "conformance-fixtures")]
+    let all = [all, crate::fixtures::prompts()].concat();
+    all
 }
 
-/// The text of one.
-pub(crate) fn text(talk: &mut Talk<'_>, name: &str, given: &Map<String, Value>) -> Result<String> {
+/// What one says.
+pub(crate) fn messages(
+    talk: &mut Talk<'_>,
+    name: &str,
+    given: &Map<String, Value>,
+) -> Result<Vec<PromptMessage>> {
+    #[cfg(feature = "conformance-fixtures")]
+    if let Some(messages) = crate::fixtures::prompt(name, given) {
+        return messages;
+    }
+    Ok(vec![PromptMessage::new_text(
+        Role::User,
+        text(talk, name, given)?,
+    )])
+}
+
+fn text(talk: &mut Talk<'_>, name: &str, given: &Map<String, Value>) -> Result<String> {
     let root = talk.detect()?.root;
     let argument = |name: &str| {
         given

@@ -41,7 +41,8 @@ pub(crate) struct Reply {
     fields: Map<String, Value>,
     /// Shown instead of the fields: a text that is meant to be read.
     prose: Option<String>,
-    links: Vec<Resource>,
+    /// What stands beside the text.
+    blocks: Vec<ContentBlock>,
 }
 
 impl Reply {
@@ -57,7 +58,7 @@ impl Reply {
         Self {
             fields,
             prose: None,
-            links: Vec::new(),
+            blocks: Vec::new(),
         }
     }
 
@@ -127,8 +128,13 @@ impl Reply {
     }
 
     /// A handle.
-    pub(crate) fn link(mut self, resource: Resource) -> Self {
-        self.links.push(resource);
+    pub(crate) fn link(self, resource: Resource) -> Self {
+        self.block(ContentBlock::resource_link(resource))
+    }
+
+    /// Something beside the text.
+    pub(crate) fn block(mut self, block: ContentBlock) -> Self {
+        self.blocks.push(block);
         self
     }
 
@@ -172,7 +178,7 @@ impl Reply {
             );
         }
         let mut content = vec![ContentBlock::text(text)];
-        content.extend(self.links.into_iter().map(ContentBlock::resource_link));
+        content.extend(self.blocks);
         let mut result = CallToolResult::success(content);
         result.structured_content = Some(fields);
         result

@@ -27,7 +27,7 @@ pub(crate) fn templates() -> Vec<ResourceTemplate> {
             .with_mime_type(mime)
     };
     let json = "application/json";
-    vec![
+    let all = vec![
         template(
             "tasks",
             "task tree",
@@ -46,7 +46,10 @@ pub(crate) fn templates() -> Vec<ResourceTemplate> {
             "artifact",
         )
         .with_description("The content of an artifact"),
-    ]
+    ];
+    #[cfg(feature = "conformance-fixtures")]
+    let all = [all, crate::fixtures::templates()].concat();
+    all
 }
 
 /// What a list goes through, one after the other; a cursor begins with the letter of where it goes on.
@@ -69,6 +72,8 @@ pub(crate) fn list(talk: &mut Talk<'_>, cursor: Option<&str>) -> Result<(Vec<Res
         .map(str::to_owned);
     let mut found = Vec::new();
     if cursor.is_none() {
+        #[cfg(feature = "conformance-fixtures")]
+        found.extend(crate::fixtures::resources());
         let tree = Resource::new(address(&id, What::Tree), "task tree")
             .with_description("What is open here, as a tree")
             .with_mime_type("text/plain");
@@ -176,6 +181,10 @@ pub(crate) fn here(talk: &mut Talk<'_>) -> Result<String> {
 
 /// What stands at an address.
 pub(crate) fn read(talk: &mut Talk<'_>, uri: &str) -> Result<ResourceContents> {
+    #[cfg(feature = "conformance-fixtures")]
+    if let Some(found) = crate::fixtures::read(uri) {
+        return Ok(found);
+    }
     let address = Address::parse(uri)?;
     let which = Which::Named(address.workspace);
     match address.what {
@@ -272,6 +281,10 @@ pub(crate) fn complete(
     typed: &str,
     workspace: Option<String>,
 ) -> Result<Vec<String>> {
+    #[cfg(feature = "conformance-fixtures")]
+    if let Some(found) = crate::fixtures::completes(argument, typed) {
+        return Ok(found);
+    }
     let begins = |id: &String| id.starts_with(typed);
     match argument {
         "workspace" => match talk.ask(Room::Workspace(workspace::Request::List { forgotten: false }))? {

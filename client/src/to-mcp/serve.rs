@@ -62,8 +62,11 @@ impl Shim {
         }
     }
 
-    fn tools(&self) -> &'static [&'static Tool] {
-        crate::tools::of(self.shared.profile)
+    fn tools(&self) -> impl Iterator<Item = &'static Tool> + use<> {
+        let tools = crate::tools::of(self.shared.profile).iter();
+        #[cfg(feature = "conformance-fixtures")]
+        let tools = tools.chain(&crate::fixtures::TOOLS);
+        tools.copied()
     }
 
     /// The roots that the client named, where its era has them.
@@ -90,17 +93,27 @@ fn shown(tool: &Tool, profile: Profile) -> Shown {
         })
 }
 
+/// What all profiles can do. Tools and prompts never change while the process runs.
+#[cfg_attr(
+    feature = "conformance-fixtures",
+    expect(deprecated, reason = "the suite tests what older revisions have")
+)]
+fn capabilities() -> ServerCapabilities {
+    let all = ServerCapabilities::builder()
+        .enable_tools()
+        .enable_prompts()
+        .enable_completions()
+        .enable_resources()
+        .enable_resources_subscribe()
+        .enable_resources_list_changed();
+    #[cfg(feature = "conformance-fixtures")]
+    let all = all.enable_logging();
+    all.build()
+}
+
 impl ServerHandler for Shim {
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder()
-            .enable_tools()
-            .enable_prompts()
-            .enable_completions()
-            .enable_resources()
-            .enable_resources_subscribe()
-            .enable_resources_list_changed()
-            .build();
-        ServerConfig::new(capabilities)
+        ServerConfig::new(capabilities())
             .with_server_info(Implementation::new(
                 "task-orchestrator",
                 env!("CARGO_PKG_VERSION"),
@@ -132,9 +145,10 @@ impl ServerHandler for Shim {
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let profile = self.shared.profile;
-        Ok(ListToolsResult::with_all_items(
-            self.tools().iter().map(|tool| shown(tool, profile)).collect(),
-        ))
+        let tools = self.tools().map(|tool| shown(tool, profile));
+        #[cfg(feature = "conformance-fixtures")]
+        let tools = tools.chain(crate::fixtures::shown());
+        Ok(ListToolsResult::with_all_items(tools.collect()))
     }
 
     async fn list_resources(
@@ -182,11 +196,26 @@ impl ServerHandler for Shim {
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
-        Some(requested.clone())
+        // Tools and prompts do not change: nobody shall wait for that.
+        let mut accepted = requested.clone();
+        accepted.tools_list_changed = None;
+        accepted.prompts_list_changed = None;
+        Some(accepted)
     }
 
     async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
         self.listen_to(subscription).await
+    }
+
+    #[cfg(feature = "conformance-fixtures")]
+    #[expect(deprecated, reason = "the suite tests what older revisions have")]
+    async fn set_level(
+        &self,
+        request: rmcp::model::SetLevelRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        crate::fixtures::log_from(&request.level);
+        Ok(())
     }
 
     async fn list_prompts(
@@ -202,6 +231,10 @@ impl ServerHandler for Shim {
         request: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
+        #[cfg(feature = "conformance-fixtures")]
+        if let Some(answer) = crate::fixtures::asks_first(&request) {
+            return answer;
+        }
         Ok(self.prompt(request, context).await?.into())
     }
 
@@ -218,8 +251,12 @@ impl ServerHandler for Shim {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let Some(tool) = self.tools().iter().find(|tool| tool.name == request.name) else {
-            let names: Vec<&str> = self.tools().iter().map(|tool| tool.name).collect();
+        #[cfg(feature = "conformance-fixtures")]
+        if let Some(answer) = crate::fixtures::call(&request, &context).await {
+            return answer;
+        }
+        let Some(tool) = self.tools().find(|tool| tool.name == request.name) else {
+            let names: Vec<&str> = self.tools().map(|tool| tool.name).collect();
             let name = crate::message::shown(&request.name);
             let why = format!("Unknown tool: {name}; there are {}", names.join(", "));
             return Err(ErrorData::invalid_params(why, None));

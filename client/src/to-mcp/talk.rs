@@ -41,6 +41,15 @@ pub(crate) struct Ends {
     pub(crate) progress: Option<mpsc::Sender<Step>>,
 }
 
+impl Ends {
+    fn tell(&self, step: Step) {
+        if let Some(progress) = &self.progress {
+            // Who is slow to hear of progress hears less of it.
+            let _full = progress.try_send(step);
+        }
+    }
+}
+
 /// A connection for one call.
 pub(crate) struct Talk<'a> {
     client: &'a mut Client,
@@ -88,6 +97,12 @@ impl<'a> Talk<'a> {
             }
             _ => Ok(found),
         }
+    }
+
+    /// Tells how far the call has come.
+    #[cfg(feature = "conformance-fixtures")]
+    pub(crate) fn tell(&self, step: Step) {
+        self.ends.tell(step);
     }
 
     /// Asks what is answered in one piece.
@@ -140,13 +155,6 @@ impl Hearing<'_> {
         }
         Ok(())
     }
-
-    fn tell(&self, step: Step) {
-        if let Some(progress) = &self.ends.progress {
-            // Who is slow to hear of progress hears less of it.
-            let _full = progress.try_send(step);
-        }
-    }
 }
 
 impl Listener for Hearing<'_> {
@@ -158,7 +166,7 @@ impl Listener for Hearing<'_> {
     #[expect(clippy::cast_precision_loss, reason = "a count for eyes")]
     fn progress(&mut self, what: &str, done: u64, total: Option<u64>) {
         self.counted = true;
-        self.tell(Step {
+        self.ends.tell(Step {
             done: done as f64,
             total: total.map(|total| total as f64),
             text: format!("{done} {what}"),
@@ -169,7 +177,7 @@ impl Listener for Hearing<'_> {
         self.given_up()?;
         if !self.counted {
             let seconds = self.begun.elapsed().as_secs_f64();
-            self.tell(Step {
+            self.ends.tell(Step {
                 done: seconds,
                 total: None,
                 text: "seconds waited".to_owned(),

@@ -73,7 +73,8 @@ impl Shim {
         let mut last = f64::NEG_INFINITY;
         loop {
             tokio::select! {
-                done = &mut run => return done,
+                // What was told before the answer leaves before it.
+                biased;
                 () = context.ct.cancelled() => return Err(given_up()),
                 Some(step) = steps.recv(), if token.is_some() => {
                     // Progress only ever grows.
@@ -82,6 +83,7 @@ impl Shim {
                         let _told = context.peer.notify_progress(told(token, step)).await;
                     }
                 }
+                done = &mut run => return done,
             }
         }
     }

@@ -4,12 +4,12 @@ use proto::{Error, Kind};
 use rmcp::RoleServer;
 use rmcp::model::{
     CompleteRequestParams, CompleteResult, CompletionInfo, ErrorCode, ErrorData, GetPromptRequestParams,
-    GetPromptResult, ListResourcesResult, PaginatedRequestParams, PromptMessage, ReadResourceResult,
-    Reference, Role,
+    GetPromptResult, ListResourcesResult, PaginatedRequestParams, ReadResourceResult, Reference,
 };
 use rmcp::service::RequestContext;
 
 use super::Shim;
+use super::watching::newest;
 use crate::{prompts, resources};
 
 impl Shim {
@@ -19,12 +19,18 @@ impl Shim {
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let cursor = request.and_then(|request| request.cursor);
+        // A session hears when its list is another one; the stateless revision has to ask for that.
+        let session = context.meta.protocol_version().is_none();
         let page = self
             .with_daemon(&context, None, move |talk| {
-                resources::list(talk, cursor.as_deref())
+                let head = session.then(|| newest(talk)).flatten();
+                Ok((head, resources::list(talk, cursor.as_deref())?))
             })
             .await;
-        let (found, next) = page.map_err(|error| fault(&error))?;
+        let (head, (found, next)) = page.map_err(|error| fault(&error))?;
+        if session && let Ok(place) = self.place(&context, None).await {
+            self.has_listed(place, head, &context.peer);
+        }
         let mut page = ListResourcesResult::with_all_items(found);
         page.next_cursor = next;
         Ok(page)
@@ -35,13 +41,11 @@ impl Shim {
         uri: String,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResult, ErrorData> {
-        let read = self.with_daemon(&context, None, move |talk| resources::read(talk, &uri));
+        let of = uri.clone();
+        let read = self.with_daemon(&context, None, move |talk| resources::read(talk, &of));
         match read.await {
             Ok(contents) => Ok(ReadResourceResult::new(vec![contents])),
-            Err(error) if error.kind == Kind::NotFound => Err(ErrorData::resource_not_found(
-                error.to_string(),
-                Some(data(&error)),
-            )),
+            Err(error) if error.kind == Kind::NotFound => Err(missing(&error, uri)),
             Err(error) => Err(fault(&error)),
         }
     }
@@ -53,14 +57,13 @@ impl Shim {
     ) -> Result<GetPromptResult, ErrorData> {
         let arguments = request.arguments.unwrap_or_default();
         let name = request.name;
-        let text = self
-            .with_daemon(&context, None, move |talk| prompts::text(talk, &name, &arguments))
+        let messages = self
+            .with_daemon(&context, None, move |talk| {
+                prompts::messages(talk, &name, &arguments)
+            })
             .await
             .map_err(|error| fault(&error))?;
-        Ok(GetPromptResult::new(vec![PromptMessage::new_text(
-            Role::User,
-            text,
-        )]))
+        Ok(GetPromptResult::new(messages))
     }
 
     pub(super) async fn completion(
@@ -117,6 +120,15 @@ pub(super) fn fault(error: &Error) -> ErrorData {
         _ => ErrorCode::INTERNAL_ERROR,
     };
     ErrorData::new(code, error.to_string(), Some(data(error)))
+}
+
+/// Nothing stands at an address, which the protocol wants to be said again.
+pub(super) fn missing(error: &Error, uri: String) -> ErrorData {
+    let mut data = data(error);
+    if let Some(fields) = data.as_object_mut() {
+        fields.insert("uri".to_owned(), uri.into());
+    }
+    ErrorData::resource_not_found(error.to_string(), Some(data))
 }
 
 fn data(error: &Error) -> serde_json::Value {

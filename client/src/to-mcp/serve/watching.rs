@@ -1,6 +1,8 @@
 //! Subscriptions: what a client wants to hear of is read again while it wants that, and told when it has changed.
 //!
-//! What must stay true: without a subscription nothing is read; a subscription that is given up costs at most one more reading.
+//! A session that was shown the list of resources hears when it is another one. What must stay true: who has neither subscribed
+//! nor listed costs nothing; a list is read again only when the audit trail of its workspace has grown; what is read here is read
+//! for nobody, so that it prolongs no lease and no session.
 
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
@@ -8,18 +10,20 @@ use std::hash::{Hash as _, Hasher as _};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use proto::Kind;
+use proto::{Answer, Kind, Request, maintenance};
 use rmcp::model::{ErrorData, ResourceContents, ResourceUpdatedNotificationParam};
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{Peer, RoleServer};
 
 use super::Shim;
-use super::reading::fault;
+use super::reading::{fault, missing};
 use crate::resources;
 use crate::talk::{Ends, Place, Talk};
 
 /// How often what is subscribed to is read.
 const EVERY: Duration = Duration::from_secs(1);
+/// How often a session that was shown the list is asked for: whether anything has changed.
+const LIST_EVERY: Duration = Duration::from_secs(2);
 /// The most addresses that one client hears of.
 const MOST: usize = 64;
 
@@ -27,11 +31,26 @@ const MOST: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Watched {
     addresses: Mutex<HashMap<String, Option<u64>>>,
+    list: Mutex<Listed>,
+}
+
+/// The list of resources that a session was shown.
+#[derive(Debug, Default)]
+struct Listed {
+    followed: bool,
+    place: Option<Place>,
+    /// The newest event of its workspace.
+    head: Option<u64>,
+    print: Option<u64>,
 }
 
 impl Watched {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Option<u64>>> {
         self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn list(&self) -> MutexGuard<'_, Listed> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps what was read last; whether it is still heard of.
@@ -58,7 +77,7 @@ impl Shim {
         let now = match self.print(place.clone(), uri.clone()).await {
             Ok(now) => now,
             Err(error) if error.kind == Kind::NotFound => {
-                return Err(ErrorData::resource_not_found(error.to_string(), None));
+                return Err(missing(&error, uri));
             }
             Err(error) => return Err(fault(&error)),
         };
@@ -100,6 +119,49 @@ impl Shim {
                 if told.await.is_err() {
                     return;
                 }
+            }
+        }
+    }
+
+    /// A session was shown the list of resources, after `head`: it hears when that is another one.
+    pub(super) fn has_listed(&self, place: Place, head: Option<u64>, peer: &Peer<RoleServer>) {
+        let followed = {
+            let mut list = self.shared.watched.list();
+            (list.place, list.head, list.print) = (Some(place), head, None);
+            std::mem::replace(&mut list.followed, true)
+        };
+        if !followed {
+            let (shim, peer) = (self.clone(), peer.clone());
+            tokio::spawn(async move { shim.follow_list(peer).await });
+        }
+    }
+
+    /// Tells that the list is another one, as long as there is somebody to tell.
+    async fn follow_list(&self, peer: Peer<RoleServer>) {
+        loop {
+            tokio::time::sleep(LIST_EVERY).await;
+            if peer.is_transport_closed() {
+                return;
+            }
+            let (place, head, print) = {
+                let list = self.shared.watched.list();
+                (list.place.clone(), list.head, list.print)
+            };
+            let Some(place) = place else { continue };
+            let now = self.quietly(place.clone(), |talk| Ok(newest(talk))).await;
+            let now = now.ok().flatten();
+            if now == head && print.is_some() {
+                continue;
+            }
+            let listed = self.print_list(place).await;
+            // What was not read before is taken for another list when anything has changed.
+            let changed = print.map_or(now != head, |_| listed != print);
+            {
+                let mut list = self.shared.watched.list();
+                (list.head, list.print) = (now, listed);
+            }
+            if changed && peer.notify_resource_list_changed().await.is_err() {
+                return;
             }
         }
     }
@@ -186,13 +248,31 @@ impl Shim {
     /// Works with a connection for nobody in particular.
     async fn quietly<T: Send + 'static>(
         &self,
-        place: Place,
+        mut place: Place,
         work: impl FnOnce(&mut Talk<'_>) -> proto::error::Result<T> + Send + 'static,
     ) -> proto::error::Result<T> {
+        place.caller.actor = None;
         let run = self
             .shared
             .pool
             .run(move |client| work(&mut Talk::new(client, place, Ends::default())));
         run.await
+    }
+}
+
+/// The number of the newest change in the workspace of the place.
+pub(super) fn newest(talk: &mut Talk<'_>) -> Option<u64> {
+    let what = maintenance::Request::Audit {
+        filter: maintenance::EventFilter::default(),
+        limit: 1,
+        cursor: None,
+    };
+    let at = talk.which();
+    let call = Box::new(maintenance::Call { at, what });
+    match talk.ask(Request::Maintenance(call)) {
+        Ok(Answer::Maintenance(maintenance::Answer::Audit { events, .. })) => {
+            events.first().map(|event| event.seq)
+        }
+        _ => None,
     }
 }

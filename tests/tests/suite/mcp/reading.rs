@@ -77,7 +77,9 @@ fn an_address_of_nothing_is_an_error_of_its_era() {
         -32002
     );
     shim.stateless("test");
-    assert_eq!(shim.ask("resources/read", gone)["error"]["code"], -32602);
+    let answer = shim.ask("resources/read", gone.clone());
+    assert_eq!(answer["error"]["code"], -32602);
+    assert_eq!(answer["error"]["data"]["uri"], gone["uri"], "{answer}");
 }
 
 #[test]
@@ -104,7 +106,36 @@ fn a_session_that_has_subscribed_hears_of_changes_until_it_has_not() {
         shim.ask("resources/unsubscribe", json!({ "uri": tree }))["result"],
         json!({})
     );
-    assert!(shim.end().is_empty());
+    let rest = shim.end();
+    assert!(
+        rest.iter()
+            .all(|told| told["method"] == "notifications/resources/list_changed"),
+        "{rest:?}"
+    );
+}
+
+#[test]
+fn a_session_that_was_shown_the_list_hears_that_it_is_another_one() {
+    let (bed, repo) = bed();
+    let _daemon = bed.start();
+    let mut shim = bed.shim(&[], &repo);
+    let changed = |shim: &mut Shim| {
+        shim.wait("the list has changed", |message| {
+            message["method"] == "notifications/resources/list_changed"
+        })
+    };
+    let before = uris(&shim.ask("resources/list", json!({}))).len();
+    for number in 1..3 {
+        git_free_add(&bed, &repo, &format!("Task {number}"));
+        changed(&mut shim);
+        let now = uris(&shim.ask("resources/list", json!({}))).len();
+        assert!(now > before + number - 1, "{before} {now}");
+    }
+    // Nobody asked for the list in this session: it hears nothing, whatever changes.
+    let other = bed.shim(&[], &repo);
+    git_free_add(&bed, &repo, "One more");
+    changed(&mut shim);
+    assert_eq!(other.end(), Vec::<Value>::new());
 }
 
 fn git_free_add(bed: &tests::daemon::Bed, repo: &std::path::Path, title: &str) {
@@ -120,14 +151,20 @@ fn a_listener_of_the_stateless_revision_hears_what_it_asked_for() {
     shim.tool("orchestrator_plan", json!({ "action": "add", "title": "One" }))
         .ok();
     let tree = uris(&shim.ask("resources/list", json!({})))[0].clone();
-    let wanted =
-        json!({ "notifications": { "resourceSubscriptions": [tree], "resourcesListChanged": true } });
+    let wanted = json!({ "notifications": { "resourceSubscriptions": [tree], "resourcesListChanged": true, "toolsListChanged": true } });
     let id = shim.begin("subscriptions/listen", wanted);
     let acknowledged = shim.wait("the acknowledgment", |message| {
         message["method"] == "notifications/subscriptions/acknowledged"
     });
     let key = "io.modelcontextprotocol/subscriptionId";
     assert_eq!(acknowledged["params"]["_meta"][key], json!(id), "{acknowledged}");
+    let agreed = &acknowledged["params"]["notifications"];
+    assert_eq!(agreed["resourcesListChanged"], true, "{acknowledged}");
+    assert_eq!(
+        agreed["toolsListChanged"],
+        Value::Null,
+        "tools do not change: {acknowledged}"
+    );
     // The first reading is what later ones are compared with.
     let mut number = 0;
     tests::deadline::until("both are told", || {

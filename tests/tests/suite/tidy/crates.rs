@@ -67,6 +67,66 @@ fn every_dependency_has_a_reason(sources: &[Source]) -> Vec<String> {
         .collect()
 }
 
+/// The feature by which `to-mcp` offers the names of the conformance suite.
+const FIXTURES: &str = "conformance-fixtures";
+
+/// Where it may be named: its own code, what builds it for the suite, and texts.
+const MAY_NAME: [&str; 4] = [
+    "client/src/to-mcp/",
+    "tests/conformance/",
+    "tests/tests/suite/tidy/",
+    "client/Cargo.toml",
+];
+
+fn fixtures_are_in_no_release(sources: &[Source]) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for source in sources {
+        let free =
+            MAY_NAME.iter().any(|place| source.path.starts_with(place)) || source.path.ends_with(".md");
+        for (number, line) in (1..).zip(source.text.lines()) {
+            let debug_build = source.path == "Makefile"
+                && line.contains("--package client --bin to-mcp --features")
+                && !line.contains("release");
+            let by_default = source.path == "client/Cargo.toml" && line.starts_with("default");
+            if by_default || (line.contains(FIXTURES) && !free && !debug_build) {
+                let path = &source.path;
+                complaints.push(format!(
+                    "{path}:{number}: what only the conformance suite may see"
+                ));
+            }
+        }
+    }
+    complaints
+}
+
+#[test]
+fn the_fixtures_of_the_conformance_suite_are_in_no_release() {
+    accept(&fixtures_are_in_no_release(&sources()));
+    let good = [
+        Source::new(
+            "Makefile",
+            "\tcargo build --package client --bin to-mcp --features conformance-fixtures\n",
+        ),
+        Source::new("client/Cargo.toml", "[features]\nconformance-fixtures = []\n"),
+        Source::new("packaging/build.sh", "cargo build --release\n"),
+    ];
+    let planted = [
+        Source::new(
+            "Makefile",
+            "\tcargo build --release --features conformance-fixtures\n",
+        ),
+        Source::new(
+            "client/Cargo.toml",
+            "[features]\ndefault = [\"conformance-fixtures\"]\n",
+        ),
+        Source::new(
+            "packaging/build.sh",
+            "cargo build --features conformance-fixtures\n",
+        ),
+    ];
+    refuses(fixtures_are_in_no_release, &good, &planted);
+}
+
 #[test]
 fn crates_know_only_the_crates_they_may() {
     accept(&crates_know_only_what_they_may(&sources()));
