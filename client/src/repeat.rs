@@ -30,6 +30,7 @@ pub fn only_reads(request: &Request) -> bool {
         Request::Index(request) => match request {
             index::Request::Files { .. }
             | index::Request::FilesPage { .. }
+            | index::Request::Watches
             | index::Request::Clock { .. }
             | index::Request::Changes { .. }
             | index::Request::Watch { .. } => true,

@@ -73,6 +73,8 @@ pub enum Request {
         /// Whether to pass a cookie first.
         sync: Sync,
     },
+    /// Who uses how many watches, what limits them, and what can be done: [`Answer::Watches`]. Of no tree alone.
+    Watches,
 }
 
 /// What happened to a path.
@@ -213,4 +215,125 @@ pub enum Answer {
         /// It comes from a saved index that has not been compared with the disk yet.
         unverified: bool,
     },
+    /// To [`Request::Watches`].
+    Watches(Box<Watches>),
+}
+
+/// Watches: used, allowed, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watches {
+    /// By the trees of this daemon.
+    pub used: u64,
+    /// By its detection of projects.
+    pub detection: u64,
+    /// The most that its trees take: `watch.max_watches`.
+    pub max_watches: u64,
+    /// What the system allows.
+    pub limits: Limits,
+    /// How often the system's queue of events was full since the daemon began.
+    pub overflows: u64,
+    /// Other programs of the user, as far as they may be looked at.
+    pub others: Others,
+    /// Each tree, by root.
+    pub trees: Vec<TreeWatches>,
+    /// What could be done, the most pressing first.
+    pub advice: Vec<Advice>,
+}
+
+/// What the system allows one user; none where it does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// `fs.inotify.max_user_watches`
+    pub max_user_watches: Option<u64>,
+    /// `fs.inotify.max_user_instances`
+    pub max_user_instances: Option<u64>,
+    /// `fs.inotify.max_queued_events`
+    pub max_queued_events: Option<u64>,
+    /// `user.max_inotify_watches`, of the user namespace that the daemon is in.
+    pub namespace_watches: Option<u64>,
+}
+
+/// Watches of the user's other programs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Others {
+    /// All their watches.
+    pub watches: u64,
+    /// All their descriptors for watches.
+    pub instances: u64,
+    /// Programs of the user that could not be looked at.
+    pub unreadable: u64,
+    /// Not all were looked at: it took too long.
+    pub is_partial: bool,
+    /// Those with the most watches.
+    pub most: Vec<Holder>,
+}
+
+/// A program with watches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Its process.
+    pub pid: u32,
+    /// Its name.
+    pub name: String,
+    /// Its descriptors for watches.
+    pub instances: u64,
+    /// Its watches.
+    pub watches: u64,
+}
+
+/// The watches of one tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreeWatches {
+    /// Its workspace; none when that is not on record.
+    pub workspace: Option<String>,
+    /// Absolute.
+    pub root: RawPath,
+    /// How it stands.
+    pub state: TreeState,
+    /// What tells of changes: `inotify`, `polling`, both, or `none`.
+    pub backend: String,
+    /// Why that.
+    pub why: String,
+    /// Directories, each of which takes a watch.
+    pub directories: u64,
+    /// Watches in use, those of git's own folders included.
+    pub watches: u64,
+    /// Directories without a watch.
+    pub unwatched: u64,
+    /// Where most of the directories are, the largest first; none of them in another.
+    pub largest: Vec<Subtree>,
+}
+
+/// A directory with all beneath it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subtree {
+    /// Relative to the root.
+    pub path: RawPath,
+    /// Directories, itself included.
+    pub directories: u64,
+    /// Files.
+    pub files: u64,
+}
+
+/// How pressing an advice is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Urgency {
+    /// Something is not followed as it should be.
+    Trouble,
+    /// It may come to that, or costs more than it need.
+    Hint,
+}
+
+/// Something that could be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Advice {
+    /// How pressing it is.
+    pub urgency: Urgency,
+    /// What is the matter: a sentence's part without a full stop.
+    pub what: String,
+    /// What follows from it, and what the commands do.
+    pub why: String,
+    /// For a shell, one after the other.
+    pub commands: Vec<String>,
 }

@@ -10,6 +10,7 @@ pub(crate) mod context;
 pub(crate) mod daemon;
 pub(crate) mod decision;
 pub(crate) mod detect;
+pub(crate) mod doctor;
 pub(crate) mod fast;
 pub(crate) mod import;
 pub(crate) mod index;
@@ -123,6 +124,8 @@ pub(crate) enum Command {
     /// Take over what another program has kept
     #[command(subcommand)]
     Import(import::Words),
+    /// What is the matter and what to do about it; ends with 5 when something is in trouble
+    Doctor(doctor::Words),
     /// The daemon itself
     #[command(subcommand)]
     Daemon(daemon::Words),

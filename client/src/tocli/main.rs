@@ -153,6 +153,7 @@ fn run(cli: Cli, out: &mut Out, voice: &Voice) -> Result<(), End> {
         }
         Command::Role(words) => words.question(&caller)?,
         Command::Migrate(words) => words.question(),
+        Command::Doctor(words) => words.question(),
         Command::Task(words) => {
             if let Some(results) = words.with_results()? {
                 let asked = (words.common(), results);
@@ -211,6 +212,9 @@ fn run(cli: Cli, out: &mut Out, voice: &Voice) -> Result<(), End> {
             Command::Workspace(args::workspace::Words::ValidateIsolation { report }),
             Answer::Workspace(workspace::Answer::Isolation(findings)),
         ) => isolation(report.as_deref(), &Isolation::new(findings), voice),
+        (Command::Doctor(_), Answer::Index(proto::index::Answer::Watches(watches))) => {
+            render::doctor::verdict(watches).map_err(End::Failed)
+        }
         _ => Ok(()),
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod context;
 mod daemon;
 mod decision;
 mod detect;
+pub(crate) mod doctor;
 pub(crate) mod index;
 mod maintenance;
 mod migrate;

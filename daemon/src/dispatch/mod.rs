@@ -82,7 +82,11 @@ pub fn route(ctx: &Ctx, ask: &Ask, request: Request) -> Route {
         request @ (Request::Workspace(_) | Request::Config(_) | Request::Role(_)) => {
             match workspace::only_looks(&request) {
                 true => look(move |desk| workspace::answer(desk, &request)),
-                false => write(move |desk| workspace::answer(desk, &request)),
+                false => write(move |desk| {
+                    let answer = workspace::answer(desk, &request)?;
+                    settings_written(desk, &request);
+                    Ok(answer)
+                }),
             }
         }
         Request::Task(call) => match call.what.changes() {
@@ -111,6 +115,19 @@ pub fn route(ctx: &Ctx, ask: &Ask, request: Request) -> Route {
             true => write(move |desk| maintenance::answer(desk, *call)),
             false => look(move |desk| maintenance::answer(desk, *call)),
         },
+    }
+}
+
+/// News for the index: the file of a workspace's settings is another one.
+fn settings_written(desk: &Desk<'_>, request: &Request) {
+    use proto::config::{Layer, Request as Config};
+    if let Request::Config(
+        Config::Set { at, layer, .. } | Config::Unset { at, layer, .. } | Config::Reset { at, layer },
+    ) = request
+        && *layer == Layer::Workspace
+        && let Err(error) = index::door::follow_project(desk, at)
+    {
+        tracing::warn!(%error, "new settings count when the project is opened next");
     }
 }
 

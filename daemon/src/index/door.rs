@@ -102,6 +102,11 @@ pub async fn answer(ctx: Arc<Ctx>, ask: Ask, request: Request, sink: Sink) -> Re
                 unverified,
             }
         }
+        Request::Watches => {
+            let from = Arc::clone(&ctx);
+            let report = move || Ok(super::doctor::report(&from.trees, &from.detector, &from.entered));
+            Answer::Watches(Box::new(dispatch::compute(report).await?))
+        }
         Request::Watch { at, since } => watch(&ctx, &ask, (at, since), &sink).await?,
     };
     Ok(proto::Answer::Index(answer))
@@ -198,15 +203,30 @@ async fn open(ctx: &Arc<Ctx>, ask: &Ask, found: Detection) -> Result<Arc<Tree>> 
             }
         };
         let root = found.root.as_path();
-        let project = workspace::config::Project {
-            root,
-            folder: folder.as_ref(),
-        };
-        // The tree is everybody's: no caller's variables count.
-        let settings = desk.ctx.config.settings(&*desk.ctx.world, Some(project), &[]);
-        desk.ctx.trees.ensure_with(root, &ctx::manner(&settings))
+        let manner = manner_of(desk.ctx, root, folder.as_ref());
+        desk.ctx.trees.ensure_with(root, &manner)
     })
     .await
+}
+
+/// The settings of a project may have changed: its tree, when it is awake, goes on as they say.
+///
+/// # Errors
+/// What detection or the registry says.
+pub fn follow_project(desk: &dispatch::Desk<'_>, at: &From) -> Result<()> {
+    let found = desk.locate(at)?;
+    let root = found.root.as_path();
+    if let Some(tree) = desk.ctx.trees.awake_at(root) {
+        let scope = workspace::activate(desk, &found)?;
+        tree.change_manner(&manner_of(desk.ctx, root, Some(scope.folder())));
+    }
+    Ok(())
+}
+
+fn manner_of(ctx: &Ctx, root: &std::path::Path, folder: Option<&workspace::Folder>) -> super::Manner {
+    let project = workspace::config::Project { root, folder };
+    // The tree is everybody's: no caller's variables count.
+    ctx::manner(&ctx.config.settings(&*ctx.world, Some(project), &[]))
 }
 
 async fn files(tree: &Arc<Tree>, glob: Option<String>, unsynced: bool, sink: &Sink) -> Result<Answer> {

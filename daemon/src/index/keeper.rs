@@ -345,6 +345,11 @@ impl Tree {
         self.manner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What `watch.extra_ignores` says of it.
+    pub(super) fn extra_ignores(&self) -> Vec<String> {
+        self.manner().0.extra_ignores.clone()
+    }
+
     pub(super) fn pace(&self) -> Pace {
         let manner = self.manner();
         Pace {
@@ -360,12 +365,17 @@ impl Tree {
 
     /// Another manner from now on, when it is followed in the `old` one.
     pub(super) fn follow(&self, old: &Manner, new: &Manner) {
-        let mut manner = self.manner();
+        let manner = self.manner();
         if manner.0 != *old || old == new {
             return;
         }
-        manner.0.clone_from(new);
         drop(manner);
+        self.change_manner(new);
+    }
+
+    /// Another manner from now on.
+    pub(super) fn change_manner(&self, new: &Manner) {
+        self.manner().0.clone_from(new);
         self.mails.lock().manner = Some(new.clone());
         self.mails.news.notify_one();
     }

@@ -7,6 +7,7 @@
 //! Which calls block: none that is `async` does, and none named *from memory* does more than take a short lock.
 //! [`Trees::new`], [`Trees::ensure`] and [`Trees::stop`] touch the disk or wait for threads: call them on the blocking pool.
 
+mod advice;
 mod blind;
 #[cfg(test)]
 mod bug;
@@ -15,6 +16,7 @@ mod clock;
 mod control;
 mod crawl;
 mod disk;
+mod doctor;
 pub mod door;
 mod engine;
 mod files;

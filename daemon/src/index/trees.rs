@@ -330,6 +330,15 @@ impl Trees {
         slot?.tree()
     }
 
+    /// The same for whoever only looks: it is no use of the tree. From memory.
+    pub(super) fn awake_at(&self, root: &Path) -> Option<Arc<Tree>> {
+        let slot = self.lock().by_root.get(root).cloned()?;
+        match &*slot.look()? {
+            Held::Awake(awake) => Some(awake.tree.clone()),
+            _ => None,
+        }
+    }
+
     /// Ends a tree: its watches are dropped, what is saved of it is removed, and its subscribers see the end. Its thread
     /// ends by itself.
     pub fn forget(&self, root: &Path) {

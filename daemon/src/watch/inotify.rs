@@ -44,6 +44,8 @@ pub struct Hub {
     reader: Mutex<Box<[MaybeUninit<u8>]>>,
     registry: Mutex<Registry>,
     max: AtomicU64,
+    /// How often the system's queue was full.
+    overflows: AtomicU64,
     /// Nothing is read from the queue: it is being handed over, or has not been taken over yet.
     frozen: AtomicBool,
     mounts: Mounts,
@@ -102,6 +104,7 @@ impl Hub {
             reader: Mutex::new(vec![MaybeUninit::uninit(); BUFFER].into_boxed_slice()),
             registry: Mutex::default(),
             max: AtomicU64::new(max.unwrap_or(u64::MAX)),
+            overflows: AtomicU64::new(0),
             frozen: AtomicBool::new(false),
             mounts,
             mounted,
@@ -157,6 +160,12 @@ impl Hub {
     /// Changes the most watches that are taken. Those that are over it stay.
     pub fn set_max(&self, max: Option<u64>) {
         self.max.store(max.unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// How often the system's queue of events was full since this daemon's image began.
+    #[must_use]
+    pub fn overflows(&self) -> u64 {
+        self.overflows.load(Ordering::Relaxed)
     }
 
     /// What is mounted in a directory, by the kernel's numbers and at which paths.
@@ -267,6 +276,7 @@ impl Hub {
         for (wd, flags, event) in batch.drain(..) {
             let Some(event) = event else { continue };
             if flags.contains(ReadFlags::QUEUE_OVERFLOW) {
+                self.overflows.fetch_add(1, Ordering::Relaxed);
                 for (&key, tree) in &registry.trees {
                     woken.insert(key);
                     tree.mailbox.deliver(Event::Overflow);

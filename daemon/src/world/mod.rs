@@ -27,6 +27,7 @@ pub mod shelf;
 pub mod signals;
 pub mod socket;
 pub mod supervisor;
+pub mod watches;
 
 use std::fs::File;
 use std::io;

@@ -17,6 +17,7 @@ mod crash;
 mod damage;
 mod decision;
 mod detect;
+mod doctor;
 mod hostile;
 mod hung;
 mod index;

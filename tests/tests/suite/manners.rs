@@ -35,6 +35,8 @@ fn every_command_says_its_schema_version_first_in_json() {
         "migrate",
         "migrate status",
         "migrate --check",
+        "doctor",
+        "doctor watch",
         "workspace forget other",
         "workspace list --forgotten",
         "daemon start",

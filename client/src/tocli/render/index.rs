@@ -140,6 +140,9 @@ pub(crate) fn whole(
     answer: &Answer,
     (files, changes): (&[RawPath], &[Change]),
 ) -> io::Result<()> {
+    if let Answer::Watches(watches) = answer {
+        return super::doctor::watches(out, voice, watches);
+    }
     let (unsynced, unverified) = match answer {
         Answer::Files {
             unsynced, unverified, ..
@@ -153,6 +156,7 @@ pub(crate) fn whole(
         | Answer::FilesPage {
             unsynced, unverified, ..
         } => (*unsynced, *unverified),
+        Answer::Watches(_) => (false, false),
     };
     if unverified {
         voice.warn("this is a saved index that has not been compared with the disk yet");
@@ -202,7 +206,7 @@ pub(crate) fn whole(
             voice.note(&format!("{left} more: give the last of these to `--after`"));
             Ok(())
         }
-        Answer::Files { .. } | Answer::FilesPage { .. } => Ok(()),
+        Answer::Files { .. } | Answer::FilesPage { .. } | Answer::Watches(_) => Ok(()),
         Answer::Clock { clock, .. } => out.line(clock),
         Answer::Changes {
             clock,

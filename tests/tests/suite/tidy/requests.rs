@@ -56,6 +56,7 @@ fn command(room: &str, variant: &str) -> Vec<String> {
         ("context", "SessionStart") => &["session", "start"],
         ("context", "SessionEnd") => &["session", "end"],
         ("context", "SessionList") => &["session", "list"],
+        ("index", "Watches") => &["doctor", "watch"],
         ("index", "FilesPage") => &["files", "after"],
         ("index" | "context", _) => return vec![word(variant)],
         _ => return vec![room.to_owned(), word(variant)],

@@ -57,8 +57,9 @@ variants! {
     role_answers, role_answer: role::Answer { Roles, Role, Written }
     syncs, sync: index::Sync { Cookie, No }
     sinces, since: index::Since { Clock, Time }
-    index_requests, index_request: index::Request { Files, Clock, Changes, Watch, FilesPage }
-    index_answers, index_answer: index::Answer { Files, Clock, Changes, FilesPage }
+    index_requests, index_request: index::Request { Files, Clock, Changes, Watch, FilesPage, Watches }
+    index_answers, index_answer: index::Answer { Files, Clock, Changes, FilesPage, Watches }
+    urgencies, urgency: index::Urgency { Trouble, Hint }
     change_kinds, change_kind: index::ChangeKind { Created, Modified, Deleted, Renamed }
     tree_states, tree_state: index::TreeState {
         Crawling, Unverified, Watching, Polling, Rescanning, Checkout, Asleep, Unreachable
@@ -279,7 +280,7 @@ fn of_index_request(value: &index::Request, seen: &mut BTreeSet<String>) {
         index::Request::Changes { since: begin, .. } => {
             seen.insert(since(begin));
         }
-        index::Request::Watch { .. } => {}
+        index::Request::Watch { .. } | index::Request::Watches => {}
     }
 }
 
@@ -313,6 +314,9 @@ fn of_answer(value: &message::Answer, seen: &mut BTreeSet<String>) {
         }
         message::Answer::Index(inner) => {
             seen.insert(index_answer(inner));
+            if let index::Answer::Watches(watches) = inner {
+                seen.extend(watches.advice.iter().map(|advice| urgency(&advice.urgency)));
+            }
         }
         message::Answer::Migrate(inner) => {
             seen.insert(migrate_answer(inner));

@@ -92,6 +92,8 @@ pub fn files(path: &str) -> Vec<Request> {
     ];
     all.iter().for_each(|request| match request {
         Index::Files { .. } | Index::FilesPage { .. } | Index::Clock { .. } | Index::Changes { .. } => {}
+        // The user's own watches, by number; of a tree only where its directories are.
+        Index::Watches => {}
         // A subscription is the same look at the same tree, kept open.
         Index::Watch { .. } => {}
     });

@@ -171,6 +171,55 @@ fn role_answers() -> impl Iterator<Item = (&'static str, role::Answer)> {
     .into_iter()
 }
 
+fn watches() -> index::Watches {
+    let advice = |urgency| index::Advice {
+        urgency,
+        what: "a".into(),
+        why: "b".into(),
+        commands: vec!["c".into()],
+    };
+    index::Watches {
+        used: 1,
+        detection: 2,
+        max_watches: 300,
+        limits: index::Limits {
+            max_user_watches: Some(4),
+            max_user_instances: Some(5),
+            max_queued_events: None,
+            namespace_watches: Some(6),
+        },
+        overflows: 7,
+        others: index::Others {
+            watches: 8,
+            instances: 9,
+            unreadable: 10,
+            is_partial: true,
+            most: vec![index::Holder {
+                pid: 11,
+                name: "n".into(),
+                instances: 12,
+                watches: 13,
+            }],
+        },
+        trees: vec![index::TreeWatches {
+            workspace: Some("ws_1".into()),
+            root: "/p".into(),
+            state: index::TreeState::Polling,
+            backend: "inotify".into(),
+            why: "w".into(),
+            directories: 14,
+            watches: 15,
+            unwatched: 16,
+            largest: vec![index::Subtree {
+                path: "s".into(),
+                directories: 17,
+                files: 18,
+            }],
+        }],
+        advice: vec![advice(index::Urgency::Trouble), advice(index::Urgency::Hint)],
+    }
+}
+
 fn index_answers() -> impl Iterator<Item = (&'static str, index::Answer)> {
     let (root, clock) = (|| RawPath::from("/p"), || "c:1:2:3".to_owned());
     let changes = index::Answer::Changes {
@@ -201,6 +250,10 @@ fn index_answers() -> impl Iterator<Item = (&'static str, index::Answer)> {
             },
         ),
         ("index::Answer::Changes", changes),
+        (
+            "index::Answer::Watches",
+            index::Answer::Watches(Box::new(watches())),
+        ),
         (
             "index::Answer::FilesPage",
             index::Answer::FilesPage {

@@ -183,6 +183,7 @@ pub fn index_requests() -> Vec<(&'static str, index::Request)> {
                 since: Some(since),
             },
         ),
+        ("index::Request::Watches", index::Request::Watches),
         (
             "index::Request::FilesPage",
             index::Request::FilesPage {
