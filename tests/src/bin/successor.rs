@@ -3,6 +3,7 @@
 //! - `<where>-<how>` with `rehearsal` or `service`, and `exits`, `crashes`, `segfaults`, `hangs` or `babbles`, fails there;
 //!   where it is not to fail it becomes the `real` beside it.
 //! - `version-<version>` is a whole `tod` that calls itself so.
+//! - `pace-<times>` is a whole `tod` whose leases run out so many times as fast.
 //! - `supervising-one` is one that begins its life by having a shell script run under a supervisor.
 //! - `schema-more` is one with another step of the schema; that of `schema-fails` fails, and that of `schema-late` fails
 //!   after its rehearsal, half-way.
@@ -27,6 +28,10 @@ fn main() -> std::io::Result<ExitCode> {
     match place {
         "version" => {
             daemon::world::process::call_version(String::leak(how.to_owned()));
+            return Ok(daemon::program::main());
+        }
+        "pace" => {
+            daemon::world::process::quicken(how.parse().map_err(std::io::Error::other)?);
             return Ok(daemon::program::main());
         }
         "supervising" => {

@@ -228,6 +228,69 @@ fn two_vendors_hold_different_tasks_and_one_takes_over_from_the_other() {
 }
 
 #[test]
+fn a_killed_shims_claim_returns_when_its_lease_ends_and_another_vendor_resumes_it() {
+    let (bed, repo) = bed();
+    // A minute is the shortest lease there is: this daemon's minutes have twelve seconds.
+    let quick = super::super::reboot::successor(&bed, "pace-5");
+    let mut command = bed.command(quick);
+    command.arg("run");
+    let _daemon = bed.start_by(&mut command);
+    let mut one = Shim::start(&mut bed.to_mcp(&[], &repo));
+    one.initialize("2025-11-25", "vendor one", json!({}));
+    let mut two = Shim::start(&mut bed.to_mcp(&[], &repo));
+    two.stateless("vendor-two");
+    tests::process::run(
+        bed.tocli(["config", "set", "tasks.lease_minutes", "1"])
+            .current_dir(&repo),
+    )
+    .ok();
+    let plan = json!({ "plan": { "title": "T", "tasks": [{ "title": "A" }, { "title": "B" }] } });
+    one.tool("orchestrator_plan", plan).ok();
+    let first = one.tool("orchestrator_next", json!({ "claim": true })).ok();
+    let second = two.tool("orchestrator_next", json!({ "claim": true })).ok();
+    let (mine, others) = (text(&second, "task_id"), text(&first, "task_id"));
+    assert_ne!(mine, others);
+    one.tool(
+        "orchestrator_task",
+        json!({ "action": "note", "task": others, "text": "half done, see `b.rs`" }),
+    )
+    .ok();
+    let show = |shim: &mut Shim, id: &str| {
+        shim.tool("orchestrator_tasks", json!({ "action": "show", "task": id }))
+            .ok()
+    };
+    one.kill();
+    let taken = tests::deadline::until("the claim has returned", || {
+        let next = two.tool("orchestrator_next", json!({ "claim": true }));
+        (next.fields["task_id"] == *others).then_some(next.fields)
+    });
+    assert!(
+        text(&taken["claim"], "actor").starts_with("vendor-two["),
+        "{taken}"
+    );
+    // As old as the other claim, and held on: its holder is there.
+    assert_eq!(show(&mut two, mine)["claim"]["actor"], second["claim"]["actor"]);
+    assert_eq!(
+        show(&mut two, others)["attempts"],
+        1,
+        "the one that was lost counts"
+    );
+    let context = two
+        .tool(
+            "orchestrator_context",
+            json!({ "action": "context", "task": others }),
+        )
+        .ok();
+    assert!(text(&context, "text").contains("half done"), "{context}");
+    two.tool(
+        "orchestrator_task",
+        json!({ "action": "complete", "task": others, "text": "done by another" }),
+    )
+    .ok();
+    assert_eq!(show(&mut two, others)["status"], "completed");
+}
+
+#[test]
 fn lists_come_in_pages_that_hold_everything_once() {
     let (bed, repo) = bed();
     let _daemon = bed.start();
