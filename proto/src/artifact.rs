@@ -78,10 +78,13 @@ impl Type {
     }
 }
 
+/// Stands in the place of a task for what is of the whole project, where no task has this id.
+pub const NO_TASK: &str = "workspace";
+
 /// What a new artifact, or a new version of one, is to be. Task and name together tell which artifact it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewArtifact {
-    /// The task it is a result of.
+    /// The task it is a result of, or [`NO_TASK`].
     pub task: String,
     /// The name of its file.
     pub name: String,
@@ -89,6 +92,17 @@ pub struct NewArtifact {
     pub kind: Option<Type>,
     /// One paragraph about it.
     pub summary: String,
+}
+
+/// What a handover of a task, or of the whole project, is kept as.
+#[must_use]
+pub fn handover(task: Option<&str>) -> NewArtifact {
+    NewArtifact {
+        task: task.unwrap_or(NO_TASK).to_owned(),
+        name: "handover.md".to_owned(),
+        kind: Some(Type::Documentation),
+        summary: "What somebody else needs to go on".to_owned(),
+    }
 }
 
 /// Where the bytes of an artifact are.

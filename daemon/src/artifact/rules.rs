@@ -15,8 +15,8 @@ pub const MAX_SOURCE: usize = 1024;
 pub const FOLDER: &str = "artifacts";
 /// The folder of copies that are not in their place yet, within that.
 pub const DRAFTS: &str = ".drafts";
-/// The folder of artifacts that belong to no task.
-pub const NO_TASK: &str = "workspace";
+/// The folder of artifacts that belong to no task is named as they are asked for.
+pub use proto::artifact::NO_TASK;
 
 /// The name of an artifact's file.
 ///
@@ -208,7 +208,7 @@ impl<'f> Wanted<'f> {
             && filter
                 .task
                 .as_ref()
-                .is_none_or(|task| card.task.as_ref() == Some(task))
+                .is_none_or(|task| card.task.as_deref().unwrap_or(NO_TASK) == task)
             && filter.kind.is_none_or(|kind| card.kind == kind)
             && filter.before.is_none_or(|before| card.updated < before)
             && filter.since.is_none_or(|since| card.updated >= since)

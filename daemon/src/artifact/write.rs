@@ -7,7 +7,7 @@ use std::cell::RefCell;
 
 use proto::RawPath;
 use proto::artifact::{Act, Answer, Filter, NewArtifact, Request, Source, Stored};
-use proto::error::{Error, Result};
+use proto::error::{Error, Kind, Result};
 
 use super::catalog::Slot;
 use super::pen::{Given, Pen};
@@ -65,9 +65,13 @@ impl Scene<'_> {
         }
     }
 
-    /// The task that a result is of.
-    pub(super) fn task(&self, id: &str) -> Result<Task> {
-        Tasks::new(&self.desk.ctx.db, self.workspace()).card(id)
+    /// The task that a result is of; none for one of the whole project.
+    fn task(&self, id: &str) -> Result<Option<Task>> {
+        let found = Tasks::new(&self.desk.ctx.db, self.workspace()).card(id);
+        match found {
+            Err(error) if error.kind == Kind::NotFound && id == rules::NO_TASK => Ok(None),
+            found => found.map(Some),
+        }
     }
 
     /// One change of the workspace that may keep artifacts: the files follow the commit.
@@ -144,8 +148,8 @@ impl Scene<'_> {
         let task = self.task(&ready.new.task)?;
         let given = Given {
             id: None,
-            task: Some(&task.id),
-            specialist: &task.specialist,
+            task: task.as_ref().map(|task| task.id.as_str()),
+            specialist: task.as_ref().map_or(rules::NO_TASK, |task| &task.specialist),
             name: &ready.new.name,
             kind: ready.new.kind,
             summary: &ready.new.summary,
@@ -188,7 +192,7 @@ impl Scene<'_> {
     }
 
     /// Before anything is written: that it could be an artifact at all.
-    fn may_be(&self, new: &NewArtifact) -> Result<Task> {
+    fn may_be(&self, new: &NewArtifact) -> Result<Option<Task>> {
         rules::name(&new.name)?;
         rules::summary(&new.summary)?;
         self.task(&new.task)
@@ -273,8 +277,10 @@ impl Scene<'_> {
             drop(ctx.db.objects().draft(&id)?);
             let upload = Upload {
                 id: id.clone(),
-                task: task.id,
-                specialist: task.specialist,
+                specialist: task
+                    .as_ref()
+                    .map_or_else(|| rules::NO_TASK.to_owned(), |task| task.specialist.clone()),
+                task: task.map_or_else(|| rules::NO_TASK.to_owned(), |task| task.id),
                 name: new.name.clone(),
                 kind: new.kind,
                 summary: new.summary.clone(),

@@ -162,6 +162,11 @@ fn store(talk: &mut Talk<'_>, args: &Args) -> Result<Reply> {
             return Err(Error::usage("there is nothing to store").next("give `text`, or `mirror`"));
         }
     };
+    keep(talk, what)
+}
+
+/// Keeps it, and says where it can be read.
+pub(crate) fn keep(talk: &mut Talk<'_>, what: Source) -> Result<Reply> {
     let stored = ask(talk, Request::Store(Box::new(what)))?;
     let Answer::Stored(stored) = stored else {
         return Err(foreign());

@@ -1,5 +1,6 @@
 //! Getting back into work: what is known, notes and sessions.
 
+use proto::artifact::Source;
 use proto::context::{Answer, Call, NewNote, PRIME_BUDGET, RECOVER_BUDGET, Request, Wanted};
 use proto::error::Result;
 use proto::{RawPath, Request as Room};
@@ -8,6 +9,7 @@ use crate::declare::Form::{Flag, Number, Texts, Word};
 use crate::declare::{Args, Hints, Needs, Param, Tool};
 use crate::reply::Reply;
 use crate::talk::{Talk, foreign};
+use crate::tools::artifact;
 
 /// The most entries of a page, and how many without a word.
 const PAGE: (u32, u32) = (100, 20);
@@ -40,8 +42,8 @@ fn reply(answer: &Answer) -> Reply {
 
 pub(super) static CONTEXT: Tool = Tool {
     name: "orchestrator_context",
-    about: "Get back into work: `prime` says all, `context` and `handover` of a `task`. Notes: `remember`, `recall` by words, \
-            `forget`.",
+    about: "Get back into work: `prime` says all, `context` and `handover` of a `task` (`store` it). Notes: `remember`, \
+            `recall`, `forget`.",
     hints: Hints::Changes,
     needs: Needs::Project,
     params: &[
@@ -56,6 +58,7 @@ pub(super) static CONTEXT: Tool = Tool {
         Param::text("note", "Its id"),
         Param::text("task", ""),
         Param::new("tags", Texts, ""),
+        Param::new("store", Flag, ""),
         Param::new("budget", Number, "At most so many tokens").full(),
         Param::text("path", "The file a note is about").full(),
         Param::new("expires_in_s", Number, "").full(),
@@ -92,10 +95,16 @@ fn context(talk: &mut Talk<'_>, args: &Args) -> Result<Reply> {
             task: args.need("task")?.to_owned(),
             budget: budget(RECOVER_BUDGET),
         },
-        "handover" => Request::Handover {
-            task: args.owned("task"),
-            budget: budget(RECOVER_BUDGET),
-        },
+        "handover" => {
+            let what = Request::Handover {
+                task: args.owned("task"),
+                budget: budget(RECOVER_BUDGET),
+            };
+            return match args.flag("store") {
+                true => keep(talk, args.text("task"), what),
+                false => ask(talk, what),
+            };
+        }
         "remember" => Request::Remember(Box::new(NewNote {
             text: args.need("text")?.to_owned(),
             task: args.owned("task"),
@@ -118,6 +127,20 @@ fn context(talk: &mut Talk<'_>, args: &Args) -> Result<Reply> {
         },
     };
     ask(talk, what)
+}
+
+/// A handover that is kept, as a new version of the one before.
+pub(crate) fn keep(talk: &mut Talk<'_>, task: Option<&str>, what: Request) -> Result<Reply> {
+    let text = text(talk, what)?;
+    let bytes = text.clone().into_bytes();
+    let new = proto::artifact::handover(task);
+    let kept = artifact::keep(talk, Source::Here { new, bytes })?;
+    let id = kept
+        .field("artifact_id")
+        .and_then(|id| id.as_str())
+        .unwrap_or_default();
+    let shown = format!("{text}\n(kept as artifact `{id}`)\n");
+    Ok(kept.with("text", text).prose(shown))
 }
 
 fn path(talk: &Talk<'_>, args: &Args) -> Option<RawPath> {

@@ -43,7 +43,7 @@ fn range(text: &str) -> std::result::Result<(u64, Option<u64>), String> {
 /// What is said of a new artifact.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct New {
-    /// The task it is a result of
+    /// The task it is a result of; `workspace` for what is of the whole project
     #[arg(id = "task-id", value_name = "TASK")]
     pub(crate) task: String,
     /// The name to keep it under [default: that of the file]
@@ -71,7 +71,7 @@ impl New {
 /// Which artifacts.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Which {
-    /// Only those of this task
+    /// Only those of this task; `workspace` for those of none
     #[arg(long, value_name = "TASK")]
     task: Option<String>,
     /// Only of this type

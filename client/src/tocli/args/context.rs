@@ -283,7 +283,10 @@ impl Recover {
 pub(crate) struct Handover {
     /// The task
     #[arg(long, value_name = "TASK")]
-    task: Option<String>,
+    pub(crate) task: Option<String>,
+    /// Keep it as the artifact `handover.md` of the task (of the project, without one) and say which
+    #[arg(long)]
+    pub(crate) store: bool,
     /// At most so many tokens
     #[arg(long, value_name = "TOKENS", default_value_t = context::RECOVER_BUDGET, value_parser = clap::value_parser!(u32).range(100..=100_000))]
     budget: u32,

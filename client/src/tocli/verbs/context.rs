@@ -1,10 +1,13 @@
 //! `tocli context`, `handover`, `session`, `remember`, `recall` and `forget`: who asks is found out here, and the answer shown.
 
-use client::Options;
+use client::{Client, Options};
+use proto::artifact::{self, Source};
 use proto::detect::From;
 use proto::index::Since;
 use proto::{Answer, Caller, Error, context};
 
+use super::artifact::Line;
+use crate::args::context::Handover;
 use crate::args::{self, Command, Question};
 use crate::end::End;
 use crate::out::Out;
@@ -21,6 +24,7 @@ pub(crate) fn run(
 ) -> Result<(), End> {
     let (question, actor) = match command {
         Command::Context(words) => (words.question(&caller)?, &words.common.actor),
+        Command::Handover(words) if words.store => return kept(options, caller, words, (out, voice)),
         Command::Handover(words) => (words.question(&caller)?, &words.common.actor),
         Command::Session(words) => (words.question(&caller)?, &words.common().actor),
         Command::Remember(words) => (words.question(&caller)?, &words.whose.actor),
@@ -30,6 +34,37 @@ pub(crate) fn run(
     };
     let answer = asked(options, (caller, actor.as_deref()), question, voice)?;
     Ok(render::context::answer(out, voice, &answer)?)
+}
+
+/// Keeps what a handover says, as a new version of the one before.
+fn kept(
+    options: Options,
+    caller: Caller,
+    words: &Handover,
+    (out, voice): (&mut Out, &Voice),
+) -> Result<(), End> {
+    let actor = words.common.actor.as_deref();
+    let question = words.question(&caller)?;
+    let whose = (caller.clone(), actor);
+    let context::Answer::Text { text, .. } = asked(options.clone(), whose, question, voice)? else {
+        return Err(End::Failed(Error::bug("the answer is no text")));
+    };
+    let mut line = Line {
+        client: Client::new(options),
+        at: words.common.at(&caller)?,
+        caller: Caller {
+            actor: client::actor(actor)?,
+            ..caller
+        },
+        request_id: words.common.request_id.clone(),
+    };
+    let new = artifact::handover(words.task.as_deref());
+    let bytes = text.into_bytes();
+    let stored = line.ask(
+        artifact::Request::Store(Box::new(Source::Here { new, bytes })),
+        "",
+    )?;
+    Ok(render::artifact::answer(out, voice, &stored)?)
 }
 
 fn asked(

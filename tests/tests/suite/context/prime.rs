@@ -387,3 +387,45 @@ fn a_task_is_recovered_with_all_that_is_known_and_handed_over() {
     assert_eq!(at(&bed, &repo, &["context", "--task", "nobody"]).code, 3);
     assert_eq!(at(&bed, &repo, &["context"]).code, 2);
 }
+
+#[test]
+fn a_handover_is_kept_as_an_artifact_of_its_task_or_of_the_project() {
+    let (bed, repo) = bed();
+    let _daemon = bed.start();
+    at(&bed, &repo, &["task", "add", "Build it", "--id", "build"]).ok();
+    at(&bed, &repo, &["task", "note", "build", "the cache is cold"]).ok();
+    let json = |words: &[&str]| json(&bed, &repo, words);
+    let of_task = json(&["handover", "--task", "build", "--store"]);
+    assert_eq!(of_task["name"], "handover.md", "{of_task}");
+    let id = of_task["artifact_id"].as_str().expect("an id").to_owned();
+    let kept = at(&bed, &repo, &["artifact", "get", &id]).ok().text();
+    assert!(kept.contains("the cache is cold"), "{kept}");
+    assert_eq!(json(&["artifact", "show", &id])["task_id"], "build");
+    // What is said again is another version of it, where it is another text.
+    at(&bed, &repo, &["task", "note", "build", "and warm again"]).ok();
+    let again = json(&["handover", "--task", "build", "--store"]);
+    assert_eq!(
+        (&again["artifact_id"], &again["version"]),
+        (&of_task["artifact_id"], &serde_json::json!(2))
+    );
+    let of_all = json(&["handover", "--store"]);
+    assert_ne!(of_all["artifact_id"], of_task["artifact_id"]);
+    let listed = json(&["artifact", "list", "--task", "workspace"]);
+    assert_eq!(listed["artifacts"].as_array().map(Vec::len), Some(1), "{listed}");
+    assert_eq!(listed["artifacts"][0]["artifact_id"], of_all["artifact_id"]);
+    assert!(
+        repo.join(".task_orchestrator/artifacts/workspace/handover.md")
+            .exists()
+    );
+    // The same is true of a file of anybody's.
+    std::fs::write(repo.join("plan.md"), "a plan").expect("written");
+    let plan = json(&["artifact", "store", "workspace", "plan.md"]);
+    assert_eq!(
+        json(&["artifact", "show", plan["artifact_id"].as_str().expect("an id")])["task_id"],
+        serde_json::Value::Null
+    );
+    assert_eq!(
+        at(&bed, &repo, &["handover", "--task", "nobody", "--store"]).code,
+        3
+    );
+}

@@ -233,6 +233,32 @@ fn prompts_say_what_the_daemon_knows() {
 }
 
 #[test]
+fn a_handover_is_kept_where_that_is_asked_for() {
+    let (bed, repo) = bed();
+    let _daemon = bed.start();
+    let mut shim = bed.shim(&[], &repo);
+    let plan = json!({ "action": "add", "title": "Alpha" });
+    let task = shim.tool("orchestrator_plan", plan).ok();
+    let count = |shim: &mut Shim| {
+        let listed = shim
+            .tool("orchestrator_artifact", json!({ "action": "list" }))
+            .ok();
+        listed["artifacts"].as_array().map(Vec::len)
+    };
+    let only_said = json!({ "action": "handover", "task": task["task_id"] });
+    shim.tool("orchestrator_context", only_said).ok();
+    assert_eq!(count(&mut shim), Some(0));
+    for (task, more) in [(task["task_id"].clone(), 1), (Value::Null, 2)] {
+        let kept = json!({ "action": "handover", "task": task, "store": true });
+        let kept = shim.tool("orchestrator_context", kept).ok();
+        let read = json!({ "action": "get", "artifact": kept["artifact_id"] });
+        let read = shim.tool("orchestrator_artifact", read).ok();
+        assert_eq!(read["text"], kept["text"], "{read}");
+        assert_eq!(count(&mut shim), Some(more));
+    }
+}
+
+#[test]
 fn ids_are_completed_for_prompts_and_addresses() {
     let (bed, repo) = bed();
     let _daemon = bed.start();

@@ -11,7 +11,7 @@ use crate::declare::Form::{Flag, Number, Word};
 use crate::declare::{Args, Hints, Needs, Param, Tool};
 use crate::reply::Reply;
 use crate::talk::{Talk, foreign};
-use crate::tools::context::text as text_of;
+use crate::tools::context::keep;
 use crate::tools::daemon::ask;
 use crate::tools::task;
 
@@ -67,8 +67,7 @@ pub(super) static MAINTENANCE_COORDINATOR: Tool = Tool {
                 task: args.owned("target_task_id"),
                 budget: RECOVER_BUDGET,
             };
-            let text = text_of(talk, what)?;
-            return Ok(Reply::of(&json!({ "action": action, "text": text }), "").prose(text));
+            return Ok(keep(talk, args.text("target_task_id"), what)?.with("action", action));
         }
         Err(
             Error::unavailable(format!("the maintenance action `{action}` does not exist yet"))
