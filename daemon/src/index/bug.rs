@@ -16,10 +16,12 @@ pub(super) enum Bug {
     EventKindIsBelieved,
     TickGivenTwice,
     DirectoryIsBelievedUnlisted,
+    RootIsAPath,
+    RootIsHeld,
 }
 
 impl Bug {
-    pub(super) const PLANTED: [Self; 10] = [
+    pub(super) const PLANTED: [Self; 12] = [
         Self::ReadBeforeWatch,
         Self::WatchIsAPath,
         Self::OverflowDropped,
@@ -30,6 +32,8 @@ impl Bug {
         Self::EventKindIsBelieved,
         Self::TickGivenTwice,
         Self::DirectoryIsBelievedUnlisted,
+        Self::RootIsAPath,
+        Self::RootIsHeld,
     ];
 }
 

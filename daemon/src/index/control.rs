@@ -10,6 +10,7 @@ use super::engine::{Control, Engine, INDEX_LIMIT};
 use super::gitindex::Entries;
 use super::repo::{self, Repo};
 use super::tracked::Tracked;
+use super::tree::Tree;
 use crate::watch::Wd;
 
 impl<D: Disk> Engine<D> {
@@ -38,7 +39,7 @@ impl<D: Disk> Engine<D> {
         if !self.inner.unwatched.is_empty() || self.has_blind_control {
             // What cannot be watched is read again, and watched if that is possible by now.
             self.again.index = true;
-            self.again.repo |= self.has_blind_control;
+            self.again.repo |= self.has_blind_control || self.inner.unwatched.contains_key(&Tree::ROOT);
             self.inner.reread.extend(self.inner.unwatched.keys());
         }
         if self
@@ -61,7 +62,11 @@ impl<D: Disk> Engine<D> {
         let dot_git = repo::join(&self.start.root, b".git");
         self.watch_control(&dot_git, Control::GitDir);
         self.watch_control(&dot_git, Control::Common);
-        let mut repo = Repo::open(&self.disk, &self.root, &self.start.root, &self.start.env);
+        let open = |engine: &Self| {
+            let root = engine.root.as_ref()?;
+            Repo::open(&engine.disk, root, &engine.start.root, &engine.start.env)
+        };
+        let mut repo = open(self);
         if let Some(found) = &repo {
             let folders = [
                 (found.git_dir.clone(), Control::GitDir),
@@ -71,7 +76,7 @@ impl<D: Disk> Engine<D> {
             for (path, control) in folders {
                 self.watch_control(&path, control);
             }
-            repo = Repo::open(&self.disk, &self.root, &self.start.root, &self.start.env);
+            repo = open(self);
         }
         self.repo = repo;
     }

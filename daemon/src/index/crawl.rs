@@ -107,7 +107,8 @@ pub(super) enum Verdict {
 /// What reading needs to know.
 pub(super) struct Look<'a, D: Disk> {
     pub(super) disk: &'a D,
-    pub(super) root: &'a D::Dir,
+    /// None when the pass has no root.
+    pub(super) root: Option<&'a D::Dir>,
     pub(super) root_path: &'a [u8],
     pub(super) tracked: &'a Tracked,
     /// What is taken away from what git shows.
@@ -148,7 +149,10 @@ impl<D: Disk> Look<'_, D> {
     pub(super) fn open(&self, job: &Job<D>) -> io::Result<D::Dir> {
         match &job.within {
             Some(parent) => self.disk.open_at(parent, &job.name),
-            None => self.disk.open_at(self.root, &job.path),
+            None => match self.root {
+                Some(root) => self.disk.open_at(root, &job.path),
+                None => Err(io::ErrorKind::NotFound.into()),
+            },
         }
     }
 

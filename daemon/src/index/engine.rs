@@ -10,6 +10,7 @@ use std::io;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::Manner;
+use super::again::Again;
 use super::blind::{Blind, Unwatched};
 #[cfg(test)]
 pub(super) use super::bug::Bug;
@@ -18,6 +19,7 @@ use super::disk::Disk;
 use super::ignore::{Matcher, Rules};
 use super::journal::Journal;
 use super::repo::{self, GitEnv, Repo, Stamp};
+use super::root::Identity;
 use super::tracked::Tracked;
 use super::tree::{Id, Kind, Tree};
 use super::verify::Trusted;
@@ -99,38 +101,6 @@ pub(super) struct Said {
     pub(super) moved_to: bool,
 }
 
-/// What is to be read again beyond single names.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Again {
-    /// Whether the root is still where it was.
-    pub(super) root: bool,
-    pub(super) repo: bool,
-    pub(super) index: bool,
-    /// Whether git holds the index.
-    pub(super) lock: bool,
-    /// A saved index, to be compared with the disk.
-    pub(super) verify: bool,
-    /// Whether the same is mounted in the root.
-    pub(super) mounts: bool,
-    /// Whether other rules count than at the last look, without a loss.
-    pub(super) rules: bool,
-    pub(super) everything: bool,
-}
-
-impl Again {
-    /// Events were lost, or another directory is in the root's place.
-    pub(super) const ALL: Self = Self {
-        root: true,
-        repo: true,
-        index: true,
-        lock: true,
-        mounts: true,
-        rules: false,
-        verify: false,
-        everything: true,
-    };
-}
-
 /// The state that reading directories changes.
 #[derive(Default)]
 pub(super) struct Inner {
@@ -172,7 +142,9 @@ pub(super) struct Inner {
 pub(super) struct Engine<D: Disk> {
     pub(super) disk: D,
     pub(super) start: Start,
-    pub(super) root: D::Dir,
+    /// The root's directory, while a pass runs.
+    pub(super) root: Option<D::Dir>,
+    pub(super) identity: Identity,
     pub(super) shared: Shared,
     pub(super) repo: Option<Repo>,
     pub(super) tracked: Tracked,
@@ -203,19 +175,20 @@ impl<D: Disk> Engine<D> {
     /// # Errors
     /// When the root cannot be opened as a directory.
     pub(super) fn new(disk: D, start: Start) -> io::Result<Self> {
-        let root = disk.open(&start.root)?;
-        let tree = Tree::new(&disk.identity(&root)?);
+        let meta = disk.identity(&disk.open(&start.root)?)?;
+        let tree = Tree::new(&meta);
         let journal = Journal::new(disk.now());
-        let mut engine = Self::of(disk, start, root, Shared::new(View { tree, journal }));
+        let mut engine = Self::of(disk, start, meta.into(), Shared::new(View { tree, journal }));
         engine.inner.is_first = true;
         Ok(engine)
     }
 
-    pub(super) fn of(disk: D, start: Start, root: D::Dir, shared: Shared) -> Self {
+    pub(super) fn of(disk: D, start: Start, identity: Identity, shared: Shared) -> Self {
         Self {
             disk,
             start,
-            root,
+            root: None,
+            identity,
             shared,
             repo: None,
             tracked: Tracked::default(),
@@ -282,7 +255,17 @@ impl<D: Disk> Engine<D> {
 
     /// Reads everything for the first time.
     pub(super) fn crawl(&mut self) {
+        self.pass(Self::crawl_all);
+        self.inner.is_first = false;
+    }
+
+    fn crawl_all(&mut self) {
+        if self.root.is_none() {
+            // Another has its place since it was opened: to be read as that.
+            return;
+        }
         self.mounts = self.disk.mounts_in(&self.start.root);
+        self.watch_root();
         self.open_repo();
         self.load_tracked();
         self.read_all();
@@ -291,7 +274,6 @@ impl<D: Disk> Engine<D> {
             self.finish(true);
         }
         self.inner.forget_batch();
-        self.inner.is_first = false;
         let view = self.shared.read();
         self.tracked.narrow(&view.tree);
     }
@@ -333,12 +315,7 @@ impl<D: Disk> Engine<D> {
         match event {
             #[cfg(test)]
             Event::Overflow if self.start.has(Bug::OverflowDropped) => {}
-            Event::Overflow => {
-                self.again = Again {
-                    verify: self.again.verify,
-                    ..Again::ALL
-                }
-            }
+            Event::Overflow => self.again.lose(),
             Event::Mounts => (self.again.root, self.again.mounts) = (true, true),
             Event::Name {
                 wd,
@@ -361,9 +338,13 @@ impl<D: Disk> Engine<D> {
                 said.moved_from |= matches!(hint, Hint::MovedFrom(_));
                 said.moved_to |= matches!(hint, Hint::MovedTo(_));
             }
-            Event::Own { wd } => {
+            Event::Own { wd } | Event::Moved { wd } => {
                 self.note_control(wd, b"");
                 if let Some(&id) = self.inner.by_wd.get(&wd) {
+                    if id == Tree::ROOT && matches!(event, Event::Moved { .. }) {
+                        // Another may have had its place meanwhile, and what was read may be that one's.
+                        self.again.lose();
+                    }
                     self.again.root |= id == Tree::ROOT;
                     self.inner.mark(&self.shared.read().tree, id);
                 }
@@ -374,6 +355,10 @@ impl<D: Disk> Engine<D> {
                 let Some(id) = self.inner.by_wd.remove(&wd) else {
                     return;
                 };
+                if id == Tree::ROOT {
+                    // Gone or unmounted, and what has its place by now may have its number too.
+                    self.again.lose();
+                }
                 if let Some(folder) = self
                     .inner
                     .folders
@@ -387,21 +372,10 @@ impl<D: Disk> Engine<D> {
         }
     }
 
-    /// Whether the directory that is open is the one that the root's path names.
-    pub(super) fn has_same_root(&self) -> bool {
-        let there = self
-            .disk
-            .open(&self.start.root)
-            .and_then(|dir| self.disk.identity(&dir));
-        let ours = self.disk.identity(&self.root);
-        let id = |meta: Meta| (meta.dev, meta.ino);
-        !self.is_lost && matches!((there, ours), (Ok(there), Ok(ours)) if id(there) == id(ours))
-    }
-
     pub(super) fn look(&self) -> Look<'_, D> {
         Look {
             disk: &self.disk,
-            root: &self.root,
+            root: self.root.as_ref(),
             root_path: &self.start.root,
             tracked: &self.tracked,
             is_git: self.repo.is_some(),

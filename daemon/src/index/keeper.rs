@@ -243,6 +243,7 @@ impl Tree {
     /// As [`Tree::changes`]; `unavailable` when the tree was forgotten meanwhile.
     pub async fn wait(&self, since: &Since) -> Result<Changes, Error> {
         let mut ticks = self.ticks.subscribe();
+        self.look_now_and_then();
         loop {
             ticks.borrow_and_update();
             let changes = self.changes(since)?;
@@ -291,7 +292,22 @@ impl Tree {
             }
         }
         state.posts.push(post.clone());
-        Ok((Subscription::new(post), self.clock()))
+        let clock = self.clock();
+        drop(state);
+        self.look_now_and_then();
+        Ok((Subscription::new(post), clock))
+    }
+
+    /// Whether somebody waits for changes without asking again.
+    pub(super) fn has_listeners(&self) -> bool {
+        let posts = &self.state().posts;
+        self.ticks.receiver_count() > 0 || posts.iter().any(|post| Arc::strong_count(post) > 1)
+    }
+
+    /// Has the thread see that somebody listens.
+    fn look_now_and_then(&self) {
+        drop(self.mails.lock());
+        self.mails.news.notify_one();
     }
 
     /// How the tree stands. From memory.

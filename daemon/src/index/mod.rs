@@ -8,6 +8,7 @@
 //! [`Trees::new`], [`Trees::ensure`] and [`Trees::stop`] touch the disk or wait for threads: call them on the blocking pool.
 
 mod advice;
+mod again;
 mod blind;
 #[cfg(test)]
 mod bug;
@@ -34,6 +35,7 @@ mod node;
 pub mod own;
 mod place;
 mod repo;
+mod root;
 mod saved;
 mod settle;
 #[cfg(test)]

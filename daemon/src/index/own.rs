@@ -39,7 +39,7 @@ impl Mailbox for Mail {
         let mut happened = self.held();
         match event {
             Event::Name { wd, .. } => drop(happened.touched.insert(wd)),
-            Event::Own { wd } | Event::Ended { wd } => {
+            Event::Own { wd } | Event::Moved { wd } | Event::Ended { wd } => {
                 happened.touched.insert(wd);
                 happened.ended.insert(wd);
             }

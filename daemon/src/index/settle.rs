@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+use super::again::Again;
 use super::crawl::{self, Job, Verdict};
 use super::disk::Disk;
 #[cfg(test)]
 use super::engine::Bug;
-use super::engine::{Again, Engine, Said};
+use super::engine::{Engine, Said};
 use super::ignore::Rules;
 use super::tree::{Id, Kind, Tree};
 use crate::world::FileKind;
@@ -32,6 +33,10 @@ pub(super) struct Desk<D: Disk> {
 impl<D: Disk> Engine<D> {
     /// Settles all that was noted. The new tick, when something has changed.
     pub(super) fn settle(&mut self) -> Option<u32> {
+        self.pass(Self::settle_all)
+    }
+
+    fn settle_all(&mut self) -> Option<u32> {
         let mut again = std::mem::take(&mut self.again);
         if again.root && !self.check_root(&mut again) {
             return self.finish(false);
@@ -73,38 +78,6 @@ impl<D: Disk> Engine<D> {
             self.look_at_lock();
         }
         self.finish(was_lost)
-    }
-
-    /// Whether the root is there. Where another directory is in its place, all is read again; without one, all files
-    /// are gone until it is back.
-    fn check_root(&mut self, again: &mut Again) -> bool {
-        if self.has_same_root() {
-            return true;
-        }
-        match self.disk.open(&self.start.root) {
-            Ok(dir) => {
-                self.root = dir;
-                self.is_lost = false;
-                *again = Again {
-                    root: false,
-                    ..Again::ALL
-                };
-                true
-            }
-            Err(error) => {
-                if !std::mem::replace(&mut self.is_lost, true) {
-                    tracing::warn!(%error, root = %String::from_utf8_lossy(&self.start.root), "a root is gone");
-                }
-                self.inner.dirty.clear();
-                self.inner.reread.clear();
-                let shared = self.shared.clone();
-                let mut view = shared.write();
-                for child in view.tree.children(Tree::ROOT).collect::<Vec<_>>() {
-                    self.inner.displace(&mut view, child, Said::default());
-                }
-                false
-            }
-        }
     }
 
     /// Whether the repository says something else now.
@@ -296,7 +269,7 @@ impl<D: Disk> Engine<D> {
     /// Opens a directory by where the tree has it; none when something else is there.
     fn desk(&self, tree: &Tree, id: Id) -> Option<Desk<D>> {
         let path = tree.path(id);
-        let dir = self.disk.open_at(&self.root, &path).ok()?;
+        let dir = self.disk.open_at(self.root.as_ref()?, &path).ok()?;
         if self.disk.identity(&dir).ok()?.ino != tree.ino(id) {
             return None;
         }
@@ -313,8 +286,8 @@ impl<D: Disk> Engine<D> {
     /// A directory that is there and may not be opened has no content: its names are looked at when its mode changes.
     fn is_unreadable(&self, id: Id) -> bool {
         let path = self.shared.read().tree.path(id);
-        let error = self.disk.open_at(&self.root, &path).err();
-        error.is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+        let opened = self.root.as_ref().map(|root| self.disk.open_at(root, &path));
+        matches!(opened, Some(Err(error)) if error.kind() == io::ErrorKind::PermissionDenied)
     }
 
     fn reload_matcher(&mut self, desk: &Desk<D>) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! Started by `trees`; asked through the tree's mailbox. What must stay true: a barrier is passed only after all that lay
 //! in the mailbox before it is settled; the first event after quiet is settled at once, what follows waits for `settle`;
-//! after an index was saved as closed no tick is given.
+//! after an index was saved as closed no tick is given; whoever listens hears also of what makes no event.
 
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -175,7 +175,9 @@ impl Tree {
             if std::mem::take(&mut mail.is_to_be_saved) {
                 return Next::Save;
             }
-            let wait = match (has_mail, engine.is_polled()) {
+            // Of what lies beyond the root no event tells, nor of a root that is removed while somebody stands in it.
+            let is_looked_at = engine.is_polled() || self.has_listeners();
+            let wait = match (has_mail, is_looked_at) {
                 (true, _) => wait,
                 (false, true) => pace.poll.max(pace.looked * LOOKING),
                 (false, false) => FOREVER,
@@ -186,7 +188,7 @@ impl Tree {
                 .wait_timeout(mail, wait)
                 .unwrap_or_else(PoisonError::into_inner);
             mail = next;
-            if !has_mail && waited.timed_out() && engine.is_polled() {
+            if !has_mail && waited.timed_out() && is_looked_at {
                 return Next::Look(Vec::new());
             }
         }

@@ -18,6 +18,7 @@ use super::engine::{Engine, Shared, Start};
 use super::ignore::Matcher;
 use super::place::entry_meta;
 use super::repo::{self, Stamp};
+use super::root::Identity;
 use super::saved::{self, Head, Saved, Watches};
 use super::tree::{Id, Kind, Tree};
 use crate::watch::{WatchError, Wd};
@@ -55,14 +56,13 @@ impl<D: Disk> Engine<D> {
         mut saved: Saved,
         watches: Watches,
     ) -> io::Result<Option<Self>> {
-        let root = disk.open(&start.root)?;
-        let meta = disk.identity(&root)?;
-        if saved.head.root != start.root || saved.head.identity != (meta.dev, meta.ino) {
+        let identity: Identity = disk.identity(&disk.open(&start.root)?)?.into();
+        if saved.head.root != start.root || saved.head.identity != (identity.0, identity.1) {
             return Ok(None);
         }
         let inner = saved.take_inner(watches);
         let shared = Shared::new(saved.view);
-        let mut engine = Self::of(disk, start, root, shared);
+        let mut engine = Self::of(disk, start, identity, shared);
         engine.inner = inner;
         engine.tracked = saved.tracked;
         engine.git_index = saved.head.git_index;
@@ -76,11 +76,10 @@ impl<D: Disk> Engine<D> {
         if self.inner.is_first || self.again.verify || self.is_lost {
             return None;
         }
-        let identity = self.disk.identity(&self.root).ok()?;
         let head = Head {
             incarnation,
             root: self.start.root.clone(),
-            identity: (identity.dev, identity.ino),
+            identity: (self.identity.0, self.identity.1),
             rules: self.rules_digest(),
             git_index: self.git_index,
             manner: self.start.manner.clone(),
@@ -92,6 +91,11 @@ impl<D: Disk> Engine<D> {
 
     /// Goes on where the index was saved: what is to be compared is marked, for the next settling.
     pub(super) fn go_on(&mut self) {
+        self.pass(Self::compare);
+    }
+
+    fn compare(&mut self) {
+        self.watch_root();
         self.open_repo();
         let is_same_index = self.git_index.is_some() && self.git_index == Some(self.git_index_now());
         let has_same_rules = self.rules_digest() == self.saved_rules;

@@ -355,6 +355,9 @@ fn read(event: &inotify::Event<'_>) -> Option<Event> {
     if flags.contains(ReadFlags::IGNORED) {
         return Some(Event::Ended { wd });
     }
+    if flags.contains(ReadFlags::MOVE_SELF) {
+        return Some(Event::Moved { wd });
+    }
     let Some(name) = event.file_name() else {
         return Some(Event::Own { wd });
     };

@@ -47,8 +47,13 @@ pub enum Event {
         /// What happened.
         hint: Hint,
     },
-    /// The watched directory itself: its mode or owner, or it was removed or moved.
+    /// The watched directory itself: its mode or owner, or it was removed.
     Own {
+        /// The directory's watch.
+        wd: Wd,
+    },
+    /// The watched directory has moved.
+    Moved {
         /// The directory's watch.
         wd: Wd,
     },

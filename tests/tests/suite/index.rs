@@ -2,9 +2,11 @@
 //!
 //! Each question is asked once, right after the change: its cookie must have brought the change in.
 
+mod held;
 mod live;
 mod lives;
 mod random;
+mod root;
 mod trouble;
 mod work;
 

@@ -4,7 +4,7 @@
 //! What must stay true: an event is queued in the same step as its cause; a handle stays with its directory wherever
 //! that is moved, and after it was removed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::watch::{Event, Hint, Wd};
 use crate::world::FileKind;
@@ -62,6 +62,10 @@ pub(super) struct Fs {
     /// What was done, for a failure's message.
     pub(super) trace: Vec<String>,
     is_traced: bool,
+    /// How often each directory is open.
+    open: BTreeMap<Obj, usize>,
+    /// Removed while they are open.
+    ending: BTreeSet<Obj>,
     has_silent: bool,
 }
 
@@ -84,6 +88,8 @@ impl Fs {
             budget: 0,
             steps: 0,
             trace: Vec::new(),
+            open: BTreeMap::new(),
+            ending: BTreeSet::new(),
             has_silent: seed % 4 == 3,
             is_traced: super::seeds().count() == 1,
         };
@@ -288,7 +294,31 @@ impl Fs {
         self.tell(dir, name, is_dir, Hint::Changed);
     }
 
+    pub(super) fn open(&mut self, obj: Obj) {
+        *self.open.entry(obj).or_default() += 1;
+    }
+
+    pub(super) fn close(&mut self, obj: Obj) {
+        let count = self.open.get_mut(&obj).unwrap();
+        *count -= 1;
+        if *count == 0 {
+            self.open.remove(&obj);
+            if self.ending.remove(&obj) {
+                self.free(obj);
+            }
+        }
+    }
+
+    /// Handles that are open.
+    pub(super) fn opened(&self) -> usize {
+        self.open.values().sum()
+    }
+
     fn free(&mut self, obj: Obj) {
+        if self.open.contains_key(&obj) {
+            self.ending.insert(obj);
+            return;
+        }
         self.free_inos.push(self.get(obj).meta.ino);
         if let Some(wd) = self.watches.remove(&obj) {
             self.push(Event::Ended { wd });
@@ -333,6 +363,9 @@ impl Fs {
         let (cookie, is_dir) = (self.cookie, self.is_dir(obj));
         self.tell(from, name, is_dir, Hint::MovedFrom(cookie));
         self.tell(to, new, is_dir, Hint::MovedTo(cookie));
+        if let Some(&wd) = self.watches.get(&obj) {
+            self.push(Event::Moved { wd });
+        }
         true
     }
 

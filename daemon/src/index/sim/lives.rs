@@ -8,6 +8,11 @@ use crate::index::saved::{Saved, Watches};
 
 impl Sim {
     pub(super) fn first_engine(disk: &SimDisk, bug: Bug) -> Engine<SimDisk> {
+        {
+            let mut fs = disk.quiet();
+            fs.budget = 0;
+            work::settle_root(&mut fs);
+        }
         let mut engine = Engine::new(disk.clone(), start(bug)).unwrap();
         disk.quiet().budget = 10;
         engine.crawl();
@@ -40,9 +45,7 @@ impl Sim {
         self.work_while_away();
         self.tick = 0;
         let Some((incarnation, bytes)) = saved else {
-            self.incarnation += 1;
-            self.engine = Self::first_engine(&self.disk, self.bug);
-            return;
+            return self.begin_anew();
         };
         let mut saved = Saved::read(&bytes).expect("what was written is read");
         if self.bug == Bug::TickGivenTwice {
@@ -93,11 +96,23 @@ impl Sim {
     fn resume(&mut self, saved: Saved, watches: Watches) {
         self.disk.quiet().budget = 10;
         let engine = Engine::resume(self.disk.clone(), start(self.bug), saved, watches);
-        self.engine = engine.unwrap().expect("the root is what it was");
+        match engine {
+            Ok(Some(engine)) => self.engine = engine,
+            // Another root, or none.
+            _ => return self.begin_anew(),
+        }
         self.engine.go_on();
         if self.engine.is_unverified() {
             self.engine.settle();
         }
+    }
+
+    /// Nothing that was saved counts.
+    fn begin_anew(&mut self) {
+        self.drop_watches();
+        self.tick = 0;
+        self.incarnation += 1;
+        self.engine = Self::first_engine(&self.disk, self.bug);
     }
 
     fn work_while_away(&mut self) {

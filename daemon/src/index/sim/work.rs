@@ -20,6 +20,7 @@ pub(super) const PROJECT: &[u8] = b"/r";
 /// An empty repository.
 pub(super) fn begin(fs: &mut Fs) {
     let project = fs.make(ROOT, b"r", FileKind::Dir);
+    fs.make(ROOT, b"t", FileKind::Dir);
     repository(fs, project);
     let git = fs.find(project, b".git").unwrap();
     fs.make(git, b"info", FileKind::Dir);
@@ -39,9 +40,44 @@ pub(super) fn project(fs: &Fs) -> Obj {
     fs.find(ROOT, PROJECT).unwrap()
 }
 
+/// Another directory takes the root's place: a new one, with the old one removed or moved away, or one that had it
+/// before. For a while there may be none.
+fn replace_root(fs: &mut Fs) {
+    let aside = fs.find(ROOT, b"t").unwrap();
+    if fs.find(ROOT, PROJECT).is_some() {
+        match fs.chance.below(2) {
+            0 => fs.remove(ROOT, b"r"),
+            _ => {
+                let free = (0_u8..)
+                    .map(|n| vec![b'0' + n])
+                    .find(|name| fs.find(aside, name).is_none());
+                fs.rename((ROOT, b"r"), (aside, &free.unwrap()));
+            }
+        }
+        if fs.chance.below(3) == 0 {
+            return;
+        }
+    }
+    match any_name(fs, aside).filter(|_| fs.chance.below(2) == 0) {
+        Some(name) => drop(fs.rename((aside, &name), (ROOT, b"r"))),
+        None => begin(fs),
+    }
+}
+
+/// Has a root there.
+pub(super) fn settle_root(fs: &mut Fs) {
+    while fs.find(ROOT, PROJECT).is_none() {
+        replace_root(fs);
+    }
+}
+
 /// One random operation.
 pub(super) fn step(fs: &mut Fs) {
     fs.steps += 1;
+    if fs.find(ROOT, PROJECT).is_none() || fs.chance.below(60) == 0 {
+        replace_root(fs);
+        return;
+    }
     match fs.chance.below(20) {
         0..=4 => {
             let (dir, name) = (descend(fs, true), fs.chance.pick(&FILES));
@@ -196,6 +232,9 @@ fn read_index(fs: &Fs) -> BTreeSet<Vec<u8>> {
 
 /// What git would show, by a plain walk that knows no events.
 pub(super) fn oracle(fs: &Fs) -> BTreeMap<Vec<u8>, Meta> {
+    let Some(project) = fs.find(ROOT, PROJECT) else {
+        return BTreeMap::new();
+    };
     let exclude = fs
         .find(ROOT, b"r/.git/info/exclude")
         .map(|obj| fs.get(obj).data.clone());
@@ -209,7 +248,7 @@ pub(super) fn oracle(fs: &Fs) -> BTreeMap<Vec<u8>, Meta> {
         tracked: &tracked,
         shown: BTreeMap::new(),
     };
-    walk.dir(project(fs), &mut Vec::new(), &rules, false);
+    walk.dir(project, &mut Vec::new(), &rules, false);
     walk.shown
 }
 

@@ -69,12 +69,20 @@ impl Stream {
     }
 
     /// Batches until one names a path; all that they name.
-    fn until(&mut self, path: &str) -> Vec<(String, String)> {
+    pub(super) fn until(&mut self, path: &str) -> Vec<(String, String)> {
         let mut seen = Vec::new();
         while !seen.iter().any(|(name, _)| name == path) {
             seen.extend(paths(&self.next()));
         }
         seen
+    }
+}
+
+impl Stream {
+    /// Batches until one says that a path is gone.
+    pub(super) fn until_gone(&mut self, path: &str) {
+        let gone = (path.to_owned(), "deleted".to_owned());
+        while !paths(&self.next()).contains(&gone) {}
     }
 }
 
@@ -249,11 +257,16 @@ fn a_watcher_that_never_reads_is_told_what_it_lost_and_harms_nobody() {
 
 /// A watch that has told of a change.
 pub(super) fn begun(bed: &Bed, root: &Path) -> Stream {
+    begun_in(bed, root, root)
+}
+
+/// The same of a folder that the daemon knows by another path than we do.
+pub(super) fn begun_in(bed: &Bed, root: &Path, real: &Path) -> Stream {
     let watch = Stream::start(bed, root, "watch");
     let mut round = 0;
     deadline::until("the watch has begun", || {
         round += 1;
-        fs::write(root.join("begin"), round.to_string()).expect("written");
+        fs::write(real.join("begin"), round.to_string()).expect("written");
         let wait = std::time::Duration::from_millis(100);
         watch.lines.recv_timeout(wait).is_ok().then_some(())
     });

@@ -10,7 +10,7 @@ use proto::{Answer, daemon};
 use rustix::process::Signal;
 use tests::ask::times;
 use tests::daemon::{Bed, program, root};
-use tests::skip::{skip, tool};
+use tests::skip::skip;
 use tests::wire::{Peer, status};
 use tests::{deadline, git, namespace, process};
 
@@ -78,13 +78,26 @@ fn set(bed: &Bed, line: &str) {
 }
 
 /// A daemon in a mount namespace where `setup` was run in the folder of the work.
-fn mounted(bed: &Bed, setup: &str) -> Option<tests::daemon::Daemon> {
+pub(super) fn mounted(bed: &Bed, setup: &str) -> Option<tests::daemon::Daemon> {
     let mut command = namespace::mounting(bed, &format!("cd ..\n{setup}\ncd work"))?;
     Some(bed.start_by(command.arg(program("tod")).arg("run")))
 }
 
-/// Runs a program in the namespaces of a daemon.
-fn within(daemon: u32, words: &[&str]) {
+/// Whether there is a program that enters namespaces; says so when not.
+pub(super) fn enters() -> bool {
+    let mut probe = Command::new("nsenter");
+    let works = probe
+        .arg("--version")
+        .output()
+        .is_ok_and(|said| said.status.success());
+    if !works {
+        skip("userns", "`nsenter` is not installed");
+    }
+    works
+}
+
+/// Runs a program in the namespaces of a daemon; its paths are absolute, since it begins at the root.
+pub(super) fn within(daemon: u32, words: &[&str]) {
     let mut command = Command::new("nsenter");
     command.args(["--mount", "--target", &daemon.to_string()]);
     if !root() {
@@ -150,19 +163,19 @@ fn a_project_that_is_unmounted_is_gone_and_whole_again_when_it_is_mounted_again(
     let bed = Bed::new();
     let (real, seen) = (bed.project("real"), bed.project("seen"));
     small(&real);
-    let Some(nsenter) = tool("nsenter") else {
-        return skip("userns", "`nsenter` is not installed");
-    };
-    drop(nsenter);
+    if !enters() {
+        return;
+    }
     let Some(daemon) = mounted(&bed, "mount --bind work/real work/seen") else {
         return;
     };
     let pid = daemon.pid();
+    let [from, to] = [&real, &seen].map(|path| path.to_str().expect("text").to_owned());
     let mut pair = Pair::new(Scene::of(bed, Some(daemon), (seen, real)));
     for round in 0..times(2, 20) {
         pair.scene.write(&format!("{round}.txt"), "1");
         pair.scene.check("an edit");
-        within(pid, &["umount", "work/seen"]);
+        within(pid, &["umount", &to]);
         let root = pair.scene.root.clone();
         assert!(
             pair.scene
@@ -172,7 +185,7 @@ fn a_project_that_is_unmounted_is_gone_and_whole_again_when_it_is_mounted_again(
         );
         pair.other_is_exact();
         pair.scene.write("src/meanwhile.rs", &format!("{round}\n"));
-        within(pid, &["mount", "--bind", "work/real", "work/seen"]);
+        within(pid, &["mount", "--bind", &from, &to]);
         pair.scene.begin("mounted again");
         assert_eq!(pair.tree().state, TreeState::Watching);
         pair.other_is_exact();
@@ -181,11 +194,12 @@ fn a_project_that_is_unmounted_is_gone_and_whole_again_when_it_is_mounted_again(
     fs::create_dir(pair.scene.at("docs/over")).expect("made");
     pair.scene.write("docs/over/below.txt", "1");
     pair.scene.check("a folder");
-    within(pid, &["mount", "-t", "tmpfs", "none", "work/seen/docs/over"]);
+    let over = format!("{to}/docs/over");
+    within(pid, &["mount", "-t", "tmpfs", "none", &over]);
     let root = pair.scene.root.clone();
     let hidden = |files: Vec<Vec<u8>>| !files.contains(&b"docs/over/below.txt".to_vec());
     assert!(hidden(pair.scene.peer.files(&root).expect("files")));
-    within(pid, &["umount", "work/seen/docs/over"]);
+    within(pid, &["umount", &over]);
     pair.scene.begin("the mount in it is gone");
     pair.other_is_exact();
 }

@@ -1,0 +1,118 @@
+//! The root's directory: open while a pass runs, known by its identity between them.
+//!
+//! Asked by `engine`, `settle` and `verify`. What must stay true: nothing is open between passes, so that a disk with an
+//! indexed project can be unmounted; a pass sees one directory from its beginning to its end, whatever takes the root's
+//! place meanwhile; one that is not the remembered one is read as a whole.
+
+use std::io;
+
+use super::again::Again;
+#[cfg(test)]
+use super::bug::Bug;
+use super::disk::Disk;
+use super::engine::{Engine, Said};
+use super::tree::Tree;
+use crate::world::dir::Meta;
+
+/// What a directory is known by while nobody has it open: device and inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity(pub(super) u64, pub(super) u64);
+
+impl From<Meta> for Identity {
+    fn from(meta: Meta) -> Self {
+        Self(meta.dev, meta.ino)
+    }
+}
+
+impl<D: Disk> Engine<D> {
+    /// Runs a pass over the disk. Where the root is not the directory that it was, the pass has none, and the root is to
+    /// be looked at.
+    pub(super) fn pass<T>(&mut self, run: impl FnOnce(&mut Self) -> T) -> T {
+        let opened = open(&self.disk, &self.start.root);
+        self.root = opened
+            .ok()
+            .filter(|(_, identity)| self.is_root(*identity))
+            .map(|(dir, _)| dir);
+        self.again.root |= self.root.is_none();
+        let done = run(self);
+        #[cfg(test)]
+        if self.start.has(Bug::RootIsHeld) {
+            return done;
+        }
+        self.root = None;
+        done
+    }
+
+    /// Whether the root's path names the directory that it did. Opens nothing.
+    pub(super) fn has_same_root(&self) -> bool {
+        let there = self.disk.stat_file(&self.start.root);
+        there.is_ok_and(|meta| self.is_root(meta.into()))
+    }
+
+    /// Watches the root before anything in it is read by its path: whatever takes its place meanwhile makes an event.
+    pub(super) fn watch_root(&mut self) {
+        let Some(root) = &self.root else { return };
+        let Ok(Ok(wd)) = self
+            .disk
+            .identity(root)
+            .map(|meta| self.disk.watch(root, meta.dev))
+        else {
+            return;
+        };
+        let folder = self.inner.folders.entry(Tree::ROOT).or_default();
+        if let Some(old) = folder.wd.replace(wd).filter(|&old| old != wd) {
+            self.inner.by_wd.remove(&old);
+            self.inner.to_end.push(old);
+        }
+        self.inner.by_wd.insert(wd, Tree::ROOT);
+    }
+
+    fn is_root(&self, there: Identity) -> bool {
+        #[cfg(test)]
+        let there = match self.start.has(Bug::RootIsAPath) {
+            true => self.identity,
+            false => there,
+        };
+        !self.is_lost && there == self.identity
+    }
+
+    /// Whether the pass has a root. Where another directory is in its place, all is read again; without one, all files
+    /// are gone until it is back.
+    pub(super) fn check_root(&mut self, again: &mut Again) -> bool {
+        if self.root.is_some() {
+            return true;
+        }
+        match open(&self.disk, &self.start.root) {
+            Ok((dir, identity)) => {
+                (self.root, self.identity) = (Some(dir), identity);
+                self.is_lost = false;
+                self.watch_root();
+                *again = Again {
+                    root: false,
+                    ..Again::ALL
+                };
+                true
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.is_lost, true) {
+                    tracing::warn!(%error, root = %String::from_utf8_lossy(&self.start.root), "a root is gone");
+                }
+                self.inner.dirty.clear();
+                self.inner.reread.clear();
+                let shared = self.shared.clone();
+                let mut view = shared.write();
+                for child in view.tree.children(Tree::ROOT).collect::<Vec<_>>() {
+                    self.inner.displace(&mut view, child, Said::default());
+                }
+                false
+            }
+        }
+    }
+}
+
+/// Opens a root, and says which directory that is.
+pub(super) fn open<D: Disk>(disk: &D, path: &[u8]) -> io::Result<(D::Dir, Identity)> {
+    let dir = disk.open(path)?;
+    let identity = disk.identity(&dir)?.into();
+    Ok((dir, identity))
+}
