@@ -200,6 +200,7 @@ fn watching(settings: &Settings, places: &Places) -> index::Settings {
 #[must_use]
 pub fn manner(settings: &Settings) -> index::Manner {
     index::Manner {
+        backend: index::Backend::of(&settings.backend()),
         settle: Duration::from_millis(settings.settle_ms()),
         poll: Duration::from_secs(settings.poll_seconds()),
         extra_ignores: settings.extra_ignores(),

@@ -6,13 +6,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::tree::Id;
-use crate::watch::WatchError;
+use crate::watch::{Backend, WatchError};
 
 /// Why a directory has no watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Unwatched {
     /// The system's limit or `watch.max_watches`.
     Limit,
+    /// `watch.backend` says so.
+    Chosen(Backend),
     /// Its file system, of this name, tells nothing.
     Silent(Arc<str>),
     /// The system refused.
@@ -24,6 +26,7 @@ impl From<&WatchError> for Unwatched {
         match error {
             WatchError::Limit => Self::Limit,
             WatchError::Silent(name) => Self::Silent(name.clone()),
+            WatchError::Chosen(backend) => Self::Chosen(*backend),
             WatchError::Denied(_) => Self::Denied,
         }
     }
@@ -36,6 +39,8 @@ pub(super) struct Blind {
     pub(super) limit: u64,
     /// Directories that the system did not let us watch.
     pub(super) denied: u64,
+    /// Directories that `watch.backend` does not want watched, and what it says.
+    pub(super) chosen: (u64, Option<Backend>),
     /// Directories on file systems that tell nothing, by the name of that.
     pub(super) silent: BTreeMap<Arc<str>, u64>,
     /// One of git's own folders.
@@ -53,6 +58,7 @@ impl Blind {
             match why {
                 Unwatched::Limit => blind.limit += 1,
                 Unwatched::Denied => blind.denied += 1,
+                Unwatched::Chosen(backend) => blind.chosen = (blind.chosen.0 + 1, Some(*backend)),
                 Unwatched::Silent(name) => *blind.silent.entry(name.clone()).or_default() += 1,
             }
         }
@@ -72,6 +78,15 @@ impl Blind {
             said.push(format!(
                 "{n} no watch, the limit of watches is reached: raise `fs.inotify.max_user_watches` or `watch.max_watches`"
             ));
+        }
+        if let (count, Some(backend)) = self.chosen {
+            let n = directories(count);
+            said.push(match backend {
+                Backend::Notify => format!(
+                    "{n} no watch of ours, `watch.backend` is `notify`: it says where to look, and every question looks everywhere"
+                ),
+                other => format!("{n} no watch, `watch.backend` is `{}`", other.word()),
+            });
         }
         for (name, &count) in &self.silent {
             let n = directories(count);
@@ -106,6 +121,7 @@ mod tests {
             Unwatched::Silent("nfs".into()),
             Unwatched::Silent("nfs".into()),
             Unwatched::Denied,
+            Unwatched::Chosen(Backend::Poll),
         ];
         let dirs = why.into_iter().zip(0..).map(|(why, id)| (Id(id), why)).collect();
         let blind = Blind::of(&dirs, true);
@@ -115,6 +131,7 @@ mod tests {
             "`watch.max_watches`",
             "2 directories have no watch, `nfs`",
             "the system refused",
+            "1 directory has no watch, `watch.backend` is `poll`",
         ] {
             assert!(said.contains(part), "{part} in {said}");
         }

@@ -10,8 +10,8 @@ use super::engine::{Control, Engine, INDEX_LIMIT};
 use super::gitindex::Entries;
 use super::repo::{self, Repo};
 use super::tracked::Tracked;
-use super::tree::Tree;
-use crate::watch::Wd;
+use super::tree::{Kind, Tree};
+use crate::watch::{Backend, Wd};
 
 impl<D: Disk> Engine<D> {
     pub(super) fn note_control(&mut self, wd: Wd, name: &[u8]) {
@@ -31,6 +31,62 @@ impl<D: Disk> Engine<D> {
                 _ => {}
             }
         }
+    }
+
+    /// Something about a path relative to the root: what there is to look at because of it.
+    pub(super) fn note_path(&mut self, path: &[u8], is_new: bool) {
+        match path.strip_prefix(b".git") {
+            _ if path.is_empty() => return self.again.root = true,
+            Some(b"/index.lock") => return self.again.lock = true,
+            Some(b"/index") => return self.again.index = true,
+            Some(b"" | b"/HEAD" | b"/config" | b"/config.worktree" | b"/commondir" | b"/info/exclude") => {
+                return self.again.repo = true;
+            }
+            // Objects and the like.
+            Some([b'/', ..]) => return,
+            _ => {}
+        }
+        let shared = self.shared.clone();
+        let view = shared.read();
+        let mut at = Tree::ROOT;
+        let mut names = path.split(|&byte| byte == b'/').peekable();
+        while let Some(name) = names.next() {
+            let inner = view
+                .tree
+                .child(at, name)
+                .filter(|&id| view.tree.kind(id) == Kind::Dir);
+            if let (Some(inner), true) = (inner, names.peek().is_some()) {
+                at = inner;
+                continue;
+            }
+            self.again.index |= name == b".gitignore" || name == b".git";
+            let said = self
+                .inner
+                .dirty
+                .entry(at)
+                .or_default()
+                .entry(name.to_vec())
+                .or_default();
+            said.came |= is_new && names.peek().is_none();
+            return;
+        }
+    }
+
+    /// Goes over to another way to hear of changes: the watches there were end, and everything is read again, watched as
+    /// it is from now on.
+    pub(super) fn change_backend(&mut self, new: Backend) {
+        if self.start.manner.backend == new {
+            return;
+        }
+        self.disk.choose(new);
+        let of_git = self.inner.controls.drain().map(|(wd, _)| wd);
+        for wd in self.inner.by_wd.drain().map(|(wd, _)| wd).chain(of_git) {
+            self.disk.unwatch(wd);
+        }
+        for folder in self.inner.folders.values_mut() {
+            (folder.wd, folder.git_wd) = (None, None);
+        }
+        (self.again.repo, self.again.rules) = (true, true);
     }
 
     /// To be called before a query is answered: notices what no watch can tell.

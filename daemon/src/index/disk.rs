@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::watch::{Hub, TreeKey, WatchError, Wd};
+use crate::watch::{Backend, Hub, TreeKey, WatchError, Wd};
 use crate::world::dir::{self, Dir, Meta};
 use crate::world::{FileKind, filesystem};
 
@@ -39,6 +39,8 @@ pub(super) trait Disk: Send + Sync {
     fn watch(&self, dir: &Self::Dir, dev: u64) -> Result<Wd, WatchError>;
     /// Ends a watch.
     fn unwatch(&self, wd: Wd);
+    /// What tells of changes from now on. Watches that are there stay.
+    fn choose(&self, _backend: Backend) {}
     /// What is mounted in a directory, by the kernel's numbers and at which paths.
     fn mounts_in(&self, path: &[u8]) -> Vec<(u64, Vec<u8>)>;
     /// Wall-clock time in nanoseconds since 1970 UTC.
@@ -54,6 +56,7 @@ pub(super) trait Disk: Send + Sync {
 pub(super) struct LocalDisk {
     hub: Arc<Hub>,
     key: TreeKey,
+    backend: RwLock<Backend>,
     /// Devices that were met, and the name of the file system where that tells nothing.
     devices: RwLock<HashMap<u64, Option<Arc<str>>>>,
 }
@@ -62,8 +65,12 @@ impl LocalDisk {
     /// A disk whose events go to the tree of that key.
     #[must_use]
     pub(super) fn new(hub: Arc<Hub>, key: TreeKey) -> Self {
-        let devices = RwLock::default();
-        Self { hub, key, devices }
+        Self {
+            hub,
+            key,
+            backend: RwLock::default(),
+            devices: RwLock::default(),
+        }
     }
 
     /// The name of a file system that does not tell of every change. A number of a device may stand for another file
@@ -120,6 +127,10 @@ impl Disk for LocalDisk {
     }
 
     fn watch(&self, dir: &Dir, dev: u64) -> Result<Wd, WatchError> {
+        match *self.backend.read().unwrap_or_else(PoisonError::into_inner) {
+            Backend::Inotify => {}
+            chosen => return Err(WatchError::Chosen(chosen)),
+        }
         match self.silence(dir, dev) {
             Some(name) => Err(WatchError::Silent(name)),
             None => self.hub.watch(self.key, dir),
@@ -128,6 +139,10 @@ impl Disk for LocalDisk {
 
     fn unwatch(&self, wd: Wd) {
         self.hub.unwatch(self.key, wd);
+    }
+
+    fn choose(&self, backend: Backend) {
+        *self.backend.write().unwrap_or_else(PoisonError::into_inner) = backend;
     }
 
     fn mounts_in(&self, path: &[u8]) -> Vec<(u64, Vec<u8>)> {

@@ -12,6 +12,7 @@ use super::advice::{self, Facts};
 use super::tree::{Id, Kind, Tree as Nodes};
 use super::{Tree, Trees};
 use crate::detect::Detector;
+use crate::watch::Backend;
 use crate::workspace::Entered;
 use crate::world::watches;
 
@@ -76,6 +77,7 @@ fn one(trees: &Trees, status: &TreeStatus) -> (TreeWatches, Option<advice::Tree>
     let blind = tree.state().blind.clone();
     told.unwatched = blind.limit + blind.denied + blind.silent.values().sum::<u64>();
     let (backend, why) = match (status.watches, blind.reason()) {
+        (_, Some(why)) if blind.chosen.1 == Some(Backend::Notify) => ("notify, polling", why),
         (_, None) => (
             "inotify",
             "the kernel tells of every change in every directory".to_owned(),

@@ -184,6 +184,7 @@ impl<D: Disk> Engine<D> {
     }
 
     pub(super) fn of(disk: D, start: Start, identity: Identity, shared: Shared) -> Self {
+        disk.choose(start.manner.backend);
         Self {
             disk,
             start,
@@ -234,6 +235,7 @@ impl<D: Disk> Engine<D> {
             self.start.extra = super::trees::extra(&manner);
             self.again.rules = true;
         }
+        self.change_backend(manner.backend);
         self.start.manner = manner;
     }
 
@@ -316,6 +318,9 @@ impl<D: Disk> Engine<D> {
             #[cfg(test)]
             Event::Overflow if self.start.has(Bug::OverflowDropped) => {}
             Event::Overflow => self.again.lose(),
+            Event::Path { path, is_new } => self.note_path(&path, is_new),
+            // The mailbox keeps it.
+            Event::Lost => {}
             Event::Mounts => (self.again.root, self.again.mounts) = (true, true),
             Event::Name {
                 wd,
@@ -437,7 +442,7 @@ impl Inner {
     pub(super) fn watched(&mut self, watch: &Result<Wd, WatchError>) -> Option<Wd> {
         match watch {
             Ok(wd) => Some(*wd),
-            Err(WatchError::Limit | WatchError::Silent(_)) => None,
+            Err(WatchError::Limit | WatchError::Silent(_) | WatchError::Chosen(_)) => None,
             Err(WatchError::Denied(error)) => {
                 tracing::debug!(%error, "a directory could not be watched");
                 None

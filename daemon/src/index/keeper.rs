@@ -60,6 +60,8 @@ pub(super) struct State {
     pub(super) state: TreeState,
     pub(super) reason: Option<String>,
     pub(super) blind: Blind,
+    /// Why the system's own watcher, which was asked for, tells nothing.
+    pub(super) deaf: Option<String>,
     posts: Vec<Arc<Post>>,
 }
 
@@ -94,6 +96,7 @@ impl Tree {
                 state,
                 reason: None,
                 blind: Blind::default(),
+                deaf: None,
                 posts: Vec::new(),
             }),
             times: Mutex::new(Times {
@@ -359,6 +362,11 @@ impl Tree {
 
     fn manner(&self) -> MutexGuard<'_, (Manner, Duration)> {
         self.manner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How it is followed.
+    pub(super) fn manner_of(&self) -> Manner {
+        self.manner().0.clone()
     }
 
     /// What `watch.extra_ignores` says of it.

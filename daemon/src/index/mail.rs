@@ -30,6 +30,8 @@ pub(super) struct Mail {
     /// Another manner.
     pub(super) manner: Option<Manner>,
     pub(super) is_to_be_saved: bool,
+    /// Events were lost by a watcher whose word is a hint only: all is looked at when that is due.
+    pub(super) is_to_be_looked_at: bool,
     /// Set once.
     pub(super) ending: Option<Ending>,
 }
@@ -49,6 +51,10 @@ impl Mails {
 impl Mailbox for Mails {
     fn deliver(&self, event: Event) {
         let mut mail = self.lock();
+        if event == Event::Lost {
+            mail.is_to_be_looked_at = true;
+            return;
+        }
         if mail.events.len() >= WAITING {
             mail.events.clear();
             mail.events.push(Event::Overflow);

@@ -59,6 +59,8 @@ pub use keeper::Tree;
 pub use subscribe::Subscription;
 pub use trees::Trees;
 
+pub use crate::watch::Backend;
+
 /// What the front needs to know of the configuration and of the daemon's own environment.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
@@ -77,6 +79,8 @@ pub struct Settings {
 /// How one tree is followed: the settings of its workspace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manner {
+    /// What tells of changes (`watch.backend`).
+    pub backend: Backend,
     /// How long changes are collected after the first one has gone out (`watch.settle_ms`).
     pub settle: Duration,
     /// How often a tree is looked at of which something cannot be watched (`watch.poll_seconds`).
@@ -88,6 +92,7 @@ pub struct Manner {
 impl Default for Manner {
     fn default() -> Self {
         Self {
+            backend: Backend::default(),
             settle: Duration::from_millis(50),
             poll: Duration::from_secs(5),
             extra_ignores: Vec::new(),
@@ -113,7 +118,7 @@ pub struct Watches {
     pub used: u64,
     /// The lower of the system's limit and `watch.max_watches`.
     pub limit: u64,
-    /// `inotify`.
+    /// That of the user's settings: `inotify`, `notify` or `poll`.
     pub backend: &'static str,
 }
 

@@ -43,7 +43,7 @@ impl Mailbox for Mail {
                 happened.touched.insert(wd);
                 happened.ended.insert(wd);
             }
-            Event::Overflow | Event::Mounts => happened.anything = true,
+            Event::Overflow | Event::Mounts | Event::Path { .. } | Event::Lost => happened.anything = true,
         }
     }
 
@@ -83,7 +83,7 @@ impl OwnFolders {
         self.hub.watch(self.key, &folder).map_err(|error| match error {
             WatchError::Denied(error) => error,
             WatchError::Limit => io::ErrorKind::QuotaExceeded.into(),
-            WatchError::Silent(_) => io::ErrorKind::Unsupported.into(),
+            WatchError::Silent(_) | WatchError::Chosen(_) => io::ErrorKind::Unsupported.into(),
         })
     }
 

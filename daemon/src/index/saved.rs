@@ -20,11 +20,12 @@ use super::journal::Journal;
 use super::repo::Stamp;
 use super::tracked::Tracked;
 use super::tree::{Id, Kind, Tree};
+use crate::watch::Backend;
 use crate::watch::Wd;
 
 const MAGIC: &[u8; 8] = b"TODINDEX";
 /// Another shape is another number.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Bytes of the digest at the end.
 const DIGEST: usize = blake3::OUT_LEN;
 
@@ -77,6 +78,7 @@ pub(super) fn write(head: &Head, view: &View, (inner, tracked): (&Inner, &Tracke
     pen.raw(&head.rules);
     pen.u8(u8::from(head.git_index.is_some()));
     stamp(&mut pen, head.git_index.flatten());
+    pen.text(head.manner.backend.word().as_bytes());
     pen.u64(u64::try_from(head.manner.settle.as_millis()).unwrap_or(u64::MAX));
     pen.u64(head.manner.poll.as_secs());
     pen.count(head.manner.extra_ignores.len());
@@ -148,10 +150,12 @@ fn read_stamp(eye: &mut Eye<'_>) -> Option<Stamp> {
 }
 
 fn manner(eye: &mut Eye<'_>) -> Option<Manner> {
+    let backend = Backend::of(std::str::from_utf8(eye.text()?).ok()?);
     let (settle, poll) = (Duration::from_millis(eye.u64()?), Duration::from_secs(eye.u64()?));
     let line = |eye: &mut Eye<'_>| String::from_utf8(eye.text()?.to_vec()).ok();
     let extra_ignores = (0..eye.count(8)?).map(|_| line(eye)).collect::<Option<_>>()?;
     Some(Manner {
+        backend,
         settle,
         poll,
         extra_ignores,

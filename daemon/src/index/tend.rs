@@ -4,7 +4,7 @@
 //! in the mailbox before it is settled; the first event after quiet is settled at once, what follows waits for `settle`;
 //! after an index was saved as closed no tick is given; whoever listens hears also of what makes no event.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use proto::index::TreeState;
@@ -14,8 +14,10 @@ use super::disk::LocalDisk;
 use super::engine::Engine;
 use super::keeper::Tree;
 use super::mail::{Ending, Mail};
+use super::root::Identity;
 use super::saved::shelf::Ended;
 use super::verify::Begin;
+use crate::watch::{Backend, Mailbox, Notifier};
 
 /// How often a barrier looks again at what moves while it is looked at.
 const TURNS: usize = 16;
@@ -36,6 +38,13 @@ pub(super) struct Pace {
     pub(super) looked: Duration,
 }
 
+/// The system's own watcher, and which directory was the root when it began.
+#[derive(Debug, Default)]
+struct Ear {
+    notifier: Option<Notifier>,
+    root: Option<Identity>,
+}
+
 /// What there is to do.
 enum Next {
     /// Look, settle, and let these pass.
@@ -49,6 +58,8 @@ enum Next {
 impl Tree {
     /// The thread. The index when it is to be carried on.
     pub(super) fn keep(&self, mut engine: Engine<LocalDisk>, begin: Begin) -> Option<Vec<u8>> {
+        let mut ear = Ear::default();
+        self.listen(&mut engine, &mut ear);
         match begin {
             Begin::Crawl => engine.crawl(),
             Begin::Verify | Begin::GoOn => engine.go_on(),
@@ -70,6 +81,7 @@ impl Tree {
                 }
                 Next::End(ending) => return self.last(&mut engine, ending),
             };
+            self.listen(&mut engine, &mut ear);
             let began = Instant::now();
             // Without barriers and without events it was time to look.
             if !barriers.is_empty() || !engine.is_dirty() {
@@ -89,6 +101,33 @@ impl Tree {
                 // Who asked may have gone.
                 let _gone = barrier.send(());
             }
+        }
+    }
+
+    /// Has the system's own watcher follow the root that is there now, where that is wanted. What happened before it
+    /// began is looked at after.
+    fn listen(&self, engine: &mut Engine<LocalDisk>, ear: &mut Ear) {
+        if self.manner_of().backend != Backend::Notify {
+            *ear = Ear::default();
+            self.state().deaf = None;
+            return;
+        }
+        let now = (!engine.is_lost()).then_some(engine.identity);
+        if ear.root == now && ear.root.is_some() {
+            return;
+        }
+        *ear = Ear::default();
+        ear.root = now;
+        let mailbox: Arc<dyn Mailbox> = self.mailbox();
+        let began = Notifier::start(&self.root, mailbox);
+        let deaf = began.as_ref().err().cloned();
+        if let Some(why) = &deaf {
+            tracing::warn!(root = %self.root.display(), why, "the system's watcher cannot be had");
+        }
+        self.state().deaf = deaf;
+        ear.notifier = began.ok();
+        if *self.ready.borrow() {
+            engine.look_outside();
         }
     }
 
@@ -179,6 +218,8 @@ impl Tree {
             let is_looked_at = engine.is_polled() || self.has_listeners();
             let wait = match (has_mail, is_looked_at) {
                 (true, _) => wait,
+                // Looking makes events of its own, of which some may be lost again.
+                (false, true) if mail.is_to_be_looked_at => pace.settle.max(pace.looked * LOOKING),
                 (false, true) => pace.poll.max(pace.looked * LOOKING),
                 (false, false) => FOREVER,
             };
@@ -189,6 +230,7 @@ impl Tree {
                 .unwrap_or_else(PoisonError::into_inner);
             mail = next;
             if !has_mail && waited.timed_out() && is_looked_at {
+                mail.is_to_be_looked_at = false;
                 return Next::Look(Vec::new());
             }
         }
@@ -213,6 +255,9 @@ impl Tree {
         };
         let mut state = self.state();
         (state.state, state.reason) = shown;
+        if let (Some(why), Some(reason)) = (state.deaf.clone(), &mut state.reason) {
+            reason.push_str(&format!("; it failed here: {why}"));
+        }
         state.blind = blind;
     }
 }

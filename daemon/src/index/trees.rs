@@ -376,7 +376,7 @@ impl Trees {
         Watches {
             used: self.hub.used(),
             limit,
-            backend: "inotify",
+            backend: self.settings().usual.backend.word(),
         }
     }
 

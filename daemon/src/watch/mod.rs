@@ -9,9 +9,51 @@
 use std::sync::Arc;
 
 mod inotify;
+mod notifier;
 mod registry;
 
 pub use inotify::{Hub, system_limit};
+pub use notifier::Notifier;
+
+/// What tells a tree of changes (`watch.backend`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// A watch on each directory: the kernel tells of everything.
+    Inotify,
+    /// The system's own watcher through `notify`: what it tells says where to look, and every question looks anyway.
+    Notify,
+    /// Nothing: looking alone.
+    Poll,
+}
+
+impl Backend {
+    /// As the setting names it; `auto` is what this system does best.
+    #[must_use]
+    pub fn of(word: &str) -> Self {
+        match word {
+            "poll" => Self::Poll,
+            "notify" => Self::Notify,
+            _ if cfg!(target_os = "linux") => Self::Inotify,
+            _ => Self::Notify,
+        }
+    }
+
+    /// The setting's word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Inotify => "inotify",
+            Self::Notify => "notify",
+            Self::Poll => "poll",
+        }
+    }
+}
+
+impl Default for Backend {
+    fn default() -> Self {
+        Self::of("auto")
+    }
+}
 
 /// A watch: it belongs to a directory, whatever the directory is called by now.
 pub type Wd = i32;
@@ -62,6 +104,15 @@ pub enum Event {
         /// The watch.
         wd: Wd,
     },
+    /// Something about a path, relative to the root, of a watcher that knows no directories of ours.
+    Path {
+        /// The path; empty for the root.
+        path: Vec<u8>,
+        /// Whether it may be new.
+        is_new: bool,
+    },
+    /// Such a watcher has lost events, or cannot say where something happened.
+    Lost,
     /// Events were lost.
     Overflow,
     /// Something was mounted or unmounted somewhere.
@@ -75,6 +126,8 @@ pub enum WatchError {
     Limit,
     /// A file system of this name tells nothing, or not all.
     Silent(Arc<str>),
+    /// `watch.backend` says that it is not to be watched.
+    Chosen(Backend),
     /// The directory cannot be read, or is gone.
     Denied(std::io::Error),
 }

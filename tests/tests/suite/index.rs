@@ -2,6 +2,7 @@
 //!
 //! Each question is asked once, right after the change: its cookie must have brought the change in.
 
+mod backends;
 mod held;
 mod live;
 mod lives;

@@ -323,6 +323,13 @@ pub const KEYS: &[Spec] = &[
         "After so many hours untouched a task is stale, by specialist",
     ),
     spec(
+        "watch.backend",
+        Kind::Word(&["auto", "inotify", "notify", "poll"]),
+        "\"auto\"",
+        Trust::Any,
+        "What tells of changes; with `notify` and `poll` every question compares all files with the disk",
+    ),
+    spec(
         "watch.extra_ignores",
         Kind::Texts,
         "[]",

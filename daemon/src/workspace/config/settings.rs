@@ -98,6 +98,12 @@ impl Settings {
         self.number("performance.max_cached_workspaces")
     }
 
+    /// What tells of changes: `auto`, `inotify`, `notify` or `poll`.
+    #[must_use]
+    pub fn backend(&self) -> String {
+        self.json("watch.backend").as_str().unwrap_or("auto").to_owned()
+    }
+
     /// How long changes are gathered after the first one, in milliseconds.
     #[must_use]
     pub fn settle_ms(&self) -> u64 {
@@ -172,6 +178,7 @@ mod tests {
     fn every_getter_finds_its_key_with_its_type() {
         let settings = Settings::default();
         assert!(settings.prefer_git_root() && settings.fallback_to_home());
+        assert_eq!(settings.backend(), "auto");
         assert!(settings.custom_markers().is_empty() && settings.extra_ignores().is_empty());
         assert_eq!(
             (settings.cache_ttl_minutes(), settings.max_cached_workspaces()),

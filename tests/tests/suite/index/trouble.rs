@@ -58,7 +58,7 @@ impl Pair {
     }
 }
 
-fn tree(peer: &mut Peer, root: &Path) -> TreeStatus {
+pub(super) fn tree(peer: &mut Peer, root: &Path) -> TreeStatus {
     let Ok(Answer::Daemon(daemon::Answer::Status(status))) = peer.call(status()) else {
         panic!("no status");
     };
@@ -71,7 +71,7 @@ fn tree(peer: &mut Peer, root: &Path) -> TreeStatus {
 }
 
 /// What the user's settings say of watching, in force from the next question on.
-fn set(bed: &Bed, line: &str) {
+pub(super) fn set(bed: &Bed, line: &str) {
     let folder = bed.home().join(".config/task-orchestrator");
     fs::create_dir_all(&folder).expect("made");
     fs::write(folder.join("config.yaml"), format!("watch:\n  {line}\n")).expect("written");
