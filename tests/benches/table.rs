@@ -17,6 +17,7 @@ mod bare;
 mod detect;
 mod echo;
 mod index;
+mod mcp;
 mod process;
 mod store;
 mod task;
@@ -26,13 +27,14 @@ use tests::bench::{Row, table};
 /// A group of rows that share a daemon.
 type Group = (&'static str, fn() -> Vec<Row>);
 
-const GROUPS: [Group; 6] = [
+const GROUPS: [Group; 7] = [
     ("detect", detect::rows),
     ("process", process::rows),
     ("index", index::rows),
     ("store", store::rows),
     ("task", task::rows),
     ("artifact", artifact::rows),
+    ("mcp", mcp::rows),
 ];
 
 fn main() {

@@ -10,6 +10,7 @@
 pub mod ask;
 pub mod bench;
 pub mod chance;
+pub mod crowd;
 pub mod daemon;
 pub mod deadline;
 pub mod git;

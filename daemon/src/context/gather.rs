@@ -19,6 +19,7 @@ use super::repository::Repository;
 use super::session;
 use super::tell;
 use crate::ctx::Ctx;
+use crate::detect::has_older;
 use crate::dispatch::{self, Ask, Desk, hold};
 use crate::index::door::{AtHand, at_hand};
 use crate::server::Sink;
@@ -98,11 +99,15 @@ fn told(desk: &Desk<'_>, call: Call, tree: Option<AtHand>) -> Result<proto::Answ
                 tokens: tokens as usize,
                 characters,
             };
+            let older = match &call.at {
+                Which::At(from) => house.detect(from).is_ok_and(|found| has_older(&found)),
+                Which::Named(_) => false,
+            };
             let (head, sections) = with_board(place, |board| match &call.what {
                 Request::Recover { task, .. } => tell::task(place, board, &now, task),
                 Request::Handover { task: Some(task), .. } => tell::handed_over(place, board, &now, task),
                 Request::Handover { task: None, .. } => tell::project(place, board, &now),
-                _ => tell::prime(place, board, &now),
+                _ => tell::prime(place, board, &now, older),
             })?;
             let root = Some(RawPath::from(place.tree));
             Ok(proto::Answer::Context(text(

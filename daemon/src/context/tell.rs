@@ -41,8 +41,12 @@ fn section(title: &str, weight: usize, more: &str, lines: Vec<String>) -> Sectio
     }
 }
 
-/// For an agent at its start, or after its context was compacted.
-pub(super) fn prime(place: &Place<'_>, board: &Board, now: &Now) -> Result<Told> {
+/// Said where records of the older program lie beside a project and were not taken over.
+const OLDER: &str = "a database of the older program lies in `.task_orchestrator/` and was not imported: `tocli import legacy .` \
+                     takes over its tasks, artifacts and decisions (`--dry-run` only says which)";
+
+/// For an agent at its start, or after its context was compacted; `older` where there are records to import.
+pub(super) fn prime(place: &Place<'_>, board: &Board, now: &Now, older: bool) -> Result<Told> {
     let head = format!(
         "Task Orchestrator: {} ({}), you are {}. {DATA}",
         quoted(&name(place), TITLE),
@@ -52,7 +56,8 @@ pub(super) fn prime(place: &Place<'_>, board: &Board, now: &Now) -> Result<Told>
     let held = held(board, &place.actor);
     let mut tasks: Vec<String> = held.iter().map(|card| card_line(board, card)).collect();
     tasks.push(format!("worktree {}", worktree(place, now)));
-    let mut state = contradictions(place, now, &held)?;
+    let mut state: Vec<String> = older.then(|| OLDER.to_owned()).into_iter().collect();
+    state.extend(contradictions(place, now, &held)?);
     state.extend(commits(now));
     state.extend(changed(place, now));
     Ok((

@@ -384,6 +384,15 @@ fn owner(look: &mut Look<'_>, checkout: &Checkout, warnings: &mut Vec<String>) -
     Ok(())
 }
 
+/// What is said of such a database.
+const IS_OLDER: &str = "is of the older program";
+
+/// Whether an answer tells of a database of the older program that was not imported.
+#[must_use]
+pub fn has_older(found: &Detection) -> bool {
+    found.warnings.iter().any(|warning| warning.contains(IS_OLDER))
+}
+
 /// A database of the older program beside which nothing says that it was imported. Where there is no such folder this
 /// costs an answer from memory nothing: the root's own stamp covers it.
 fn older(look: &mut Look<'_>, root: &Path, warnings: &mut Vec<String>) -> Result<()> {
@@ -398,7 +407,7 @@ fn older(look: &mut Look<'_>, root: &Path, warnings: &mut Vec<String>) -> Result
         if matches!(look.name(&folder, name)?, Seen::Is(stat) if stat.kind == FileKind::File && stat.size > 0)
         {
             warnings.push(format!(
-                "`{OLDER}/{name}` is of the older program: `tocli import legacy {}` takes over what it holds",
+                "`{OLDER}/{name}` {IS_OLDER}: `tocli import legacy {}` takes over what it holds",
                 root.display()
             ));
             break;

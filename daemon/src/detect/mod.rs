@@ -27,6 +27,7 @@ use proto::Caller;
 use proto::detect::{Detection, From};
 use proto::error::Result;
 
+pub use answer::has_older;
 pub use markers::CustomMarker;
 
 /// The folder of a project's own things: ours, and the older program's.

@@ -1,5 +1,6 @@
 //! Sessions and notes through the built programs: by two actors, across a crash and a reboot, with hostile texts.
 
+mod crowd;
 mod prime;
 
 use std::path::{Path, PathBuf};

@@ -254,8 +254,13 @@ fn the_project_of_the_old_program_takes_its_own_past_over_and_nothing_of_it_is_o
             .contains("tocli import legacy")
     };
     assert!(warned(), "what can be taken over is named");
+    let primed = || {
+        let said = json(&bed, &repo, "prime --deadline 30000");
+        said["text"].to_string().contains("tocli import legacy .")
+    };
+    assert!(primed(), "also to an agent at its start");
     let report = import(&bed, &repo, &repo, &[]).ok().json();
-    assert!(!warned(), "once is enough");
+    assert!(!warned() && !primed(), "once is enough");
     assert_eq!(count(&report, "imported", "tasks"), 1);
     json(&bed, &repo, "task note a hello");
     deadline::until("the audit trail is mirrored", || {
