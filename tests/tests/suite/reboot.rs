@@ -1,6 +1,7 @@
 //! Handing over in place: no client notices, and a binary that cannot take over changes nothing.
 
 mod interplay;
+mod manager;
 mod schema;
 
 use std::path::{Path, PathBuf};
