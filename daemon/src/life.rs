@@ -101,6 +101,9 @@ pub struct Life {
     pub clients: Clients,
     /// Requests being worked on.
     pub requests: Arc<Gauge>,
+    /// Calls on the blocking pool that have not come back, also those whose answer nobody waits for any more: while one
+    /// hangs in a dead mount, no other image can take the place of this one.
+    pub calls: Arc<Gauge>,
     /// Binaries that are rehearsing.
     pub rehearsals: Arc<Gauge>,
     started: AtomicU64,
@@ -124,6 +127,7 @@ impl Life {
             connections: Arc::default(),
             clients: Clients::default(),
             requests: Arc::default(),
+            calls: Arc::default(),
             rehearsals: Arc::default(),
             started: AtomicU64::new(process::monotonic()),
             generation: AtomicU32::new(0),

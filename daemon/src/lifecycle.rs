@@ -202,8 +202,11 @@ async fn serve(
                 }
             },
             _ = look_after.tick() => {
-                let ticked = Arc::clone(&ctx);
-                drop(tokio::task::spawn_blocking(move || dispatch::tick(&ticked)));
+                let (ticked, inside) = (Arc::clone(&ctx), ctx.life.calls.enter());
+                drop(tokio::task::spawn_blocking(move || {
+                    let _inside = inside;
+                    dispatch::tick(&ticked);
+                }));
                 crate::server::spool::look(&ctx, phase.subscribe());
                 if let Some((again, at)) = bind_again(&ctx, &bound, &mut turn.lock) {
                     accepting.abort();

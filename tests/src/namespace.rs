@@ -36,3 +36,17 @@ pub fn mounting(bed: &Bed, setup: &str) -> Option<Command> {
         }
     }
 }
+
+/// Runs a program in the mount namespace of a daemon that was started by [`mounting`]. Its paths are absolute: it begins at
+/// the root.
+///
+/// # Panics
+/// When `nsenter`, which comes with `unshare`, cannot be run.
+pub fn enter(daemon: u32, words: &[&str]) -> process::Said {
+    let mut command = Command::new("nsenter");
+    command.args(["--mount", "--target", &daemon.to_string()]);
+    if !root() {
+        command.args(["--user", "--preserve-credentials"]);
+    }
+    process::run(command.args(words))
+}

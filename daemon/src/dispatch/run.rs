@@ -87,7 +87,11 @@ fn pool<T: Send + 'static>(
     work: impl FnOnce(&Desk<'_>) -> Result<T> + Send + 'static,
 ) -> JoinHandle<Result<T>> {
     let (ctx, ask) = (Arc::clone(ctx), ask.clone());
-    tokio::task::spawn_blocking(move || work(&Desk { ctx: &ctx, ask: &ask }))
+    let inside = ctx.life.calls.enter();
+    tokio::task::spawn_blocking(move || {
+        let _inside = inside;
+        work(&Desk { ctx: &ctx, ask: &ask })
+    })
 }
 
 async fn within<T>(limit: Duration, task: JoinHandle<Result<T>>) -> Result<T> {

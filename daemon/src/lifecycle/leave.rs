@@ -55,12 +55,9 @@ pub(super) async fn rest(ctx: &Arc<Ctx>, mut plan: Box<Plan>, phase: &watch::Sen
                 Wish::Reload => ctx.reload(),
                 wish @ (Wish::Reboot | Wish::HandOver(_)) => tracing::info!(?wish, "one reboot at a time"),
             },
-            () = ctx.life.connections.until_zero() => break,
+            () = all_quiet(ctx) => break,
             () = tokio::time::sleep_until(until) => {
-                let limit = plan.limit.as_millis();
-                let why = Error::refused("the reboot was refused")
-                    .why(format!("requests in work did not finish within {limit} ms"))
-                    .next("ask again later, or with a larger `--timeout`");
+                let why = not_quiet(ctx, plan.limit.as_millis());
                 reboot::refuse(ctx, plan, why);
                 return Rest::Refused;
             }
@@ -82,6 +79,26 @@ pub(super) async fn rest(ctx: &Arc<Ctx>, mut plan: Box<Plan>, phase: &watch::Sen
         handover::step("backed the database up", plan.paused);
     }
     Rest::Quiet(plan)
+}
+
+/// `exec` waits until every other thread has left the kernel, and nothing ends one that hangs in a dead mount: so what was
+/// called must have come back, also where nobody waits for the answer any more.
+async fn all_quiet(ctx: &Ctx) {
+    ctx.life.connections.until_zero().await;
+    ctx.life.calls.until_zero().await;
+}
+
+fn not_quiet(ctx: &Ctx, limit: u128) -> Error {
+    let refused = Error::refused("the reboot was refused");
+    if ctx.life.connections.now() > 0 {
+        refused
+            .why(format!("requests in work did not finish within {limit} ms"))
+            .next("ask again later, or with a larger `--timeout`")
+    } else {
+        refused
+            .why(format!("a call to a file system did not come back within {limit} ms"))
+            .next("look with `findmnt` for a mount that does not answer, unmount it with `umount -f`, and ask again")
+    }
 }
 
 /// All goes on as before.

@@ -11,7 +11,7 @@ use proto::{Caller, Request, daemon};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::dispatch::Ask;
+use crate::dispatch::{Ask, Route};
 
 /// How far the two sides have come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,16 @@ pub struct Carried {
     pub outbox: Vec<u8>,
     /// Requests without their last frame.
     pub unfinished: Vec<Unfinished>,
+}
+
+/// How the next image goes on with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    /// From the clock up to which the client has been told all, or with another question in its place.
+    GoOn,
+    /// From the beginning: it only reads what is in memory, so it can be asked anew as long as no part of its answer has
+    /// been sent.
+    Repeat,
 }
 
 /// A request whose last frame is still to come.
@@ -63,14 +73,14 @@ impl Unfinished {
         }
     }
 
-    /// Whether the next image can go on with it: what waits can wait there; what sends a list of its own must finish
-    /// here, since its parts so far have been sent.
-    pub(super) fn can_be_carried(&self) -> bool {
-        matches!(
-            self.request,
-            Request::Index(index::Request::Watch { .. } | index::Request::Changes { wait: true, .. })
-                | Request::Daemon(daemon::Request::Reboot { .. })
-        )
+    /// How the next image can go on with it; none when this one has to finish it.
+    pub(super) fn how(&self, route: &Route) -> Option<How> {
+        match (&self.request, route) {
+            (Request::Index(index::Request::Watch { .. }), Route::Stream(_))
+            | (Request::Daemon(daemon::Request::Reboot { .. }), Route::Stream(_)) => Some(How::GoOn),
+            (Request::Index(_), Route::Stream(_)) => Some(How::Repeat),
+            _ => None,
+        }
     }
 
     /// What the next image is asked in its place: whoever asked for the reboot wants to know how it went.
@@ -106,7 +116,6 @@ mod tests {
             caller: Caller::default(),
             request,
         };
-        assert!(watch.can_be_carried());
         watch.mark("c:1:2:3".to_owned());
         let Request::Index(index::Request::Watch { since, .. }) = watch.request else {
             panic!("still a watch")

@@ -18,9 +18,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::carry::{Carried, Stage, Unfinished};
+use super::carry::{Carried, How, Stage, Unfinished};
 use super::clients::Who;
-use super::sink::{Outgoing, QUEUE, Sink};
+use super::sink::{Outgoing, QUEUE, Sink, What};
 use super::{Inside, Phase};
 use crate::ctx::Ctx;
 use crate::dispatch::{self, Ask, Route};
@@ -62,8 +62,8 @@ struct Connection {
 struct Running {
     give_up: watch::Sender<Option<Error>>,
     task: JoinHandle<()>,
-    /// What the next image of the daemon needs to go on with it; none when this one has to finish it.
-    unfinished: Option<Unfinished>,
+    /// What the next image of the daemon needs to go on with it, and how; none when this one has to finish it.
+    unfinished: Option<(Unfinished, How)>,
     _inside: Inside,
 }
 
@@ -216,13 +216,15 @@ impl Connection {
 
     fn take(&mut self, message: Outgoing) {
         self.put(&message.bytes);
-        if message.last {
+        if message.what == What::Last {
             self.running.remove(&message.id);
             self.ctx.life.touch();
-        } else if let Some(running) = self.running.get_mut(&message.id)
-            && let (Some(unfinished), Some(mark)) = (&mut running.unfinished, message.mark)
-        {
-            unfinished.mark(mark);
+        } else if let Some(running) = self.running.get_mut(&message.id) {
+            match (&mut running.unfinished, message.mark) {
+                (Some((unfinished, How::GoOn)), Some(mark)) => unfinished.mark(mark),
+                (Some((_, How::Repeat)), _) if message.what == What::Part => running.unfinished = None,
+                _ => {}
+            }
         }
     }
 
@@ -358,7 +360,7 @@ impl Connection {
             queue: self.queue.clone(),
             cancelled,
         };
-        let unfinished = (asked.can_be_carried() && matches!(route, Route::Stream(_))).then_some(asked);
+        let unfinished = asked.how(&route).map(|how| (asked, how));
         let ctx = Arc::clone(&self.ctx);
         let task = tokio::spawn(async move {
             let result = dispatch::run(ctx, ask, route, &sink).await;
@@ -415,14 +417,26 @@ impl Connection {
         self.running.values().all(|running| running.unfinished.is_some())
     }
 
-    /// Ends the tasks of what is in work and gathers what they still had to say.
+    /// Ends the tasks of what is in work and gathers what they still had to say. Of an answer that is not at its end, and
+    /// of which the client has nothing yet, nothing is said: it will be asked anew.
     async fn carry(&mut self, outgoing: &mut mpsc::Receiver<Outgoing>) -> Carried {
         for running in self.running.values_mut() {
             running.task.abort();
             let _aborted = (&mut running.task).await;
         }
-        while let Ok(message) = outgoing.try_recv() {
-            self.take(message);
+        let said: Vec<Outgoing> = std::iter::from_fn(|| outgoing.try_recv().ok()).collect();
+        let ended = |id| said.iter().any(|one| one.id == id && one.what == What::Last);
+        let anew: Vec<u64> = self
+            .running
+            .iter()
+            .filter(|(_, running)| matches!(running.unfinished, Some((_, How::Repeat))))
+            .map(|(id, _)| *id)
+            .filter(|id| !ended(*id))
+            .collect();
+        for message in said {
+            if !anew.contains(&message.id) {
+                self.take(message);
+            }
         }
         Carried {
             stage: self.stage,
@@ -432,7 +446,8 @@ impl Connection {
             unfinished: self
                 .running
                 .drain()
-                .filter_map(|(_, running)| running.unfinished.map(Unfinished::for_next_image))
+                .filter_map(|(_, running)| running.unfinished)
+                .map(|(unfinished, _)| unfinished.for_next_image())
                 .collect(),
         }
     }

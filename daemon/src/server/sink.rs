@@ -18,8 +18,19 @@ pub(super) struct Outgoing {
     pub(super) bytes: Vec<u8>,
     /// The clock up to which the client knows all with this frame.
     pub(super) mark: Option<String>,
-    /// Whether the request ends with it.
-    pub(super) last: bool,
+    /// What it is to the client.
+    pub(super) what: What,
+}
+
+/// What a frame is to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// A part of the answer: must not come twice.
+    Part,
+    /// Said beside the answer, or to nobody: may come twice, or not at all.
+    Aside,
+    /// The request ends with it.
+    Last,
 }
 
 /// The way back of one request.
@@ -60,7 +71,7 @@ impl Sink {
             id: self.id,
             bytes,
             mark,
-            last: false,
+            what: What::Part,
         };
         tokio::select! {
             sent = self.queue.send(message) => sent.map_err(|_| gone()),
@@ -77,7 +88,7 @@ impl Sink {
             id: self.id,
             bytes: Vec::new(),
             mark: Some(clock),
-            last: false,
+            what: What::Aside,
         };
         self.queue.send(message).await.map_err(|_| gone())
     }
@@ -95,7 +106,7 @@ impl Sink {
                 id: self.id,
                 bytes,
                 mark: None,
-                last: false,
+                what: What::Aside,
             });
         }
     }
@@ -122,7 +133,7 @@ impl Sink {
             id: self.id,
             bytes,
             mark: None,
-            last: true,
+            what: What::Last,
         };
         // A connection that has gone needs no last frame.
         let _gone = self.queue.send(message).await;

@@ -16,6 +16,9 @@ use super::{PATIENCE, Stage};
 use crate::chance::Chance;
 use crate::wire::Peer;
 
+/// Files in the folder that clients list.
+const FOLDER: usize = 10;
+
 /// The two ways to ask.
 enum Voice {
     /// As every real client does.
@@ -148,14 +151,17 @@ impl Kept<'_> {
                 .iter()
                 .map(|request| {
                     let ask = Ask::new(self.caller.clone(), request.clone());
-                    client.call_streaming(&ask, &mut Parts)
+                    let mut parts = Parts::default();
+                    let answer = client.call_streaming(&ask, &mut parts);
+                    (answer, parts)
                 })
                 .collect(),
             Voice::Bytes(peer) => at_once(peer, &self.caller, &requests),
         };
         let mut right = answers.len() == requests.len();
-        for (request, answer) in requests.iter().zip(answers) {
-            if let Err(why) = self.judge(request, answer) {
+        for (request, (answer, parts)) in requests.iter().zip(answers) {
+            let judged = self.judge(request, answer).and_then(|()| parts.judge(request));
+            if let Err(why) = judged {
                 right = false;
                 self.stage.fault(why);
             }
@@ -205,7 +211,7 @@ impl Kept<'_> {
             let request = list(cursor, task::MAX_PAGE);
             let answer = match &mut self.voice {
                 Voice::Library(client) => client.call(&Ask::new(self.caller.clone(), request)),
-                Voice::Bytes(peer) => at_once(peer, &self.caller, &[request]).remove(0),
+                Voice::Bytes(peer) => at_once(peer, &self.caller, &[request]).remove(0).0,
             };
             let Ok(Answer::Task(task::Answer::Tasks { tasks, next_cursor })) = answer else {
                 return self
@@ -238,16 +244,47 @@ impl Kept<'_> {
     }
 }
 
-struct Parts;
+/// The files that an answer names.
+#[derive(Default)]
+struct Parts {
+    files: Vec<RawPath>,
+}
+
+impl Parts {
+    fn take(&mut self, item: Item) {
+        if let Item::Files(files) = item {
+            self.files.extend(files);
+        }
+    }
+
+    /// Each file once, and all that were there from the beginning.
+    fn judge(mut self, request: &Request) -> Result<(), String> {
+        if !matches!(request, Request::Index(index::Request::Files { .. })) {
+            return Ok(());
+        }
+        let told = self.files.len();
+        self.files.sort_unstable();
+        self.files.dedup();
+        if self.files.len() == told && told >= FOLDER {
+            Ok(())
+        } else {
+            Err(format!(
+                "{request:?} named {told} files, {} of them different",
+                self.files.len()
+            ))
+        }
+    }
+}
 
 impl client::Listener for Parts {
-    fn item(&mut self, _item: Item) -> proto::error::Result<()> {
+    fn item(&mut self, item: Item) -> proto::error::Result<()> {
+        self.take(item);
         Ok(())
     }
 }
 
 /// Asks all before it reads the first answer. Each is answered once, in any order.
-fn at_once(peer: &mut Peer, caller: &Caller, requests: &[Request]) -> Vec<Result<Answer, Error>> {
+fn at_once(peer: &mut Peer, caller: &Caller, requests: &[Request]) -> Vec<(Result<Answer, Error>, Parts)> {
     let mut bytes = Vec::new();
     let ids: Vec<u64> = requests
         .iter()
@@ -266,14 +303,20 @@ fn at_once(peer: &mut Peer, caller: &Caller, requests: &[Request]) -> Vec<Result
         .collect();
     peer.send(&bytes);
     let mut answers: BTreeMap<u64, Result<Answer, Error>> = BTreeMap::new();
+    let mut parts: BTreeMap<u64, Parts> = ids.iter().map(|id| (*id, Parts::default())).collect();
     while answers.len() < ids.len() {
         let (id, answer) = match peer.frame().expect("the answer comes before the end") {
             ServerFrame::Done { id, answer } => (id, Ok(answer)),
             ServerFrame::Failed { id, error } => (id, Err(error)),
-            ServerFrame::Item { id, .. } | ServerFrame::Progress { id, .. } => {
+            ServerFrame::Item { id, item } => {
+                let parts = parts.get_mut(&id).filter(|_| !answers.contains_key(&id));
+                parts.expect("no part comes after the end").take(item);
+                continue;
+            }
+            ServerFrame::Progress { id, .. } => {
                 assert!(
                     ids.contains(&id) && !answers.contains_key(&id),
-                    "a part of {id} after its end"
+                    "progress of {id} after its end"
                 );
                 continue;
             }
@@ -281,7 +324,7 @@ fn at_once(peer: &mut Peer, caller: &Caller, requests: &[Request]) -> Vec<Result
         assert!(ids.contains(&id), "an answer to {id}, which was not asked now");
         assert!(answers.insert(id, answer).is_none(), "{id} was answered twice");
     }
-    answers.into_values().collect()
+    answers.into_values().zip(parts.into_values()).collect()
 }
 
 fn call(what: task::Request) -> Request {

@@ -8,6 +8,9 @@ use tests::daemon::{Bed, program};
 use tests::wire::status;
 use tests::{git, namespace};
 
+use crate::life::report;
+use crate::reboot::reboot;
+
 /// A mount of FUSE whose server is nobody: the daemon itself inherits the device and never reads it.
 const MOUNT: &str = "exec 9<>/dev/fuse
 mount -i -t fuse -o fd=9,rootmode=40000,user_id=0,group_id=0 nobody work/hung";
@@ -79,6 +82,42 @@ fn a_project_beside_a_hung_folder_is_found() {
         let found = peer.detect(folder).expect("found");
         assert_eq!(found.root.as_path(), real(&bed.work()));
     }
+}
+
+#[test]
+fn a_call_that_hangs_in_a_mount_has_a_reboot_refused_until_it_comes_back() {
+    let bed = Bed::new();
+    let hung = bed.project("hung");
+    let fine = bed.project("fine");
+    git::init(&fine);
+    let Some(mut command) = namespace::mounting(&bed, &format!("cd ..\n{MOUNT}\ncd work")) else {
+        return;
+    };
+    let daemon = bed.start_by(command.arg(program("tod")).arg("run"));
+    let mut peer = bed.peer();
+    assert_eq!(peer.detect(&hung).expect_err("it hangs").kind, Kind::Unavailable);
+    let error = peer.call(reboot(None)).expect_err("refused");
+    assert_eq!(error.kind, Kind::Refused);
+    assert!(error.to_string().contains("did not come back"), "{error}");
+    peer.detect(&fine).expect("served");
+    assert_eq!(
+        (report(&mut peer).pid, report(&mut peer).generation),
+        (daemon.pid(), 0)
+    );
+    // The first word breaks its calls off, and they hold it until they are back.
+    namespace::enter(
+        daemon.pid(),
+        &["umount", "--force", hung.to_str().expect("UTF-8")],
+    );
+    let again = tests::deadline::until("the call comes back", || peer.call(reboot(None)).ok());
+    assert!(matches!(
+        again,
+        proto::Answer::Daemon(proto::daemon::Answer::Rebooted(_))
+    ));
+    assert_eq!(
+        (report(&mut peer).pid, report(&mut peer).generation),
+        (daemon.pid(), 1)
+    );
 }
 
 fn real(path: &Path) -> std::path::PathBuf {

@@ -21,7 +21,7 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     deadline::until(what, || holds().then_some(()));
 }
 
-fn reboot(binary: Option<&Path>) -> Request {
+pub(crate) fn reboot(binary: Option<&Path>) -> Request {
     Request::Daemon(daemon::Request::Reboot {
         binary: binary.map(RawPath::from),
         limit_ms: 3_000,

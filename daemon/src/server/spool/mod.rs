@@ -67,8 +67,12 @@ pub fn look(ctx: &Arc<Ctx>, phase: watch::Receiver<Phase>) {
     tokio::spawn(async move {
         let mut last: Option<Instant> = None;
         loop {
-            let looked = Arc::clone(&ctx);
-            let found = tokio::task::spawn_blocking(move || gather(&looked)).await;
+            let (looked, inside) = (Arc::clone(&ctx), ctx.life.calls.enter());
+            let gathered = tokio::task::spawn_blocking(move || {
+                let _inside = inside;
+                gather(&looked)
+            });
+            let found = gathered.await;
             let found = found.unwrap_or_default();
             if !found.questions.is_empty() || !found.wrong.is_empty() {
                 last = Some(Instant::now());
