@@ -75,6 +75,7 @@ impl Ctx {
         let world = Arc::new(OsWorld::new());
         let options = db::Options {
             probe: Some(probe()),
+            handed_over: watcher.is_some(),
             ..db::Options::new(world.now())
         };
         let opened = Db::open(&places.state_dir, options)?;

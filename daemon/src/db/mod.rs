@@ -72,6 +72,9 @@ pub struct Options {
     /// The command (program and arguments) that examines the state folder given to it as last argument, by calling
     /// [`examine`]; without one a damaged file that hangs sled hangs nothing, but is not repaired either.
     pub probe: Option<Vec<OsString>>,
+    /// The image before this one has closed the database a moment ago, in the same process: cleanly closed, it is not read
+    /// through once more before it is served.
+    pub handed_over: bool,
     /// The disk.
     pub disk: Arc<dyn Disk>,
     /// The steps of the schema.
@@ -88,6 +91,7 @@ impl Options {
             min_free: 32 * 1024 * 1024,
             limit: Duration::from_secs(60),
             probe: None,
+            handed_over: false,
             disk: Arc::new(RealDisk),
             steps: migrations::steps(),
         }

@@ -99,7 +99,7 @@ fn patient(places: &Places, options: &Options) -> Options {
 /// Bytes a second that any disk can read (16 MiB).
 const SLOW_DISK: u64 = 16 << 20;
 
-/// A larger log (64 MiB) that was cleanly closed is not read through before it is served: `Db::check` does that later.
+/// A larger log (64 MiB) that was cleanly closed is not read through before it is served: that is done once a day (`reboot::care`).
 const VERIFIED_HERE: u64 = 64 << 20;
 
 /// Who looks at the database first.
@@ -154,7 +154,7 @@ impl Ladder<'_> {
         }
         let verified = match examine {
             Examine::Outside => self.options.probe.is_some(),
-            Examine::Here => self.places.log_size() > VERIFIED_HERE,
+            Examine::Here => self.options.handed_over || self.places.log_size() > VERIFIED_HERE,
         };
         if !verified && let Err(trouble) = engine.verify() {
             engine.close(self.places)?;

@@ -1,7 +1,9 @@
-//! What the daemon does for its own database once a day: a backup, and forgetting answers nobody will ask for again.
+//! What the daemon does for its own database once a day: reading it through, a backup, and forgetting answers nobody will
+//! ask for again.
 //!
 //! Asked once an hour by `dispatch`. What must stay true: the day is counted in the database, so that a daemon that
-//! starts often does not back up often, and one that runs for months does.
+//! starts often does not back up often, and one that runs for months does; a database that is damaged takes no good backup's
+//! place.
 
 use proto::error::Result;
 use serde::{Deserialize, Serialize};
@@ -34,6 +36,10 @@ pub fn care(ctx: &Ctx) -> Result<bool> {
     let last = ctx.db.record::<Cared>(b"")?.map(|cared| cared.at);
     if !due(last, now) {
         return Ok(false);
+    }
+    if let Err(error) = ctx.db.check() {
+        ctx.life.warn(format!("the database is damaged and was not backed up: {error}"));
+        return Err(error);
     }
     ctx.db.prune_answers(now)?;
     let backup = ctx.db.back_up(now, KEPT)?;
