@@ -64,18 +64,19 @@ impl Ctx {
     /// # Errors
     /// What the database, the watcher or the first read of the configuration says.
     pub fn open(places: Places) -> Result<Self> {
-        Self::open_with(places, None)
+        Self::open_with(places, None, false)
     }
 
-    /// As [`Ctx::open`], with the watcher of an earlier image where there is one.
+    /// As [`Ctx::open`], with the watcher of an earlier image where there is one; `handed_over` says that this is the next
+    /// one, and nobody has had the database in between.
     ///
     /// # Errors
     /// As [`Ctx::open`].
-    pub fn open_with(places: Places, watcher: Option<OwnedFd>) -> Result<Self> {
+    pub fn open_with(places: Places, watcher: Option<OwnedFd>, handed_over: bool) -> Result<Self> {
         let world = Arc::new(OsWorld::new());
         let options = db::Options {
             probe: Some(probe()),
-            handed_over: watcher.is_some(),
+            handed_over,
             ..db::Options::new(world.now())
         };
         let opened = Db::open(&places.state_dir, options)?;
@@ -178,6 +179,15 @@ impl Ctx {
         self.trees.stop();
         context::close(self);
         self.db.close()
+    }
+
+    /// The same for the next image, which takes the trees over besides. Blocks.
+    ///
+    /// # Errors
+    /// As [`Ctx::close`].
+    pub fn hand_over(&self) -> Result<()> {
+        context::close(self);
+        self.db.hand_over()
     }
 }
 

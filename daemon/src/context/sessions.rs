@@ -226,7 +226,7 @@ pub(super) fn note_visits(ctx: &Ctx) {
     }
 }
 
-/// Writes down what is due; with `all` every last call.
+/// Writes down what is due; with `all` every last call, for the close that follows and makes it durable.
 pub(super) fn write(ctx: &Ctx, all: bool) {
     for workspace in ctx.sessions.due(all) {
         let lock = ctx.locks.of(&workspace);
@@ -238,7 +238,10 @@ pub(super) fn write(ctx: &Ctx, all: bool) {
             .try_for_each(|session| session.put(&mut batch, &workspace));
         let staged = put.and_then(|()| ctx.db.stage(batch));
         drop(held);
-        let written = staged.and_then(crate::db::Staged::durable);
+        let written = match all {
+            true => staged.map(drop),
+            false => staged.and_then(crate::db::Staged::durable),
+        };
         for over in sessions.iter().filter(|session| session.ended.is_some()) {
             if ctx.sessions.of(&workspace, &over.actor).is_none() {
                 ctx.boards.prefer(&workspace, &over.actor, Vec::new());

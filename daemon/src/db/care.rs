@@ -97,20 +97,36 @@ impl Db {
     /// # Errors
     /// `Unavailable` when the last flush failed or the lock is not let go.
     pub fn close(&self) -> Result<()> {
+        if !self.let_go()? {
+            return Ok(());
+        }
+        self.inner
+            .places
+            .write_clean()
+            .map_err(|error| Trouble::from_io(&error).into_error())
+    }
+
+    /// As [`Db::close`], for the next image of this process: it is told that the close was clean, so no note of that is
+    /// left behind for everybody.
+    ///
+    /// # Errors
+    /// As [`Db::close`].
+    pub fn hand_over(&self) -> Result<()> {
+        self.let_go().map(drop)
+    }
+
+    /// Whether it was open.
+    fn let_go(&self) -> Result<bool> {
         // Whoever waits for a flush gets it.
         let flushed = self.wait(self.inner.group.so_far());
         let mut state = self.state_mut();
         let State::Open(engine) = std::mem::replace(&mut *state, State::Closed) else {
-            return Ok(());
+            return Ok(false);
         };
         let sequence = self.inner.sequence.load(Ordering::Relaxed);
         let disk = self.inner.options.disk.as_ref();
         let flushed = flushed.and_then(|()| engine.flush(disk, sequence).map_err(Trouble::into_error));
         engine.close(&self.inner.places).map_err(Trouble::into_error)?;
-        flushed?;
-        self.inner
-            .places
-            .write_clean()
-            .map_err(|error| Trouble::from_io(&error).into_error())
+        flushed.map(|()| true)
     }
 }

@@ -159,7 +159,12 @@ impl Places {
     pub(super) fn open_mark(&self, sequence: u64) -> io::Result<File> {
         let path = self.db.join("tod.mark");
         write_whole(&path, &mark_bytes(sequence))?;
-        OpenOptions::new().write(true).open(path)
+        self.open_last_mark()
+    }
+
+    /// Opens it as it is.
+    pub(super) fn open_last_mark(&self) -> io::Result<File> {
+        OpenOptions::new().write(true).open(self.db.join("tod.mark"))
     }
 
     /// The number of the newest commit that was ever durable, 0 when nobody knows.

@@ -50,8 +50,16 @@ impl Engine {
             return Err(Trouble::Damaged(why));
         }
         let log = disk::open_file(&places.log()).map_err(io)?;
-        let synced = options.disk.sync(&log).map_err(|error| Trouble::from_io(&error));
-        let mark = places.open_mark(tally.sequence).map_err(io)?;
+        let is_durable = options.handed_over && tally.sequence == promised;
+        let synced = match is_durable {
+            true => Ok(()),
+            false => options.disk.sync(&log).map_err(|error| Trouble::from_io(&error)),
+        };
+        let mark = match is_durable {
+            true => places.open_last_mark(),
+            false => places.open_mark(tally.sequence),
+        };
+        let mark = mark.map_err(io)?;
         // sled makes files only while it opens; from here on their names stay.
         disk::sync_folder(&places.db).map_err(io)?;
         Ok(Self {

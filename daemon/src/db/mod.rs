@@ -72,8 +72,8 @@ pub struct Options {
     /// The command (program and arguments) that examines the state folder given to it as last argument, by calling
     /// [`examine`]; without one a damaged file that hangs sled hangs nothing, but is not repaired either.
     pub probe: Option<Vec<OsString>>,
-    /// The image before this one has closed the database a moment ago, in the same process: cleanly closed, it is not read
-    /// through once more before it is served.
+    /// The image before this one has let go of the database a moment ago, cleanly, by [`Db::hand_over`] and in the same
+    /// process: nothing of that is doubted, read through or made durable once more before it is served.
     pub handed_over: bool,
     /// The disk.
     pub disk: Arc<dyn Disk>,

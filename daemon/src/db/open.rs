@@ -61,7 +61,7 @@ pub(super) fn open(places: &Places, options: &Options) -> Result<(Engine, Recove
     let io = |error: std::io::Error| Trouble::from_io(&error);
     let options = &patient(places, options);
     let existed = places.has_database().map_err(io)?;
-    let clean = places.is_clean().map_err(io)?;
+    let clean = options.handed_over || places.is_clean().map_err(io)?;
     places.remove_clean().map_err(io)?;
     let mut ladder = Ladder {
         places,

@@ -167,10 +167,19 @@ pub(super) fn pack(
         warnings: ctx.life.warnings(),
     };
     handover::step("gathered", paused);
-    let (watcher, indexes) = ctx.trees.carry().map_err(broken)?;
-    handover::step("put the indexes together", paused);
-    let failed = ctx.close().err();
-    handover::step("closed the database", paused);
+    // The one waits for the disk, the other for the processor.
+    let (carried, failed) = thread::scope(|scope| {
+        let carried = scope.spawn(|| {
+            let carried = ctx.trees.carry();
+            handover::step("put the indexes together", paused);
+            carried
+        });
+        let failed = ctx.hand_over().err();
+        handover::step("closed the database", paused);
+        (carried.join(), failed)
+    });
+    let gone = || std::io::Error::other("putting the indexes together ended in a panic");
+    let (watcher, indexes) = carried.unwrap_or_else(|_| Err(gone())).map_err(broken)?;
     let listener = socket::descriptor(listener).map_err(broken)?;
     let lock = turn.lock.hand_on().map_err(broken)?;
     Ok(Packed {

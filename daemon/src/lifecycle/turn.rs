@@ -165,6 +165,11 @@ impl Turn {
             .map_err(|error| Error::unavailable("the watcher cannot be taken over").why(error))
     }
 
+    /// Whether the image before has just let go of everything: this one is no second attempt.
+    pub(super) fn is_next(&self) -> bool {
+        matches!(&self.from, From::Image(earlier) if !earlier.old_again)
+    }
+
     /// Writes into the lock file where we listen.
     pub(super) fn say_where(&mut self, bound: &Bound) -> Result<()> {
         self.lock

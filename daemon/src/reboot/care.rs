@@ -38,7 +38,8 @@ pub fn care(ctx: &Ctx) -> Result<bool> {
         return Ok(false);
     }
     if let Err(error) = ctx.db.check() {
-        ctx.life.warn(format!("the database is damaged and was not backed up: {error}"));
+        ctx.life
+            .warn(format!("the database is damaged and was not backed up: {error}"));
         return Err(error);
     }
     ctx.db.prune_answers(now)?;
