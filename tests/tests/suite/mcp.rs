@@ -3,6 +3,7 @@
 mod compat;
 mod hostile;
 mod life;
+mod python;
 mod reading;
 mod work;
 
