@@ -62,7 +62,10 @@ CALLS = {
     ],
     "orchestrator_synthesize_results": [{"parent_task_id": TASK}],
     "orchestrator_get_status": [{}, {"include_completed": True}],
-    "orchestrator_maintenance_coordinator": [{"action": "prepare_handover"}],
+    "orchestrator_maintenance_coordinator": [
+        {"action": action}
+        for action in ("scan_cleanup", "validate_structure", "update_documentation", "prepare_handover")
+    ],
     "orchestrator_health_check": [{"include_reboot_readiness": False}],
     "orchestrator_shutdown_prepare": [{}],
     "orchestrator_reconnect_test": [{}],

@@ -4,6 +4,7 @@
 
 mod server;
 mod tasks;
+mod upkeep;
 
 use crate::declare::Tool;
 
@@ -15,7 +16,7 @@ pub(super) static TOOLS: [&Tool; 12] = [
     &tasks::COMPLETE_SUBTASK,
     &tasks::SYNTHESIZE_RESULTS,
     &tasks::GET_STATUS,
-    &server::MAINTENANCE_COORDINATOR,
+    &upkeep::MAINTENANCE_COORDINATOR,
     &server::RESTART_SERVER,
     &server::HEALTH_CHECK,
     &server::SHUTDOWN_PREPARE,

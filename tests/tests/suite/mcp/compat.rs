@@ -233,12 +233,8 @@ fn health_restart_and_its_status_are_those_of_the_daemon() {
 fn what_the_daemon_cannot_do_is_said_and_changes_nothing() {
     let (_bed, _repo, _daemon, mut shim) = shim();
     for action in ["scan_cleanup", "validate_structure", "update_documentation"] {
-        let told = shim
-            .tool(
-                "orchestrator_maintenance_coordinator",
-                json!({ "action": action }),
-            )
-            .failed();
+        let one = json!({ "action": action, "scope": "specific_subtask", "target_task_id": "x" });
+        let told = shim.tool("orchestrator_maintenance_coordinator", one).failed();
         assert!(told.contains(action), "{told}");
     }
     let text = shim.tool(
@@ -250,4 +246,36 @@ fn what_the_daemon_cannot_do_is_said_and_changes_nothing() {
         .tool("orchestrator_reconnect_test", json!({ "session_id": "x" }))
         .failed();
     assert!(told.contains("\nnext: "), "{told}");
+}
+
+#[test]
+fn maintenance_scans_validates_and_writes_again_what_is_missing() {
+    let (_bed, repo, _daemon, mut shim) = shim();
+    let mut maintain = |action: &str, level: &str| {
+        let one = json!({ "action": action, "scope": "full_project", "validation_level": level });
+        shim.tool("orchestrator_maintenance_coordinator", one).ok()
+    };
+    let kept = maintain("prepare_handover", "basic");
+    let file = repo.join(".task_orchestrator/artifacts/workspace/handover.md");
+    assert!(kept["artifact_id"].is_string() && file.exists(), "{kept}");
+    for level in ["basic", "comprehensive", "full_audit"] {
+        let told = maintain("validate_structure", level);
+        assert_eq!(told["valid"], true, "{told}");
+        assert_eq!(told["checks"]["audit_trail"]["broken_at"], Value::Null, "{told}");
+    }
+    std::fs::remove_file(&file).expect("removed");
+    let told = maintain("validate_structure", "full_audit");
+    assert_eq!(told["valid"], false, "{told}");
+    assert!(!file.exists(), "looking writes nothing");
+    let scanned = maintain("scan_cleanup", "basic");
+    assert_eq!(scanned["dry_run"], true);
+    assert_eq!(scanned["artifacts_unused_30_days"]["more"], 0, "{scanned}");
+    let updated = maintain("update_documentation", "basic");
+    assert_eq!(
+        updated["artifact_files_restored"].as_array().map(Vec::len),
+        Some(1),
+        "{updated}"
+    );
+    assert!(file.exists());
+    assert_eq!(maintain("validate_structure", "full_audit")["valid"], true);
 }

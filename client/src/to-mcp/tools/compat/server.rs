@@ -1,6 +1,5 @@
 //! The tools about the server itself: here that is the daemon, behind all clients.
 
-use proto::context::{RECOVER_BUDGET, Request as Context};
 use proto::daemon::{Answer, Request, Status};
 use proto::error::Result;
 use proto::task::Answer as Task;
@@ -11,7 +10,6 @@ use crate::declare::Form::{Flag, Number, Word};
 use crate::declare::{Args, Hints, Needs, Param, Tool};
 use crate::reply::Reply;
 use crate::talk::{Talk, foreign};
-use crate::tools::context::keep;
 use crate::tools::daemon::ask;
 use crate::tools::task;
 
@@ -29,53 +27,6 @@ fn status(talk: &mut Talk<'_>) -> Result<Box<Status>> {
 fn wanted(args: &Args, name: &str) -> bool {
     args.value(name).is_none() || args.flag(name)
 }
-
-pub(super) static MAINTENANCE_COORDINATOR: Tool = Tool {
-    name: "orchestrator_maintenance_coordinator",
-    about: "Maintenance of tasks: scan and clean up, validate the structure, update documentation, prepare a handover",
-    hints: Hints::Changes,
-    needs: Needs::Project,
-    params: &[
-        Param::new(
-            "action",
-            Word(&[
-                "scan_cleanup",
-                "validate_structure",
-                "update_documentation",
-                "prepare_handover",
-            ]),
-            "What to do",
-        )
-        .required(),
-        Param::new(
-            "scope",
-            Word(&["current_session", "full_project", "specific_subtask"]),
-            "Default current_session",
-        ),
-        Param::new(
-            "validation_level",
-            Word(&["basic", "comprehensive", "full_audit"]),
-            "Default basic",
-        ),
-        Param::text("target_task_id", "The task, for the scope specific_subtask"),
-    ],
-    returns: &[],
-    run: |talk, args| {
-        let action = args.need("action")?;
-        if action == "prepare_handover" {
-            let what = Context::Handover {
-                task: args.owned("target_task_id"),
-                budget: RECOVER_BUDGET,
-            };
-            return Ok(keep(talk, args.text("target_task_id"), what)?.with("action", action));
-        }
-        Err(
-            Error::unavailable(format!("the maintenance action `{action}` does not exist yet"))
-                .why("the daemon has no maintenance but for its audit trail")
-                .next("`orchestrator_get_status` shows what is open; nothing was changed"),
-        )
-    },
-};
 
 pub(super) static RESTART_SERVER: Tool = Tool {
     name: "orchestrator_restart_server",
