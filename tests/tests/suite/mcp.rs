@@ -1,6 +1,7 @@
 //! `to-mcp` at its front door: lines in, lines out, both eras, hostile clients, its end.
 
 mod compat;
+mod every;
 mod hostile;
 mod life;
 mod python;
