@@ -37,11 +37,25 @@ pub fn mounting(bed: &Bed, setup: &str) -> Option<Command> {
     }
 }
 
+/// Whether there is a program that enters namespaces; says so when not.
+#[must_use]
+pub fn can_enter() -> bool {
+    let works = Command::new("nsenter")
+        .arg("--version")
+        .output()
+        .is_ok_and(|said| said.status.success());
+    if !works {
+        skip::skip("userns", "`nsenter` is not installed");
+    }
+    works
+}
+
 /// Runs a program in the mount namespace of a daemon that was started by [`mounting`]. Its paths are absolute: it begins at
 /// the root.
 ///
 /// # Panics
-/// When `nsenter`, which comes with `unshare`, cannot be run.
+/// When `nsenter` cannot be run; see [`can_enter`].
+#[must_use]
 pub fn enter(daemon: u32, words: &[&str]) -> process::Said {
     let mut command = Command::new("nsenter");
     command.args(["--mount", "--target", &daemon.to_string()]);

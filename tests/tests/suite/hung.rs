@@ -90,6 +90,9 @@ fn a_call_that_hangs_in_a_mount_has_a_reboot_refused_until_it_comes_back() {
     let hung = bed.project("hung");
     let fine = bed.project("fine");
     git::init(&fine);
+    if !namespace::can_enter() {
+        return;
+    }
     let Some(mut command) = namespace::mounting(&bed, &format!("cd ..\n{MOUNT}\ncd work")) else {
         return;
     };
@@ -105,7 +108,7 @@ fn a_call_that_hangs_in_a_mount_has_a_reboot_refused_until_it_comes_back() {
         (daemon.pid(), 0)
     );
     // The first word breaks its calls off, and they hold it until they are back.
-    namespace::enter(
+    let _busy = namespace::enter(
         daemon.pid(),
         &["umount", "--force", hung.to_str().expect("UTF-8")],
     );

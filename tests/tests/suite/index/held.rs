@@ -4,11 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tests::daemon::Bed;
-use tests::process;
+use tests::{namespace, process};
 
 use super::live::begun_in;
 use super::small;
-use super::trouble::{enters, mounted, within};
+use super::trouble::mounted;
 
 /// What a process has open, but for what is no file.
 fn open_files(pid: u32) -> Vec<PathBuf> {
@@ -55,7 +55,7 @@ fn a_disk_with_a_project_in_use_can_be_unmounted() {
     let bed = Bed::new();
     let (real, seen) = (bed.project("real"), bed.project("seen"));
     small(&real);
-    if !enters() {
+    if !namespace::can_enter() {
         return;
     }
     let Some(daemon) = mounted(&bed, "mount --bind work/real work/seen") else {
@@ -68,6 +68,6 @@ fn a_disk_with_a_project_in_use_can_be_unmounted() {
         .filter(|path| path.starts_with(&seen) || path.starts_with(&real))
         .collect();
     assert!(ours.is_empty(), "held open: {ours:?}");
-    within(daemon.pid(), &["umount", seen.to_str().expect("text")]);
+    namespace::enter(daemon.pid(), &["umount", seen.to_str().expect("text")]).ok();
     drop(stream);
 }

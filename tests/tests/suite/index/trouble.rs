@@ -9,7 +9,7 @@ use proto::index::{TreeState, TreeStatus};
 use proto::{Answer, daemon};
 use rustix::process::Signal;
 use tests::ask::times;
-use tests::daemon::{Bed, program, root};
+use tests::daemon::{Bed, program};
 use tests::skip::skip;
 use tests::wire::{Peer, status};
 use tests::{deadline, git, namespace, process};
@@ -83,29 +83,6 @@ pub(super) fn mounted(bed: &Bed, setup: &str) -> Option<tests::daemon::Daemon> {
     Some(bed.start_by(command.arg(program("tod")).arg("run")))
 }
 
-/// Whether there is a program that enters namespaces; says so when not.
-pub(super) fn enters() -> bool {
-    let mut probe = Command::new("nsenter");
-    let works = probe
-        .arg("--version")
-        .output()
-        .is_ok_and(|said| said.status.success());
-    if !works {
-        skip("userns", "`nsenter` is not installed");
-    }
-    works
-}
-
-/// Runs a program in the namespaces of a daemon; its paths are absolute, since it begins at the root.
-pub(super) fn within(daemon: u32, words: &[&str]) {
-    let mut command = Command::new("nsenter");
-    command.args(["--mount", "--target", &daemon.to_string()]);
-    if !root() {
-        command.args(["--user", "--preserve-credentials"]);
-    }
-    process::run(command.args(words)).ok();
-}
-
 #[test]
 fn a_file_system_that_tells_nothing_is_polled_and_exact_and_subscribers_hear_of_changes() {
     let bed = Bed::new();
@@ -163,7 +140,7 @@ fn a_project_that_is_unmounted_is_gone_and_whole_again_when_it_is_mounted_again(
     let bed = Bed::new();
     let (real, seen) = (bed.project("real"), bed.project("seen"));
     small(&real);
-    if !enters() {
+    if !namespace::can_enter() {
         return;
     }
     let Some(daemon) = mounted(&bed, "mount --bind work/real work/seen") else {
@@ -175,7 +152,7 @@ fn a_project_that_is_unmounted_is_gone_and_whole_again_when_it_is_mounted_again(
     for round in 0..times(2, 20) {
         pair.scene.write(&format!("{round}.txt"), "1");
         pair.scene.check("an edit");
-        within(pid, &["umount", &to]);
+        namespace::enter(pid, &["umount", &to]).ok();
         let root = pair.scene.root.clone();
         assert!(
             pair.scene
@@ -185,7 +162,7 @@ fn a_project_that_is_unmounted_is_gone_and_whole_again_when_it_is_mounted_again(
         );
         pair.other_is_exact();
         pair.scene.write("src/meanwhile.rs", &format!("{round}\n"));
-        within(pid, &["mount", "--bind", &from, &to]);
+        namespace::enter(pid, &["mount", "--bind", &from, &to]).ok();
         pair.scene.begin("mounted again");
         assert_eq!(pair.tree().state, TreeState::Watching);
         pair.other_is_exact();
@@ -195,11 +172,11 @@ fn a_project_that_is_unmounted_is_gone_and_whole_again_when_it_is_mounted_again(
     pair.scene.write("docs/over/below.txt", "1");
     pair.scene.check("a folder");
     let over = format!("{to}/docs/over");
-    within(pid, &["mount", "-t", "tmpfs", "none", &over]);
+    namespace::enter(pid, &["mount", "-t", "tmpfs", "none", &over]).ok();
     let root = pair.scene.root.clone();
     let hidden = |files: Vec<Vec<u8>>| !files.contains(&b"docs/over/below.txt".to_vec());
     assert!(hidden(pair.scene.peer.files(&root).expect("files")));
-    within(pid, &["umount", &over]);
+    namespace::enter(pid, &["umount", &over]).ok();
     pair.scene.begin("the mount in it is gone");
     pair.other_is_exact();
 }
