@@ -9,6 +9,8 @@ use rmcp::model::{CallToolResult, ContentBlock, Resource};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::declare::Profile;
+
 /// The most bytes of one text within a result.
 pub(crate) const MAX_TEXT: usize = 16 << 10;
 /// The most bytes of a result.
@@ -171,11 +173,10 @@ impl Reply {
             None => fields.to_string(),
         };
         if text.len() > MAX_RESULT {
-            return failure(
-                &Error::too_large(format!("the result has {} bytes", text.len()))
-                    .why(format!("a result holds at most {MAX_RESULT}"))
-                    .next("ask for less: a smaller `limit`, or one thing at a time"),
-            );
+            let error = Error::too_large(format!("the result has {} bytes", text.len()))
+                .why(format!("a result holds at most {MAX_RESULT}"))
+                .next("ask for less: a smaller `limit`, or one thing at a time");
+            return failure(&error, Profile::Compat);
         }
         let mut content = vec![ContentBlock::text(text)];
         content.extend(self.blocks);
@@ -185,8 +186,8 @@ impl Reply {
     }
 }
 
-/// A failure as a result: what, why, next.
-pub(crate) fn failure(error: &Error) -> CallToolResult {
+/// A failure as a result: what, why, next. The tools of `compat` have other names than those that are named here.
+pub(crate) fn failure(error: &Error, profile: Profile) -> CallToolResult {
     let mut text = error.what.clone();
     if let Some(why) = &error.why {
         text.push_str("\nwhy: ");
@@ -194,13 +195,46 @@ pub(crate) fn failure(error: &Error) -> CallToolResult {
     }
     if let Some(next) = &error.next {
         text.push_str("\nnext: ");
-        text.push_str(next);
+        match profile {
+            Profile::Compat => text.push_str(next),
+            _ => text.push_str(&in_tools(next)),
+        }
     }
     let mut result = CallToolResult::error(vec![ContentBlock::text(text)]);
     // Beside the text, for programs; it is not of the form of a success, and need not be.
     let meta = json!({ "org.task-orchestrator/error": error });
     result.meta = serde_json::from_value(meta).ok();
     result
+}
+
+/// What to do next in the words of the tools: who reads this may have no shell.
+fn in_tools(next: &str) -> String {
+    const WORDS: [(&str, &str); 9] = [
+        (
+            "`tocli task list --all`",
+            "`orchestrator_tasks` with `action: list`, `all: true`",
+        ),
+        ("`tocli task list`", "`orchestrator_tasks` with `action: list`"),
+        ("`tocli next --claim`", "`orchestrator_next` with `claim: true`"),
+        (
+            "`tocli artifact list`",
+            "`orchestrator_artifact` with `action: list`",
+        ),
+        (
+            "`tocli decision list`",
+            "`orchestrator_decision` with `action: list`",
+        ),
+        ("`tocli recall`", "`orchestrator_context` with `action: recall`"),
+        (
+            "`tocli workspace list`",
+            "`orchestrator_workspace` with `action: list`",
+        ),
+        ("`tocli files`", "`orchestrator_changes` with `action: files`"),
+        // A flag of the command line is an argument here.
+        ("`--", "`"),
+    ];
+    let replace = |text: String, (from, to): &(&str, &str)| text.replace(from, to);
+    WORDS.iter().fold(next.to_owned(), replace)
 }
 
 /// Times as people and models read them.
@@ -294,8 +328,17 @@ mod tests {
     }
 
     #[test]
+    fn what_to_do_next_is_said_in_the_words_of_the_tools() {
+        assert_eq!(
+            in_tools("`tocli task list --all` shows them; give it with `--decision`"),
+            "`orchestrator_tasks` with `action: list`, `all: true` shows them; give it with `decision`"
+        );
+        assert_eq!(in_tools("`tocli task reopen x`"), "`tocli task reopen x`");
+    }
+
+    #[test]
     fn a_failure_says_what_why_and_next_and_is_flagged() {
-        let result = failure(&Error::refused("no").why("because").next("try"));
+        let result = failure(&Error::refused("no").why("because").next("try"), Profile::Core);
         assert_eq!(result.is_error, Some(true));
         assert_eq!(
             result.content[0].as_text().map(|text| text.text.as_str()),

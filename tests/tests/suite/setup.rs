@@ -325,6 +325,26 @@ fn what_cannot_be_read_is_refused_and_left_alone() {
 }
 
 #[test]
+fn the_mark_that_some_editors_begin_a_file_with_stays_in_its_place() {
+    let bed = Bed::new();
+    let server = server(&bed);
+    let file = bed.home().join(".cursor/mcp.json");
+    let before = "\u{feff}{\r\n  // mine\r\n  \"mcpServers\": {}\r\n}\r\n";
+    place(&file, before);
+    let program = server.to_str().expect("UTF-8");
+    bed.run(["setup", "cursor", "--program", program]).ok();
+    let after = text(&file);
+    let rest = after.strip_prefix("\u{feff}").expect("the mark");
+    assert!(
+        rest.contains("// mine") && rest.contains("task-orchestrator"),
+        "{after}"
+    );
+    bed.run(["setup", "cursor", "--program", program, "--check"]).ok();
+    bed.run(["setup", "cursor", "--remove"]).ok();
+    assert_eq!(text(&file), before);
+}
+
+#[test]
 fn a_link_stays_a_link_and_a_file_keeps_its_mode() {
     use std::os::unix::fs::PermissionsExt as _;
     let bed = Bed::new();

@@ -26,7 +26,7 @@ impl Shim {
     ) -> CallToolResult {
         let args = match tool.arguments(arguments) {
             Ok(args) => args,
-            Err(error) => return failure(&error),
+            Err(error) => return failure(&error, self.shared.profile),
         };
         let cwd = args.owned(CWD.name).or_else(|| args.owned(WORKING_DIRECTORY));
         let worked = self
@@ -46,7 +46,7 @@ impl Shim {
                 })
             })
             .await;
-        worked.map_or_else(|error| failure(&error), Reply::result)
+        worked.map_or_else(|error| failure(&error, self.shared.profile), Reply::result)
     }
 
     /// Works with a connection from the call's place, telling the client how far it has come.

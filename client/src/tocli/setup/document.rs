@@ -36,7 +36,7 @@ impl State {
 /// `refused` when the text is not of its format.
 pub(crate) fn current(text: &str, wanted: &Wanted) -> Result<Option<Value>> {
     let found = match wanted.format {
-        Format::Json => json::find(text, &wanted.place),
+        Format::Json => json::find(marked(text).1, &wanted.place),
         Format::Toml => toml::find(text, &wanted.place),
     };
     found.map_err(|why| unreadable(wanted, &why))
@@ -67,7 +67,10 @@ fn judge(there: &Value, wanted: &Value) -> State {
 /// `refused` when the text is not of its format, or holds something else where the piece belongs.
 pub(crate) fn put(text: &str, wanted: &Wanted) -> Result<String> {
     let put = match wanted.format {
-        Format::Json => json::put(text, &wanted.place, &wanted.value),
+        Format::Json => {
+            let (mark, rest) = marked(text);
+            json::put(rest, &wanted.place, &wanted.value).map(|put| format!("{mark}{put}"))
+        }
         Format::Toml => toml::put(text, &wanted.place, &wanted.value),
     };
     let put = put.map_err(|why| unreadable(wanted, &why))?;
@@ -84,10 +87,19 @@ pub(crate) fn put(text: &str, wanted: &Wanted) -> Result<String> {
 /// As [`put`].
 pub(crate) fn take(text: &str, wanted: &Wanted) -> Result<String> {
     let taken = match wanted.format {
-        Format::Json => json::take(text, &wanted.place),
+        Format::Json => {
+            let (mark, rest) = marked(text);
+            json::take(rest, &wanted.place).map(|taken| format!("{mark}{taken}"))
+        }
         Format::Toml => toml::take(text, &wanted.place),
     };
     taken.map_err(|why| unreadable(wanted, &why))
+}
+
+/// The byte order mark that some editors write first, which is no JSON, and the rest.
+fn marked(text: &str) -> (&str, &str) {
+    const MARK: &str = "\u{feff}";
+    text.split_at(if text.starts_with(MARK) { MARK.len() } else { 0 })
 }
 
 fn unreadable(wanted: &Wanted, why: &str) -> Error {
