@@ -310,6 +310,7 @@ pub(crate) mod tests {
             Command::Audit(words) => words.question(&caller),
             Command::Decision(words) => words.question(&caller),
             Command::Import(words) => words.question(&caller),
+            Command::Doctor(words) => Ok(words.question()),
             other => panic!("`{line}` asks the daemon nothing: {other:?}"),
         }
     }
