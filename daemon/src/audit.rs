@@ -29,6 +29,7 @@ pub struct Event {
     /// How many records were changed.
     pub count: u32,
     /// The digest of the event before; zeros for the first.
+    #[serde(with = "crate::objects::hex")]
     pub previous: [u8; 32],
 }
 
@@ -87,7 +88,14 @@ pub fn head(db: &Db, workspace: &str) -> Result<Head> {
 /// # Errors
 /// `Unavailable` when the database cannot be read.
 pub fn append(db: &Db, batch: &mut Batch, workspace: &str, said: Said<'_>) -> Result<()> {
-    let head = head(db, workspace)?;
+    follow(batch, workspace, &head(db, workspace)?, said)
+}
+
+/// As [`append`], after `head`, the end of a chain whose last events are in this batch or were put before it.
+///
+/// # Errors
+/// `Bug` when it cannot be encoded.
+pub fn follow(batch: &mut Batch, workspace: &str, head: &Head, said: Said<'_>) -> Result<()> {
     let event = Event {
         seq: head.seq + 1,
         time: said.time,
@@ -109,6 +117,24 @@ pub fn append(db: &Db, batch: &mut Batch, workspace: &str, said: Said<'_>) -> Re
     );
     batch.put(Head::SPACE, &key(HEAD, workspace, &[]), head.encode()?);
     Ok(())
+}
+
+/// Adds an event from elsewhere to `batch`, as it is; [`follow`] makes it part of the chain.
+///
+/// # Errors
+/// `Bug` when it cannot be encoded.
+pub fn put(batch: &mut Batch, workspace: &str, event: &Event) -> Result<()> {
+    let key = key(EVENT, workspace, &event.seq.to_be_bytes());
+    batch.put(Event::SPACE, &key, event.encode()?);
+    Ok(())
+}
+
+/// One event.
+///
+/// # Errors
+/// `Unavailable` when the database cannot be read.
+pub fn event(db: &Db, workspace: &str, seq: u64) -> Result<Option<Event>> {
+    db.record(&key(EVENT, workspace, &seq.to_be_bytes()))
 }
 
 /// At most `limit` events of a workspace after number `after`, oldest first.

@@ -20,7 +20,7 @@ use crate::detect::{self, Detector};
 use crate::dispatch::Locks;
 use crate::index::{self, Trees};
 use crate::life::Life;
-use crate::maintenance::Mirrors;
+use crate::maintenance::{self, Mirrors};
 use crate::task::Shelf;
 use crate::workspace::Entered;
 use crate::workspace::config::{Config, Settings};
@@ -99,7 +99,7 @@ impl Ctx {
         let boards = Shelf::new(|process| process::started(process.pid) == Some(process.start));
         let sessions = Book::load(&opened.db)?;
         context::declare(&sessions, &boards);
-        Ok(Self {
+        let ctx = Self {
             world,
             config,
             entered: Entered::default(),
@@ -114,7 +114,10 @@ impl Ctx {
             sessions,
             decisions: decision::Shelf::default(),
             artifacts: Cabinet::default(),
-        })
+        };
+        // What an import has decided is done before anybody looks.
+        maintenance::exchange::finish(&ctx)?;
+        Ok(ctx)
     }
 
     /// What the configuration says about detection for a caller.

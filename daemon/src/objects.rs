@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use proto::error::{Error, Result};
 
 use crate::db::{Disk, RealDisk};
-pub use draft::{Draft, Taken};
+pub use draft::{Draft, FromStart, Taken};
 pub use piece::{Checked, Object, Reader, Squeezed};
 
 /// The largest object that is held in memory at once, in bytes (64 MiB).
@@ -70,6 +70,39 @@ impl fmt::Display for Digest {
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// 32 bytes as 64 hexadecimal digits where people read, as they are in records.
+pub mod hex {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Digest;
+
+    /// Writes them.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize<S: Serializer>(bytes: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+        match serializer.is_human_readable() {
+            true => serializer.collect_str(&Digest(*bytes)),
+            false => bytes.serialize(serializer),
+        }
+    }
+
+    /// Reads them.
+    ///
+    /// # Errors
+    /// The deserializer's, or for a text that is none.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
+        if !deserializer.is_human_readable() {
+            return <[u8; 32]>::deserialize(deserializer);
+        }
+        let text = String::deserialize(deserializer)?;
+        let digest =
+            Digest::parse(&text).ok_or_else(|| D::Error::custom("a digest has 64 digits of 0-9 a-f"))?;
+        Ok(digest.0)
     }
 }
 

@@ -77,6 +77,15 @@ pub enum Request {
         /// Only say what would be done.
         dry_run: bool,
     },
+    /// All of the workspace as JSON lines; they come as items.
+    Export,
+    /// Takes in what an export holds.
+    Import {
+        /// The file, absolute, links resolved.
+        path: RawPath,
+        /// Only say what would be done.
+        dry_run: bool,
+    },
 }
 
 /// How many of each.
@@ -156,6 +165,77 @@ pub struct Legacy {
     pub warnings: Vec<String>,
 }
 
+/// How many of each kind an export holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lines {
+    /// Contents of artifacts and long rows.
+    pub contents: u64,
+    /// Settings and roles.
+    pub files: u64,
+    /// Tasks.
+    pub tasks: u64,
+    /// Texts, changes and notes of tasks.
+    pub task_records: u64,
+    /// Artifacts.
+    pub artifacts: u64,
+    /// Versions of artifacts.
+    pub versions: u64,
+    /// Decisions.
+    pub decisions: u64,
+    /// Notes about the project.
+    pub notes: u64,
+    /// Sessions that are over.
+    pub sessions: u64,
+    /// What came from old databases.
+    pub legacy: u64,
+    /// Events of the audit trail.
+    pub events: u64,
+}
+
+/// What an export holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exported {
+    /// The workspace.
+    pub workspace: String,
+    /// Lines of the file.
+    pub lines: u64,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// BLAKE3 of all lines but the last.
+    pub digest: String,
+    /// Of each kind.
+    pub counts: Lines,
+    /// What its owner should know.
+    pub warnings: Vec<String>,
+}
+
+/// What became of an export that was to be taken in: of each kind, found is imported, already there and skipped.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imported {
+    /// The workspace it is in now.
+    pub workspace: String,
+    /// The workspace it was taken from.
+    pub from: String,
+    /// The name of that.
+    pub from_name: String,
+    /// When it was taken, nanoseconds since 1970 UTC.
+    pub exported: i64,
+    /// Whether nothing was done.
+    pub dry_run: bool,
+    /// What the file holds.
+    pub found: Lines,
+    /// What came in.
+    pub imported: Lines,
+    /// What was here before, and is the same.
+    pub already_there: Lines,
+    /// What was left out.
+    pub skipped_counts: Lines,
+    /// What was left out, and why.
+    pub skipped: Vec<Skipped>,
+    /// What its owner should know.
+    pub warnings: Vec<String>,
+}
+
 /// What is answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
@@ -184,21 +264,25 @@ pub enum Answer {
     },
     /// To [`Request::Legacy`].
     Legacy(Box<Legacy>),
+    /// What the lines of an export were.
+    Exported(Box<Exported>),
+    /// What became of the lines of an import.
+    Imported(Box<Imported>),
 }
 
 impl Request {
     /// Whether it may take long, and says how far it is.
     #[must_use]
     pub fn is_long(&self) -> bool {
-        matches!(self, Self::Legacy { .. })
+        matches!(self, Self::Legacy { .. } | Self::Export | Self::Import { .. })
     }
 
     /// Whether it changes something, so that asking twice is not asking once.
     #[must_use]
     pub fn changes(&self) -> bool {
         match self {
-            Self::Audit { .. } | Self::AuditVerify => false,
-            Self::Legacy { dry_run, .. } => !dry_run,
+            Self::Audit { .. } | Self::AuditVerify | Self::Export => false,
+            Self::Legacy { dry_run, .. } | Self::Import { dry_run, .. } => !dry_run,
         }
     }
 }

@@ -77,6 +77,8 @@ pub enum Item {
     Changes(Vec<index::Change>),
     /// One settled batch of a subscription.
     Batch(index::Batch),
+    /// A part of an export: whole lines, or a part of a long one.
+    Lines(#[serde(with = "serde_bytes")] Vec<u8>),
 }
 
 /// What can be asked: the room, then its own request.

@@ -7,7 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::de::{Deserialize, Deserializer};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 /// A path or a single name, as bytes. Never decoded, never normalised.
@@ -107,8 +107,38 @@ impl Serialize for RawPath {
 impl<'de> Deserialize<'de> for RawPath {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
-            return String::deserialize(deserializer).map(|text| Self(text.into_bytes()));
+            return deserializer.deserialize_any(Written);
         }
         serde_bytes::ByteBuf::deserialize(deserializer).map(|bytes| Self(bytes.into_vec()))
+    }
+}
+
+/// A path as it stands in JSON.
+struct Written;
+
+impl<'de> Visitor<'de> for Written {
+    type Value = RawPath;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a path, or its bytes as `{\"hex\": \"…\"}`")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<RawPath, E> {
+        Ok(RawPath::from(text))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawPath, A::Error> {
+        use serde::de::Error;
+        let Some(("hex", digits)) = map.next_entry::<&str, String>()? else {
+            return Err(Error::custom("a path without `hex`"));
+        };
+        if map.next_key::<&str>()?.is_some() {
+            return Err(Error::custom("a path with more than `hex`"));
+        }
+        let pair = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+        let bytes: Option<Vec<u8>> = (0..digits.len()).step_by(2).map(pair).collect();
+        bytes
+            .map(RawPath)
+            .ok_or_else(|| Error::custom("`hex` is not pairs of digits"))
     }
 }

@@ -143,6 +143,9 @@ fn run(cli: Cli, out: &mut Out, voice: &Voice) -> Result<(), End> {
             let mut client = Client::new(options(&global)?);
             return watch::watch(&mut client, (question, caller), (out, voice));
         }
+        Command::Workspace(words) if words.is_exchange() => {
+            return verbs::exchange::run(options(&global)?, caller, words, (out, voice));
+        }
         Command::Workspace(words) => words.question(&caller)?,
         Command::Config(words) => {
             manner.wishes = Wishes {

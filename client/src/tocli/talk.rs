@@ -42,7 +42,7 @@ impl Hearing<'_> {
         match item {
             Item::Files(files) => index::files(self.out, files, self.manner.separator),
             Item::Changes(changes) => index::changes(self.out, changes),
-            Item::Batch(_) => Ok(()),
+            Item::Batch(_) | Item::Lines(_) => Ok(()),
         }
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod artifact;
 pub(crate) mod complete;
 pub(crate) mod context;
 pub(crate) mod daemon;
+pub(crate) mod exchange;
 pub(crate) mod logs;
 pub(crate) mod maintenance;
 pub(crate) mod pages;

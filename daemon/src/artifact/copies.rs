@@ -99,6 +99,14 @@ pub struct Placing {
     filled: bool,
 }
 
+impl Placing {
+    /// One for which nothing has been made ready.
+    #[must_use]
+    pub fn empty(card: Card) -> Self {
+        Self { card, filled: false }
+    }
+}
+
 fn draft_of(card: &Card) -> String {
     format!("{}-{}", card.id, card.version)
 }

@@ -328,6 +328,22 @@ impl<'a> Pen<'a> {
         Ok(true)
     }
 
+    /// Puts files that stand nowhere in the project into it: after an import, whose records came first. What could not
+    /// be put there, a sentence each.
+    #[must_use]
+    pub fn place_missing(&self) -> Vec<String> {
+        let world = &*self.ctx.world;
+        let cards = self.slot.with(|catalog| {
+            let here = catalog.all().filter(|entry| entry.card.archived.is_none());
+            Ok(here.map(|entry| entry.card.clone()).collect::<Vec<Card>>())
+        });
+        let missing = cards.unwrap_or_default().into_iter().filter(|card| {
+            let found = world.stat(&self.home.path(card));
+            found.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+        });
+        self.hand().place_all(missing.map(Placing::empty).collect())
+    }
+
     pub(super) fn said(&self, card: &Card, warnings: Vec<String>) -> Stored {
         Stored {
             id: card.id.clone(),

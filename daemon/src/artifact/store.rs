@@ -41,6 +41,7 @@ pub struct Card {
     /// Bytes.
     pub size: u64,
     /// BLAKE3.
+    #[serde(with = "crate::objects::hex")]
     pub digest: [u8; 32],
     /// Who stored it.
     pub actor: String,
@@ -64,6 +65,7 @@ pub struct Edition {
     /// Bytes.
     pub size: u64,
     /// BLAKE3.
+    #[serde(with = "crate::objects::hex")]
     pub digest: [u8; 32],
     /// Who stored it.
     pub actor: String,
@@ -228,6 +230,34 @@ impl<'a> Artifacts<'a> {
             .scan(EDITION, &self.editions_of(id))
             .map(|item| item.and_then(|(key, value)| Edition::decode(&key, &value)))
             .collect()
+    }
+
+    /// All versions of all artifacts, each with the artifact's id, a page at a time.
+    pub fn all_editions(&self) -> impl Iterator<Item = Result<(String, Edition)>> + use<> {
+        let skip = self.workspace.len() + 1;
+        self.db.scan(EDITION, &self.under("")).map(move |item| {
+            let (key, value) = item?;
+            let id = key.get(skip..).unwrap_or_default();
+            let id = id.split(|byte| *byte == 0).next().unwrap_or_default();
+            let id = String::from_utf8_lossy(id).into_owned();
+            Ok((id, Edition::decode(&key, &value)?))
+        })
+    }
+
+    /// One version of an artifact, if there is one.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database cannot be read.
+    pub fn find_edition(&self, id: &str, version: u32) -> Result<Option<Edition>> {
+        self.db.record(&self.edition_key(id, version))
+    }
+
+    /// The card of an artifact, if there is one.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database cannot be read.
+    pub fn find(&self, id: &str) -> Result<Option<Card>> {
+        self.db.record(&self.under(id))
     }
 
     /// One version of an artifact.

@@ -91,7 +91,9 @@ impl Session {
     }
 
     /// `<workspace>/`, the start counted down so that the newest come first, the id.
-    fn key(&self, workspace: &str) -> Vec<u8> {
+    /// Where it is kept: the newest come first.
+    #[must_use]
+    pub fn key(&self, workspace: &str) -> Vec<u8> {
         let mut key = format!("{workspace}/").into_bytes();
         let started = u64::try_from(self.started).unwrap_or_default();
         key.extend_from_slice(&(u64::MAX - started).to_be_bytes());
@@ -134,6 +136,16 @@ pub fn open(db: &Db) -> Result<Vec<(String, Session)>> {
 pub fn ended(db: &Db, workspace: &str) -> impl Iterator<Item = Result<Session>> + use<> {
     db.scan(OVER, format!("{workspace}/").as_bytes())
         .map(|item| item.and_then(|(key, value)| Session::decode(&key, &value)))
+}
+
+/// The ended session that is kept where this one would be.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn ended_like(db: &Db, workspace: &str, session: &Session) -> Result<Option<Session>> {
+    let key = session.key(workspace);
+    let found = db.get(OVER, &key)?;
+    found.map(|value| Session::decode(&key, &value)).transpose()
 }
 
 /// Adds to `batch` that the sessions of a workspace that nobody needs any more are gone. At most so many at a time that

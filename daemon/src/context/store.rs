@@ -113,6 +113,23 @@ impl<'a> Notes<'a> {
             .ok_or_else(|| rules::no_note(&rules::name(number)))
     }
 
+    /// The note with a number, if there is one.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn find(&self, number: u64) -> Result<Option<Memory>> {
+        self.db.record(&self.key(number))
+    }
+
+    /// Puts the number of the newest note there ever was.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn put_newest(&self, batch: &mut Batch, notes: u64) -> Result<()> {
+        batch.put(HEAD, &self.under(), Head { notes }.encode()?);
+        Ok(())
+    }
+
     /// The number of the newest note there ever was.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! Asked by `dispatch`, and by the daemon's own ticks. **Invariant**: the mirror of an audit trail is a function of the
 //! trail: it is brought up after commits, outside of any request, and never by looking.
 
+pub mod exchange;
 pub mod legacy;
 pub mod mirror;
 pub mod rules;
@@ -37,7 +38,9 @@ pub fn answer(desk: &Desk<'_>, call: Call) -> Result<proto::Answer> {
                 cursor,
             } => trail::page(desk.ctx, &scope, filter, (*limit, cursor.as_deref())),
             Request::AuditVerify => trail::verified(house, &scope),
-            Request::Legacy { .. } => Err(Error::bug("an import came to the door of those who look")),
+            Request::Legacy { .. } | Request::Export | Request::Import { .. } => {
+                Err(Error::bug("what takes long came to the door of those who look"))
+            }
         };
         answer.map(proto::Answer::Maintenance)
     })
@@ -48,21 +51,42 @@ pub fn answer(desk: &Desk<'_>, call: Call) -> Result<proto::Answer> {
 /// # Errors
 /// What detection, the registry, the store and the old database say.
 pub async fn long(ctx: Arc<Ctx>, ask: Ask, call: Call, sink: Sink) -> Result<proto::Answer> {
+    let runtime = tokio::runtime::Handle::current();
     compute(move || {
         let desk = Desk { ctx: &ctx, ask: &ask };
-        imported(&desk, call, &|what, done, total| sink.progress(what, done, total))
+        let lines = |bytes: Vec<u8>| runtime.block_on(sink.item(proto::Item::Lines(bytes)));
+        imported(
+            &desk,
+            call,
+            (&lines, &|what, done, total| sink.progress(what, done, total)),
+        )
     })
     .await
 }
 
 /// The same, on a thread that may block.
-fn imported(desk: &Desk<'_>, call: Call, progress: legacy::Progress<'_>) -> Result<proto::Answer> {
+fn imported(
+    desk: &Desk<'_>,
+    call: Call,
+    (lines, progress): (exchange::out::Reader<'_>, legacy::Progress<'_>),
+) -> Result<proto::Answer> {
     let whole = proto::Request::Maintenance(Box::new(call));
     workspace::in_house(desk, &whole, |house| match &whole {
         proto::Request::Maintenance(call) => match &call.what {
             Request::Legacy { path, dry_run } => {
                 let scope = workspace::scope(house, &call.at)?;
                 legacy::answer((desk, house), &scope, (&whole, path, *dry_run), progress)
+            }
+            Request::Import { path, dry_run } => {
+                let scope = workspace::scope(house, &call.at)?;
+                exchange::import((desk, house), &scope, (&whole, path, *dry_run), progress)
+            }
+            Request::Export => {
+                let scope = workspace::scope(house, &call.at)?;
+                let exported = exchange::out::export(desk.ctx, &scope, lines, progress)?;
+                Ok(proto::Answer::Maintenance(proto::maintenance::Answer::Exported(
+                    Box::new(exported),
+                )))
             }
             _ => Err(Error::bug("a short request came to the door of the long ones")),
         },
@@ -72,6 +96,9 @@ fn imported(desk: &Desk<'_>, call: Call, progress: legacy::Progress<'_>) -> Resu
 
 /// Brings the mirrors up where there was a change. Once a second.
 pub fn tick(ctx: &Ctx) {
+    if let Err(error) = exchange::finish(ctx) {
+        tracing::warn!(%error, "an import that was cut off is not finished yet");
+    }
     mirror::bring_up(ctx, Care::New);
 }
 

@@ -156,6 +156,17 @@ impl Objects {
         Ok(draft.file)
     }
 
+    /// A draft that nobody can find again: it is gone when it is closed.
+    ///
+    /// # Errors
+    /// `Unavailable` when the disk does not give it.
+    pub fn nameless(&self) -> Result<Draft> {
+        let name = format!("own-{}", Self::scratch(std::path::Path::new("")).display());
+        let draft = self.draft(&name)?;
+        fs::remove_file(&draft.path).map_err(|error| refused("begun", &error))?;
+        Ok(draft)
+    }
+
     /// Makes the bytes of a draft survive a power cut.
     ///
     /// # Errors
@@ -178,6 +189,12 @@ impl Draft {
             file,
             path: self.path.clone(),
         })
+    }
+
+    /// Reads it from its beginning, whoever else reads it.
+    #[must_use]
+    pub fn reader(&self) -> FromStart<'_> {
+        FromStart { draft: self, at: 0 }
     }
 
     /// Its length in bytes.
@@ -253,6 +270,21 @@ impl Draft {
             digest: Digest::from(*hasher.finalize().as_bytes()),
             size,
         })
+    }
+}
+
+/// A draft, read from its beginning.
+#[derive(Debug)]
+pub struct FromStart<'d> {
+    draft: &'d Draft,
+    at: u64,
+}
+
+impl Read for FromStart<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let count = self.draft.file.read_at(bytes, self.at)?;
+        self.at += count as u64;
+        Ok(count)
     }
 }
 

@@ -289,8 +289,8 @@ impl Object {
 
 /// Reads from the beginning to the end.
 #[derive(Debug)]
-pub struct Reader {
-    object: Object,
+pub struct Reader<O = Object> {
+    object: O,
     at: u64,
 }
 
@@ -300,10 +300,19 @@ impl From<Object> for Reader {
     }
 }
 
-impl io::Read for Reader {
+impl<'o> Reader<&'o Object> {
+    /// Of an object that others read too.
+    #[must_use]
+    pub fn of(object: &'o Object) -> Self {
+        Self { object, at: 0 }
+    }
+}
+
+impl<O: std::borrow::Borrow<Object>> io::Read for Reader<O> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         let piece = self
             .object
+            .borrow()
             .read(self.at, bytes.len())
             .map_err(|error| io::Error::other(error.to_string()))?;
         bytes[..piece.len()].copy_from_slice(&piece);

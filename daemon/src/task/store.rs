@@ -4,6 +4,8 @@
 //! sees another. What must stay true: a task's card, its history, the workspace's head and the audit event become true
 //! together; a long text is on the disk before the record that names it.
 
+mod whole;
+
 use proto::error::{Error, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -358,7 +360,15 @@ impl<'a> Tasks<'a> {
     /// # Errors
     /// `Unavailable` when its text cannot be kept or the database cannot be read.
     pub fn remark(&self, batch: &mut Batch, id: &str, remark: &Remark) -> Result<()> {
-        let number = audit::head(self.db, self.workspace)?.seq + 1;
+        let mut number = audit::head(self.db, self.workspace)?.seq + 1;
+        // Notes that an import brought may be ahead of the trail here.
+        while self
+            .db
+            .get(REMARK, &self.key(id, &number.to_be_bytes()))?
+            .is_some()
+        {
+            number += 1;
+        }
         self.put_long(batch, (REMARK, &self.key(id, &number.to_be_bytes())), remark)?;
         if let Some(to) = &remark.to {
             let mail = Mail {

@@ -17,7 +17,7 @@ use crate::db::{Batch, Db, Record, Space};
 pub const SPACE: Space = Space::new("workspace");
 
 /// Spaces of later rooms whose keys begin with the workspace's id and a `/`, and what their records are called.
-pub const BY_WORKSPACE: [(Space, &str); 21] = [
+pub const BY_WORKSPACE: [(Space, &str); 22] = [
     (Space::new("task"), "tasks"),
     (Space::new("task_text"), "texts of tasks"),
     (Space::new("task_past"), "changes of tasks"),
@@ -39,6 +39,7 @@ pub const BY_WORKSPACE: [(Space, &str); 21] = [
     (Space::new("decision_file"), "files of decisions"),
     (Space::new("decision_due"), "notes on files of decisions"),
     (Space::new("legacy"), "records of imports"),
+    (Space::new("exchange"), "imports under way"),
 ];
 
 /// One workspace.

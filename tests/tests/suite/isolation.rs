@@ -5,6 +5,7 @@
 //! does not compile. What must stay true: an answer never holds the other's secret, and the other's records and files
 //! stay as they were.
 
+mod crafted;
 mod requests;
 
 use std::collections::BTreeMap;
@@ -182,6 +183,11 @@ fn belongings(scene: &Scene) -> BTreeMap<String, String> {
 /// like any other, and come back as they were given.
 fn tells(items: &[Item], answer: &Answer) -> bool {
     let mut text = format!("{items:?}{answer:?}");
+    for item in items {
+        if let Item::Lines(bytes) = item {
+            text.push_str(&String::from_utf8_lossy(bytes));
+        }
+    }
     for letters in [r"link/", r"..%2fother%2f", r"..\\other\\", r"..\\\\other\\\\"] {
         text = text.replace(&format!("{letters}{SECRET}.txt"), "");
     }

@@ -18,6 +18,7 @@ mod damage;
 mod decision;
 mod detect;
 mod doctor;
+mod exchange;
 mod hostile;
 mod hung;
 mod index;

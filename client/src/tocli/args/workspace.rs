@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueHint};
 use proto::detect::From;
 use proto::workspace::{self, Seed, Which};
-use proto::{Caller, Error, Request, error::Result};
+use proto::{Caller, Error, Request, error::Result, maintenance};
 
+use super::task::Common;
 use super::{Question, Where, absolute, from_here};
 
 /// The verbs.
@@ -60,6 +61,28 @@ pub(crate) enum Words {
     Restore {
         /// Its id, from `workspace list --forgotten`
         id: String,
+    },
+    /// Write all that is kept of a workspace into one file of JSON lines
+    Export {
+        /// The file, which must not exist; `-` for standard output
+        #[arg(value_name = "FILE", default_value = "-", value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// Replace a file that is there
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Take in what `workspace export` wrote: all of it, or nothing
+    Import {
+        /// The file; `-` for standard input
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// Only say what would be done
+        #[arg(long, short = 'n')]
+        dry_run: bool,
+        #[command(flatten)]
+        common: Common,
     },
     /// Check that no workspace can reach the records or files of another
     ValidateIsolation {
@@ -135,6 +158,11 @@ impl Create {
 }
 
 impl Words {
+    /// Whether a whole workspace goes out or in, which is not one question and one answer.
+    pub(crate) fn is_exchange(&self) -> bool {
+        matches!(self, Self::Export { .. } | Self::Import { .. })
+    }
+
     pub(crate) fn question(&self, caller: &Caller) -> Result<Question> {
         let request = match self {
             Self::List { forgotten } => workspace::Request::List {
@@ -172,9 +200,30 @@ impl Words {
             }
             Self::Restore { id } => workspace::Request::Restore { id: id.clone() },
             Self::ValidateIsolation { .. } => workspace::Request::ValidateIsolation,
+            Self::Export { common, .. } => return exchange(common, maintenance::Request::Export, caller),
+            Self::Import {
+                file,
+                dry_run,
+                common,
+            } => {
+                let request = maintenance::Request::Import {
+                    path: absolute(file, caller)?,
+                    dry_run: *dry_run,
+                };
+                return exchange(common, request, caller);
+            }
         };
         Ok(Question::soon(Request::Workspace(request)))
     }
+}
+
+/// All of a workspace, out or in: for as long as it takes.
+fn exchange(common: &Common, what: maintenance::Request, caller: &Caller) -> Result<Question> {
+    let at = common.at(caller)?;
+    Ok(Question {
+        request_id: common.request_id.clone(),
+        ..Question::patient(Request::Maintenance(Box::new(maintenance::Call { at, what })))
+    })
 }
 
 #[cfg(test)]
@@ -246,6 +295,22 @@ mod tests {
                 seed: Seed::Template("rust".into()),
             },
         );
+    }
+
+    #[test]
+    fn an_export_goes_to_standard_output_and_an_import_names_an_absolute_path() {
+        let what = |line: &str| match asked(line).map(|question| question.request) {
+            Ok(Request::Maintenance(call)) => call.what,
+            other => panic!("{line}: {other:?}"),
+        };
+        assert_eq!(what("workspace export"), maintenance::Request::Export);
+        assert_eq!(what("ws export x -w ws_1 --force"), maintenance::Request::Export);
+        let import = maintenance::Request::Import {
+            path: "/home/x".into(),
+            dry_run: true,
+        };
+        assert_eq!(what("workspace import ../x --dry-run"), import);
+        assert!(wrong("workspace import"));
     }
 
     #[test]

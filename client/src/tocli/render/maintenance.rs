@@ -1,9 +1,9 @@
-//! The audit trail and the books of an import, as a table or JSON.
+//! The audit trail and the books of exports and imports, as a table or JSON.
 
 use std::io;
 
 use proto::RawPath;
-use proto::maintenance::{Answer, Counts, Event, Legacy, MirrorState};
+use proto::maintenance::{Answer, Counts, Event, Exported, Imported, Legacy, Lines, MirrorState};
 use serde::Serialize;
 
 use super::{time, word};
@@ -48,6 +48,8 @@ pub(super) fn answer(out: &mut Out, voice: &Voice, answer: &Answer) -> io::Resul
             Ok(())
         }
         Answer::Legacy(found) => legacy(out, voice, found),
+        Answer::Exported(found) => exported(out, voice, found),
+        Answer::Imported(found) => imported(out, voice, found),
         Answer::AuditVerified {
             events,
             broken_at,
@@ -121,6 +123,74 @@ fn legacy(out: &mut Out, voice: &Voice, found: &Legacy) -> io::Result<()> {
         voice.note(&format!(
             "{} {} is {} here: {}",
             mapped.what, mapped.id, mapped.to, mapped.why
+        ));
+    }
+    found.warnings.iter().for_each(|warning| voice.warn(warning));
+    Ok(())
+}
+
+/// How many of one kind.
+type OfLines = fn(&Lines) -> u64;
+
+const LINES: [(&str, OfLines); 11] = [
+    ("tasks", |lines| lines.tasks),
+    ("texts, changes and notes of tasks", |lines| lines.task_records),
+    ("artifacts", |lines| lines.artifacts),
+    ("versions of artifacts", |lines| lines.versions),
+    ("contents", |lines| lines.contents),
+    ("decisions", |lines| lines.decisions),
+    ("notes", |lines| lines.notes),
+    ("sessions", |lines| lines.sessions),
+    ("records of old databases", |lines| lines.legacy),
+    ("events of the audit trail", |lines| lines.events),
+    ("files of settings and roles", |lines| lines.files),
+];
+
+fn exported(out: &mut Out, voice: &Voice, found: &Exported) -> io::Result<()> {
+    found.warnings.iter().for_each(|warning| voice.warn(warning));
+    if out.form() == Form::Json {
+        return out.json(found);
+    }
+    let rows: Vec<[Vec<u8>; 2]> = LINES
+        .iter()
+        .map(|(name, of)| [cell(name), of(&found.counts).to_string().into_bytes()])
+        .collect();
+    out.table(["WHAT", "WRITTEN"], &rows)?;
+    voice.note(&format!(
+        "{} lines, {} bytes, BLAKE3 {}",
+        found.lines, found.bytes, found.digest
+    ));
+    Ok(())
+}
+
+fn imported(out: &mut Out, voice: &Voice, found: &Imported) -> io::Result<()> {
+    if out.form() == Form::Json {
+        return out.json(found);
+    }
+    let name = crate::quote::inert(&found.from_name);
+    voice.note(&format!(
+        "taken from `{}` (`{name}`) into `{}`",
+        found.from, found.workspace
+    ));
+    let of_all = [
+        &found.found,
+        &found.imported,
+        &found.already_there,
+        &found.skipped_counts,
+    ];
+    let rows: Vec<[Vec<u8>; 5]> = LINES
+        .iter()
+        .map(|(name, of)| {
+            let [all, came, there, skipped] = of_all.map(|lines| of(lines).to_string().into_bytes());
+            [cell(name), all, came, there, skipped]
+        })
+        .collect();
+    let came = if found.dry_run { "WOULD COME" } else { "IMPORTED" };
+    out.table(["WHAT", "FOUND", came, "ALREADY THERE", "SKIPPED"], &rows)?;
+    for skipped in &found.skipped {
+        voice.note(&format!(
+            "skipped {} {}: {}",
+            skipped.what, skipped.id, skipped.why
         ));
     }
     found.warnings.iter().for_each(|warning| voice.warn(warning));

@@ -34,11 +34,12 @@ pub struct Import {
 
 /// A row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Row {
     /// Its JSON.
     Here(String),
     /// Its JSON is the object with this digest.
-    There([u8; 32]),
+    There(#[serde(with = "crate::objects::hex")] [u8; 32]),
 }
 
 impl Record for Import {
@@ -89,6 +90,21 @@ impl Imports<'_> {
             return Ok(Row::Here(text));
         }
         Ok(Row::There(*self.db.objects().put(text.as_bytes())?.as_bytes()))
+    }
+
+    /// All of every kind, each with the word of its kind.
+    pub fn all(&self) -> impl Iterator<Item = Result<(String, Import)>> + use<> {
+        let prefix = format!("{}/", self.workspace);
+        let skip = prefix.len();
+        self.db.scan(SPACE, prefix.as_bytes()).map(move |item| {
+            let (key, value) = item?;
+            let rest = key.get(skip..).unwrap_or_default();
+            let word = rest.split(|byte| *byte == b'/').next().unwrap_or_default();
+            Ok((
+                String::from_utf8_lossy(word).into_owned(),
+                Import::decode(&key, &value)?,
+            ))
+        })
     }
 
     /// All of a kind, whole, for the room that will have them.

@@ -85,7 +85,7 @@ fn import(ctx: &Ctx, project: &Path, old: &Path) -> proto::error::Result<Legacy>
             dry_run: false,
         },
     };
-    match imported(&desk, call, &|_, _, _| ())? {
+    match imported(&desk, call, (&|_| Ok(()), &|_, _, _| ()))? {
         proto::Answer::Maintenance(Answer::Legacy(legacy)) => Ok(*legacy),
         other => panic!("another answer: {other:?}"),
     }

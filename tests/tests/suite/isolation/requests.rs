@@ -447,9 +447,18 @@ fn maintenances(name: &str, path: &RawPath) -> Vec<maintenance::Request> {
             path: path.clone(),
             dry_run: false,
         },
+        Request::Export,
+        Request::Import {
+            path: path.clone(),
+            dry_run: false,
+        },
     ];
     all.iter().for_each(|request| match request {
-        Request::Audit { .. } | Request::AuditVerify | Request::Legacy { .. } => {}
+        Request::Audit { .. }
+        | Request::AuditVerify
+        | Request::Legacy { .. }
+        | Request::Export
+        | Request::Import { .. } => {}
     });
     all
 }

@@ -50,6 +50,8 @@ fn command(room: &str, variant: &str) -> Vec<String> {
         ("context", "Restore") => &["forget", "undo"],
         ("maintenance", "Audit") => &["audit", "list"],
         ("maintenance", "Legacy") => &["import", "legacy"],
+        ("maintenance", "Export") => &["workspace", "export"],
+        ("maintenance", "Import") => &["workspace", "import"],
         ("maintenance", "AuditVerify") => &["audit", "verify"],
         ("context", "Recover") => &["context", "task"],
         ("context", "Moment") => &["changes", "since"],

@@ -250,6 +250,7 @@ fn items() -> Vec<(&'static str, Item)> {
         ("Item::Files", Item::Files(vec!["a".into(), "b".into()])),
         ("Item::Changes", Item::Changes(changes())),
         ("Item::Batch", Item::Batch(batch)),
+        ("Item::Lines", Item::Lines(b"{}\n".to_vec())),
     ]
 }
 

@@ -35,7 +35,7 @@ macro_rules! variants {
 variants! {
     client_frames, client_frame: message::ClientFrame { Ask, Cancel }
     server_frames, server_frame: message::ServerFrame { Done, Failed, Item, Progress }
-    items, item: message::Item { Files, Changes, Batch }
+    items, item: message::Item { Files, Changes, Batch, Lines }
     requests, request: message::Request {
         Detect, Workspace, Config, Role, Index, Migrate, Daemon, Task, Artifact, Decision, Context,
         Maintenance
@@ -87,8 +87,8 @@ variants! {
         Task, Planned, Imported, Tasks, Detail, Tree, Noted, Purged, Moved, History, Stats, Synthesis, Prompt,
         Next, Templates, Template
     }
-    maintenance_requests, maintenance_request: maintenance::Request { Audit, AuditVerify, Legacy }
-    maintenance_answers, maintenance_answer: maintenance::Answer { Audit, AuditVerified, Legacy }
+    maintenance_requests, maintenance_request: maintenance::Request { Audit, AuditVerify, Legacy, Export, Import }
+    maintenance_answers, maintenance_answer: maintenance::Answer { Audit, AuditVerified, Legacy, Exported, Imported }
     artifact_types, artifact_type: artifact::Type {
         Code, Documentation, Analysis, Design, Test, Config, General
     }
@@ -289,7 +289,7 @@ fn of_item(value: &message::Item, seen: &mut BTreeSet<String>) {
     let changes = match value {
         message::Item::Changes(changes) => changes,
         message::Item::Batch(batch) => &batch.changes,
-        message::Item::Files(_) => return,
+        message::Item::Files(_) | message::Item::Lines(_) => return,
     };
     seen.extend(changes.iter().map(|change| change_kind(&change.kind)));
 }

@@ -1,7 +1,8 @@
 //! One of every message about the audit trail, export and import.
 
 use proto::maintenance::{
-    Answer, Call, Counts, Event, EventFilter, Legacy, LegacyDatabase, Mapped, MirrorState, Request, Skipped,
+    Answer, Call, Counts, Event, EventFilter, Exported, Imported, Legacy, LegacyDatabase, Lines, Mapped,
+    MirrorState, Request, Skipped,
 };
 use proto::{detect, workspace};
 
@@ -13,7 +14,8 @@ fn call(what: Request) -> Call {
 }
 
 /// One of each request: the names hold the requests' own, `maintenance::Request::Audit`,
-/// `maintenance::Request::AuditVerify` and `maintenance::Request::Legacy`.
+/// `maintenance::Request::AuditVerify`, `maintenance::Request::Legacy`, `maintenance::Request::Export` and
+/// `maintenance::Request::Import`.
 pub fn maintenance_requests() -> Vec<(&'static str, Call)> {
     let filter = EventFilter {
         since: Some(-1),
@@ -30,11 +32,64 @@ pub fn maintenance_requests() -> Vec<(&'static str, Call)> {
         path: "/old".into(),
         dry_run: true,
     };
+    let import = Request::Import {
+        path: "/file".into(),
+        dry_run: true,
+    };
     vec![
         ("maintenance::Request::Audit", call(audit)),
         ("maintenance::Request::AuditVerify", call(Request::AuditVerify)),
         ("maintenance::Request::Legacy", call(legacy)),
+        ("maintenance::Request::Export", call(Request::Export)),
+        ("maintenance::Request::Import", call(import)),
     ]
+}
+
+fn lines() -> Lines {
+    Lines {
+        contents: 1,
+        files: 2,
+        tasks: 3,
+        task_records: 4,
+        artifacts: 5,
+        versions: 6,
+        decisions: 7,
+        notes: 8,
+        sessions: 9,
+        legacy: 10,
+        events: 11,
+    }
+}
+
+fn exported() -> Exported {
+    Exported {
+        workspace: "ws_1".into(),
+        lines: 60,
+        bytes: 7000,
+        digest: "d".into(),
+        counts: lines(),
+        warnings: vec!["w".into()],
+    }
+}
+
+fn imported() -> Imported {
+    Imported {
+        workspace: "ws_1".into(),
+        from: "ws_2".into(),
+        from_name: "a".into(),
+        exported: 8,
+        dry_run: true,
+        found: lines(),
+        imported: lines(),
+        already_there: Lines::default(),
+        skipped_counts: Lines::default(),
+        skipped: vec![Skipped {
+            what: "file".into(),
+            id: "config.yaml".into(),
+            why: "w".into(),
+        }],
+        warnings: vec!["w".into()],
+    }
 }
 
 fn legacy() -> Legacy {
@@ -101,6 +156,8 @@ pub fn maintenance_answers() -> Vec<(&'static str, Answer)> {
     vec![
         ("audit", audit),
         ("legacy", Answer::Legacy(Box::new(legacy()))),
+        ("exported", Answer::Exported(Box::new(exported()))),
+        ("imported", Answer::Imported(Box::new(imported()))),
         ("verified/whole", verified(MirrorState::Whole)),
         ("verified/behind", verified(MirrorState::Behind)),
         ("verified/missing", verified(MirrorState::Missing)),

@@ -1,0 +1,353 @@
+//! A workspace as one file of JSON lines, out and in again: `workspace export`, `workspace import`.
+//!
+//! Asked by the room's door. `line.rs` is the format, `out.rs` writes it, `input.rs` reads and judges it, `check.rs` says
+//! what a line may hold, `lay.rs` takes it in. What must stay true: an export holds all that is kept of a workspace; an
+//! import changes nothing that is here, makes nothing twice, and is done whole or not at all, whatever stops it; a file
+//! that somebody made up reaches nothing but the workspace it is taken into.
+
+pub mod base64;
+pub mod check;
+pub mod input;
+pub mod lay;
+pub mod line;
+pub mod out;
+mod source;
+pub mod store;
+#[cfg(test)]
+mod tests;
+
+use std::io::Read;
+use std::path::Path;
+
+use proto::error::{Error, Result};
+use proto::maintenance::{Answer, Imported, Lines, Skipped};
+use proto::{RawPath, Request};
+
+use self::input::{Checked, Contents, Reading};
+use self::lay::{Decided, Laying};
+use self::line::{Counters, Line};
+use self::store::Begun;
+use crate::artifact::{self, Pen};
+use crate::audit::Said;
+use crate::context::store::Notes;
+use crate::ctx::Ctx;
+use crate::db::{Batch, Db};
+use crate::decision;
+use crate::dispatch::{Desk, hold};
+use crate::objects::{Draft, Reader};
+use crate::task::{bring, who};
+use crate::workspace::{House, WorkspaceScope};
+
+/// Hears how far it is: what is counted, how many so far, how many in all.
+pub type Progress<'p> = &'p dyn Fn(&str, u64, Option<u64>);
+
+/// Bytes of records that become true in one batch; fewer in unit tests, which try both ways.
+const AT_ONCE: usize = if cfg!(test) { 16 << 10 } else { 6 << 20 };
+
+/// A draft written from its beginning.
+pub(super) struct Into<'d> {
+    draft: &'d Draft,
+    at: u64,
+}
+
+impl<'d> Into<'d> {
+    fn new(draft: &'d Draft) -> Self {
+        Self { draft, at: 0 }
+    }
+
+    fn at(&self) -> u64 {
+        self.at
+    }
+}
+
+impl std::io::Write for Into<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.draft.write(bytes, self.at);
+        written.map_err(|error| std::io::Error::other(error.to_string()))?;
+        self.at += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Which count a line belongs to.
+fn counted<'l>(line: &Line, lines: &'l mut Lines) -> &'l mut u64 {
+    match line {
+        Line::Task(_) => &mut lines.tasks,
+        Line::TaskTexts { .. }
+        | Line::TaskPast { .. }
+        | Line::TaskPastTexts { .. }
+        | Line::TaskNote { .. } => &mut lines.task_records,
+        Line::Artifact(_) => &mut lines.artifacts,
+        Line::ArtifactVersion { .. } => &mut lines.versions,
+        Line::Decision(_) => &mut lines.decisions,
+        Line::Note(_) => &mut lines.notes,
+        Line::Session(_) => &mut lines.sessions,
+        Line::Legacy { .. } => &mut lines.legacy,
+        Line::Event(_) => &mut lines.events,
+        Line::File { .. } => &mut lines.files,
+        Line::WorkspaceExport(_)
+        | Line::Content { .. }
+        | Line::Piece(_)
+        | Line::Counters(_)
+        | Line::End(_) => &mut lines.contents,
+    }
+}
+
+/// What a workspace has counted up to.
+fn counters(db: &Db, workspace: &str) -> Result<Counters> {
+    Ok(Counters {
+        task_changes: crate::task::store::Tasks::new(db, workspace).changes()?,
+        artifacts: artifact::store::Artifacts::new(db, workspace).head()?.born,
+        notes: Notes::new(db, workspace).newest()?,
+    })
+}
+
+/// `import`: takes in a file.
+///
+/// # Errors
+/// `NotFound` for a path that is no file; `Refused` for a file that is none of ours or not whole; `Conflict` when it
+/// stands against what is here; what the registry and the store say.
+pub fn import(
+    (desk, house): (&Desk<'_>, &House<'_>),
+    scope: &WorkspaceScope,
+    (whole, path, dry_run): (&Request, &RawPath, bool),
+    progress: Progress<'_>,
+) -> Result<proto::Answer> {
+    if !dry_run && let Some(answer) = desk.first_answer(scope.id(), whole)? {
+        return Ok(answer);
+    }
+    let ctx = desk.ctx;
+    finish(ctx)?;
+    let path = path.as_path();
+    let (folder, name) = (path.parent(), path.file_name());
+    let (Some(folder), Some(name)) = (folder, name) else {
+        return Err(Error::not_found(format!("`{}` is no file", path.display())));
+    };
+    let file = ctx
+        .world
+        .open_file(folder, Path::new(name))
+        .map_err(|error| Error::not_found(format!("`{}` cannot be read", path.display())).why(error))?;
+    let reading = Reading {
+        objects: ctx.db.objects(),
+        contents: if dry_run {
+            Contents::LookedThrough
+        } else {
+            Contents::Kept
+        },
+        limit: house
+            .settings(scope)
+            .max_artifact_size_mb()
+            .saturating_mul(artifact::upload::MB),
+        progress,
+    };
+    let checked = input::read(file, path, &reading)?;
+    progress("records", 0, None);
+    let again = || -> Box<dyn Read + '_> { Box::new(checked.records.reader()) };
+    let taking = Taking {
+        desk,
+        house,
+        scope,
+        checked: &checked,
+        again: &again,
+    };
+    if dry_run {
+        let lock = ctx.locks.of(scope.id());
+        let _nobody_writes = hold(&lock);
+        let decided = Laying::new(ctx, scope.id(), &again)?.decided(&checked)?;
+        let imported = taking.told(decided, true);
+        return Ok(proto::Answer::Maintenance(Answer::Imported(Box::new(imported))));
+    }
+    let outcome = desk.change(scope.id(), whole, |batch| {
+        let decided = taking.take(batch)?;
+        let imported = taking.told(decided, false);
+        Ok(proto::Answer::Maintenance(Answer::Imported(Box::new(imported))))
+    });
+    taken(ctx, scope.id());
+    let mut answer = outcome?;
+    let warnings = taking.files();
+    if let proto::Answer::Maintenance(Answer::Imported(imported)) = &mut answer {
+        imported.warnings.extend(warnings);
+    }
+    Ok(answer)
+}
+
+/// What is in memory of a workspace is not what is on record any more.
+fn taken(ctx: &Ctx, workspace: &str) {
+    bring::regret(ctx, workspace);
+    *ctx.artifacts.slot(workspace).write() = None;
+}
+
+/// Finishes what was decided and then cut off, in every workspace. At the start, before anybody is served; before an
+/// import; and with the tick, after a disk that failed.
+///
+/// # Errors
+/// `Unavailable` when the database or the lines cannot be read or written.
+pub fn finish(ctx: &Ctx) -> Result<()> {
+    for (workspace, _) in Begun::all(&ctx.db)? {
+        let lock = ctx.locks.of(&workspace);
+        let _nobody_writes = hold(&lock);
+        // Somebody may have finished it while nobody held the lock.
+        let Some(begun) = Begun::of(&ctx.db, &workspace)? else {
+            continue;
+        };
+        let lines = ctx.db.objects().open(&begun.lines.into())?;
+        let again = || -> Box<dyn Read + '_> { Box::new(Reader::of(&lines)) };
+        let mut last = Batch::new();
+        lay_out((ctx, &workspace), &mut last, (&again, &begun))?;
+        ctx.db.commit(last)?;
+        taken(ctx, &workspace);
+        tracing::info!(%workspace, "an import that was cut off is finished");
+    }
+    Ok(())
+}
+
+/// Lays lines that are kept, in batches; `last` is still to be committed.
+fn lay_out<'a>(
+    (ctx, workspace): (&'a Ctx, &'a str),
+    last: &mut Batch,
+    (again, begun): (lay::Again<'a>, &Begun),
+) -> Result<()> {
+    let commit = |batch: Batch| ctx.db.commit(batch);
+    let said = Said {
+        time: begun.time,
+        actor: &begun.actor,
+        op: "workspace.import",
+        target: &begun.from,
+        count: 0,
+    };
+    Laying::new(ctx, workspace, again)?.lay(last, Some(&commit), said)?;
+    store::finished(last, workspace);
+    Ok(())
+}
+
+/// An import whose file was judged.
+struct Taking<'a> {
+    desk: &'a Desk<'a>,
+    house: &'a House<'a>,
+    scope: &'a WorkspaceScope,
+    checked: &'a Checked,
+    again: lay::Again<'a>,
+}
+
+impl Taking<'_> {
+    fn take(&self, batch: &mut Batch) -> Result<Decided> {
+        let (ctx, id) = (self.desk.ctx, self.scope.id());
+        let laying = Laying::new(ctx, id, self.again)?;
+        let decided = laying.decided(self.checked)?;
+        if decided.fresh == 0 {
+            return Ok(decided);
+        }
+        self.house.claim_once(batch, self.scope)?;
+        let begun = Begun {
+            lines: [0; 32],
+            from: self.checked.head.workspace.clone(),
+            actor: who::actor(self.desk.ask.caller.actor.as_deref())?,
+            time: ctx.world.now(),
+        };
+        if decided.bytes <= AT_ONCE {
+            let said = Said {
+                time: begun.time,
+                actor: &begun.actor,
+                op: "workspace.import",
+                target: &begun.from,
+                count: 0,
+            };
+            laying.lay(batch, None, said)?;
+            return Ok(decided);
+        }
+        let lines = ctx.db.objects().take_in(&mut (self.again)(), u64::MAX)?;
+        let begun = Begun {
+            lines: *lines.digest.as_bytes(),
+            ..begun
+        };
+        let mut first = Batch::new();
+        self.house.claim_once(&mut first, self.scope)?;
+        begun.put(&mut first, id)?;
+        ctx.db.commit(first)?;
+        lay_out((ctx, id), batch, (self.again, &begun))?;
+        Ok(decided)
+    }
+
+    /// What was found and what becomes of it. Contents are counted with what names them.
+    fn told(&self, decided: Decided, dry_run: bool) -> Imported {
+        let head = &self.checked.head;
+        let mut told = Imported {
+            workspace: self.scope.id().to_owned(),
+            from: head.workspace.clone(),
+            from_name: head.name.clone(),
+            exported: head.exported,
+            dry_run,
+            found: self.checked.found,
+            imported: decided.imported,
+            already_there: decided.already_there,
+            skipped_counts: decided.skipped_counts,
+            skipped: decided.skipped,
+            warnings: self.scope.warnings().to_vec(),
+        };
+        match decided.fresh {
+            0 => told.already_there.contents = told.found.contents,
+            _ => told.imported.contents = told.found.contents,
+        }
+        let (world, folder) = (self.house.world, self.scope.folder());
+        for (name, text) in self.settings() {
+            let here = world.read_beneath(&folder.base, &folder.within(&name), check::LONGEST_FILE);
+            match here {
+                Ok(bytes) if bytes == text.as_bytes() => told.already_there.files += 1,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => told.imported.files += 1,
+                _ => {
+                    told.skipped_counts.files += 1;
+                    told.skipped.push(Skipped {
+                        what: "file".to_owned(),
+                        id: name,
+                        why: "another one is here, and stays".to_owned(),
+                    });
+                }
+            }
+        }
+        told
+    }
+
+    fn settings(&self) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        let heard = lay::each(self.again, |line, _| {
+            if let Line::File { name, text } = line {
+                found.push((name, text));
+            }
+            Ok(())
+        });
+        heard.map(|()| found).unwrap_or_default()
+    }
+
+    /// Files follow their records: settings and roles, decisions, artifacts. What could not be put, a sentence each.
+    fn files(&self) -> Vec<String> {
+        let (ctx, scope) = (self.desk.ctx, self.scope);
+        let (world, folder) = (self.house.world, scope.folder());
+        let mut warnings = Vec::new();
+        for (name, text) in self.settings() {
+            let way = folder.within(&name);
+            let free = world
+                .stat(&folder.base.join(&way))
+                .is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+            if free && let Err(error) = folder.write(world, Path::new(&name), text.as_bytes()) {
+                warnings.push(format!("`{name}` was not written: {error}"));
+            }
+        }
+        let place = decision::Place {
+            workspace: scope.id(),
+            tree: scope.tree(),
+            folder,
+            enter: &|batch: &mut Batch| self.house.claim(batch, scope).map(drop),
+            warnings: &[],
+        };
+        warnings.extend(decision::write_files(ctx, &place));
+        match Pen::open(ctx, &artifact::home_of(self.house, scope), None) {
+            Ok(pen) => warnings.extend(pen.place_missing()),
+            Err(error) => warnings.push(format!("the files of artifacts were not put: {error}")),
+        }
+        warnings
+    }
+}

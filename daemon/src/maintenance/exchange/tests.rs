@@ -1,0 +1,332 @@
+//! Faults at every step of an import: a disk that fails once leaves the old state or the new one, whether all goes into
+//! one batch or into many, and whoever repeats gets there.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use proto::context::NewNote;
+use proto::detect::From;
+use proto::maintenance::{Answer, Call, Imported, Lines, Request};
+use proto::places::Places;
+use proto::workspace::Which;
+use proto::{Caller, RawPath, artifact, context, decision, task};
+
+use super::finish;
+use crate::audit::{self, Chain};
+use crate::ctx::Ctx;
+use crate::db::{Db, Disk, Options, RealDisk};
+use crate::dispatch::{Ask, Desk};
+use crate::maintenance::imported;
+use crate::workspace::store;
+
+/// A disk whose n-th sync fails.
+#[derive(Debug)]
+struct FailingOnce {
+    left: AtomicU64,
+}
+
+impl Disk for FailingOnce {
+    fn sync(&self, file: &File) -> io::Result<()> {
+        match self.left.fetch_sub(1, Ordering::SeqCst) {
+            1 => Err(io::Error::from_raw_os_error(5)),
+            _ => RealDisk.sync(file),
+        }
+    }
+
+    fn free(&self, _: &Path) -> io::Result<u64> {
+        Ok(u64::MAX)
+    }
+}
+
+struct Bed {
+    ctx: Ctx,
+    folder: tempfile::TempDir,
+}
+
+impl Bed {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir_all(folder.path().join("project")).expect("made");
+        let places = Places {
+            socket: folder.path().join("s"),
+            state_dir: folder.path().join("state"),
+            config_dir: None,
+            home: None,
+        };
+        let ctx = Ctx::open(places).expect("opened");
+        Self { ctx, folder }
+    }
+
+    fn at(&self) -> Which {
+        Which::At(From::Explicit(RawPath::from(self.folder.path().join("project"))))
+    }
+
+    fn ask<T>(&self, ask: impl FnOnce(&Desk<'_>) -> T) -> T {
+        let caller = Caller {
+            cwd: RawPath::from(self.folder.path().join("project")),
+            vars: Vec::new(),
+            actor: Some("me".to_owned()),
+        };
+        ask(&Desk {
+            ctx: &self.ctx,
+            ask: &Ask {
+                caller,
+                request_id: None,
+                deadline: None,
+            },
+        })
+    }
+
+    fn long(&self, what: Request, lines: &dyn Fn(Vec<u8>)) -> proto::error::Result<Answer> {
+        let call = Call { at: self.at(), what };
+        let hear = |bytes: Vec<u8>| {
+            lines(bytes);
+            Ok(())
+        };
+        match self.ask(|desk| imported(desk, call, (&hear, &|_, _, _| ())))? {
+            proto::Answer::Maintenance(answer) => Ok(answer),
+            other => panic!("another answer: {other:?}"),
+        }
+    }
+
+    fn export(&self) -> (Vec<u8>, Lines) {
+        let bytes = Mutex::new(Vec::new());
+        let said = self.long(Request::Export, &|part| bytes.lock().expect("whole").extend(part));
+        match said.expect("exported") {
+            Answer::Exported(said) => (bytes.into_inner().expect("whole"), said.counts),
+            other => panic!("another answer: {other:?}"),
+        }
+    }
+
+    fn import(&self, file: &Path) -> proto::error::Result<Imported> {
+        let request = Request::Import {
+            path: RawPath::from(file),
+            dry_run: false,
+        };
+        match self.long(request, &|_| ())? {
+            Answer::Imported(said) => Ok(*said),
+            other => panic!("another answer: {other:?}"),
+        }
+    }
+
+    /// A workspace with `tasks` tasks and one of everything else.
+    fn furnish(&self, tasks: usize) {
+        let at = || self.at();
+        for number in 0..tasks {
+            let new = task::NewTask {
+                id: Some(format!("t{number}")),
+                title: format!("Task {number}"),
+                description: "long ".repeat(if number == 0 { 3000 } else { 10 }),
+                ..task::NewTask::default()
+            };
+            let call = task::Call {
+                at: at(),
+                what: task::Request::Add(Box::new(new)),
+            };
+            self.ask(|desk| crate::task::answer(desk, call)).expect("added");
+        }
+        let note = task::Call {
+            at: at(),
+            what: task::Request::Note {
+                id: "t0".to_owned(),
+                text: "a note".to_owned(),
+                to: Some("you".to_owned()),
+            },
+        };
+        self.ask(|desk| crate::task::answer(desk, note)).expect("noted");
+        let draft = decision::Draft {
+            title: Some("One".to_owned()),
+            decision: Some("We do".to_owned()),
+            ..decision::Draft::default()
+        };
+        let record = decision::Call {
+            at: at(),
+            what: decision::Request::Record {
+                draft: Box::new(draft),
+                document: None,
+                link: None,
+            },
+        };
+        self.ask(|desk| crate::decision::answer(desk, record))
+            .expect("recorded");
+        let remember = context::Call {
+            at: at(),
+            what: context::Request::Remember(Box::new(NewNote {
+                text: "kept".to_owned(),
+                task: None,
+                tags: Vec::new(),
+                paths: Vec::new(),
+                expires_in: None,
+            })),
+        };
+        self.ask(|desk| crate::context::answer(desk, remember))
+            .expect("remembered");
+        for bytes in [b"first".to_vec(), b"second ".repeat(3000)] {
+            let new = artifact::NewArtifact {
+                task: "t0".to_owned(),
+                name: "r.md".to_owned(),
+                ..artifact::NewArtifact::default()
+            };
+            let what = artifact::Request::Store(Box::new(artifact::Source::Here { new, bytes }));
+            let call = artifact::Call { at: at(), what };
+            self.ask(|desk| crate::artifact::answer(desk, call))
+                .expect("stored");
+        }
+    }
+
+    /// Tasks, artifacts, decisions, notes and events that can be seen.
+    fn seen(&self) -> [usize; 5] {
+        let rows = store::rows(&self.ctx.db).expect("read");
+        let Some(id) = rows.first().map(|row| row.id.clone()) else {
+            return [0; 5];
+        };
+        let db = &self.ctx.db;
+        let Ok(Chain::Whole(events)) = audit::verify(db, &id) else {
+            panic!("the trail is broken");
+        };
+        let board = crate::task::bring::ask(&self.ctx, &id, |board| Ok(board.len())).expect("asked");
+        let artifacts = crate::artifact::store::Artifacts::new(db, &id)
+            .cards()
+            .expect("read");
+        for card in &artifacts {
+            db.objects()
+                .get(&card.object())
+                .expect("no record without its bytes");
+        }
+        let notes = crate::context::store::Notes::new(db, &id).all().count();
+        let decisions = crate::decision::each(db, &id).count();
+        [
+            board,
+            artifacts.len(),
+            decisions,
+            notes,
+            usize::try_from(events).expect("few"),
+        ]
+    }
+}
+
+fn a_disk_that_fails(tasks: usize) {
+    let first = Bed::new();
+    first.furnish(tasks);
+    let (bytes, counts) = first.export();
+    let file = first.folder.path().join("file");
+    std::fs::write(&file, &bytes).expect("written");
+    let events = usize::try_from(counts.events).expect("few");
+    let whole = [tasks, 1, 1, 1, events + 1];
+    let (mut hurt, mut old, mut new) = (0, 0, 0);
+    for n in 1.. {
+        let mut bed = Bed::new();
+        bed.ctx.db.close().expect("closed");
+        let disk = Arc::new(FailingOnce {
+            left: AtomicU64::new(u64::MAX),
+        });
+        let options = Options {
+            disk: disk.clone(),
+            ..Options::new(1)
+        };
+        let state = bed.folder.path().join("state");
+        bed.ctx.db = Db::open(&state, options).expect("opened").db;
+        disk.left.store(n, Ordering::SeqCst);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let mut failures = 0;
+        let told = loop {
+            match bed.import(&file) {
+                Ok(told) => break told,
+                Err(error) => {
+                    assert_eq!(error.kind, proto::Kind::Unavailable, "sync {n}: {error}");
+                    assert!(Instant::now() < deadline, "it never succeeds: {error}");
+                    failures += 1;
+                    // What the next start does, or the next tick, as soon as the disk takes something again.
+                    while finish(&bed.ctx).is_err() {
+                        assert!(Instant::now() < deadline, "sync {n}: it is never finished");
+                        std::thread::yield_now();
+                    }
+                    match bed.seen() {
+                        [0, 0, 0, 0, 0] => old += 1,
+                        seen => {
+                            assert_eq!(seen, whole, "sync {n}: half");
+                            new += 1;
+                        }
+                    }
+                }
+            }
+        };
+        disk.left.store(u64::MAX, Ordering::SeqCst);
+        assert_eq!(bed.seen(), whole, "sync {n}");
+        let came = told.imported.tasks + told.already_there.tasks;
+        assert_eq!(came, counts.tasks, "sync {n}: {told:?}");
+        let again = bed.import(&file).expect("the same again");
+        assert_eq!(again.already_there, again.found, "sync {n}");
+        assert_eq!(bed.seen(), whole, "sync {n}: nothing twice");
+        let (back, _) = bed.export();
+        let plain = |bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes).into_owned();
+            let own = format!("{{\"event\":{{\"seq\":{}", events + 1);
+            let lines = text.lines().skip(1);
+            lines
+                .filter(|line| !line.starts_with(&own) && !line.starts_with("{\"end\""))
+                .map(str::to_owned)
+                .collect::<Vec<String>>()
+        };
+        assert_eq!(plain(&back), plain(&bytes), "sync {n}");
+        if failures == 0 {
+            break;
+        }
+        hurt += 1;
+    }
+    assert!(
+        hurt > 3 && old > 0,
+        "{hurt} syncs failed: {old} times the old state, {new} times the new one"
+    );
+}
+
+#[test]
+fn a_disk_that_fails_at_any_sync_leaves_the_old_state_or_the_new_one() {
+    a_disk_that_fails(2);
+}
+
+#[test]
+fn a_disk_that_fails_between_the_batches_of_a_large_import_leaves_the_old_state_or_the_new_one() {
+    a_disk_that_fails(80);
+}
+
+#[test]
+fn a_large_import_that_was_cut_off_is_finished_by_the_next_start() {
+    let first = Bed::new();
+    first.furnish(80);
+    let (bytes, counts) = first.export();
+    let file = first.folder.path().join("file");
+    std::fs::write(&file, &bytes).expect("written");
+    let whole = [80, 1, 1, 1, usize::try_from(counts.events).expect("few") + 1];
+    let mut finished = 0;
+    for n in 1..60 {
+        let bed = Bed::new();
+        let state = bed.folder.path().join("state");
+        let mut bed = bed;
+        bed.ctx.db.close().expect("closed");
+        let disk = Arc::new(FailingOnce {
+            left: AtomicU64::new(u64::MAX),
+        });
+        let options = Options {
+            disk: disk.clone(),
+            ..Options::new(1)
+        };
+        bed.ctx.db = Db::open(&state, options).expect("opened").db;
+        disk.left.store(n, Ordering::SeqCst);
+        if bed.import(&file).is_ok() {
+            break;
+        }
+        // The process ends here.
+        drop(bed.ctx.db.close());
+        let ctx = Ctx::open(bed.ctx.places.clone()).expect("opened");
+        let bed = Bed { ctx, ..bed };
+        let seen = bed.seen();
+        assert!(seen == whole || seen == [0; 5], "fault {n}: {seen:?}");
+        finished += usize::from(seen == whole);
+    }
+    assert!(finished > 0, "no start had anything to finish");
+}
