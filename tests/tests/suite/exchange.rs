@@ -308,7 +308,7 @@ fn a_daemon_killed_at_any_moment_of_an_import_leaves_all_of_it_or_nothing() {
     say(&bed, &first, &["workspace", "export", text(&file)]).ok();
     let mut chance = Chance::new(11);
     let (mut none, mut all) = (0, 0);
-    for round in 0..times(6, 60) {
+    for round in 0..times(3, 60) {
         let folder = project(&bed, &format!("round{round}"));
         say(&bed, &folder, &["workspace", "create"]).ok();
         let mut import = bed.tocli(["workspace", "import", text(&file), "--actor", "me"]);

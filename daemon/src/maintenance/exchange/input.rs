@@ -41,8 +41,8 @@ pub struct Checked {
     pub tasks: Vec<Task>,
     /// All its artifacts.
     pub artifacts: Vec<Artifact>,
-    /// The end of its audit trail.
-    pub trail: audit::Head,
+    /// Its files of settings and roles: names and texts.
+    pub files: Vec<(String, String)>,
     /// Its record lines, each with its end.
     pub records: Draft,
     /// How many bytes those are.
@@ -96,6 +96,7 @@ pub fn read(file: File, path: &Path, reading: &Reading<'_>) -> Result<Checked> {
         tasks: HashMap::new(),
         cards: Vec::new(),
         artifacts: Vec::new(),
+        files: Vec::new(),
         newest: HashMap::new(),
         held: 0,
         decisions: 0,
@@ -130,10 +131,11 @@ pub fn read(file: File, path: &Path, reading: &Reading<'_>) -> Result<Checked> {
             .write_all(&judge.lines.line)
             .and_then(|()| out.write_all(b"\n"));
         written.map_err(own_disk)?;
-        if let Line::Task(card) = line {
-            judge.cards.push(*card);
-        } else if let Line::Artifact(card) = line {
-            judge.artifacts.push(*card);
+        match line {
+            Line::Task(card) => judge.cards.push(*card),
+            Line::Artifact(card) => judge.artifacts.push(*card),
+            Line::File { name, text } => judge.files.push((name, text)),
+            _ => {}
         }
     }
     out.flush().map_err(own_disk)?;
@@ -145,7 +147,7 @@ pub fn read(file: File, path: &Path, reading: &Reading<'_>) -> Result<Checked> {
         found: judge.found,
         tasks: judge.cards,
         artifacts: judge.artifacts,
-        trail: judge.trail,
+        files: judge.files,
         records,
         bytes,
     })
@@ -173,6 +175,7 @@ struct Judge<'s, 'r> {
     tasks: HashMap<String, usize>,
     cards: Vec<Task>,
     artifacts: Vec<Artifact>,
+    files: Vec<(String, String)>,
     /// The newest version of each artifact, and how many of its versions have come.
     newest: HashMap<String, Versions>,
     /// Bytes of the cards in memory.
@@ -296,6 +299,7 @@ impl Judge<'_, '_> {
                 }
                 self.tasks.insert(card.id.clone(), self.cards.len());
             }
+            Line::File { .. } => self.hold(length, self.files.len())?,
             Line::TaskTexts { task, .. } => drop(self.task(task)?),
             Line::TaskPast { task, revision, .. } | Line::TaskPastTexts { task, revision, .. } => {
                 if *revision > self.task(task)?.revision {

@@ -105,7 +105,8 @@ impl<'a> Laying<'a> {
     pub fn new(ctx: &'a Ctx, id: &'a str, again: Again<'a>) -> Result<Self> {
         let here = audit::head(&ctx.db, id)?.seq;
         let (mut counters, mut last, mut same) = (Counters::default(), 0, false);
-        each(again, |line, _| {
+        let wanted = |kind: &str| matches!(kind, "counters" | "event");
+        each(again, wanted, |line, _| {
             match line {
                 Line::Counters(found) => counters = found,
                 Line::Event(event) => {
@@ -237,38 +238,44 @@ impl<'a> Laying<'a> {
         let book = self.ctx.decisions.book(&self.ctx.db, self.id)?;
         let (mut events, notes) = (0_u64, Notes::new(&self.ctx.db, self.id).all().count());
         let mut new_notes = 0;
-        each(self.again, |line, length| {
-            match &line {
-                Line::Counters(_) | Line::File { .. } => return Ok(()),
-                Line::Event(_) if self.trail == Trail::Forked => {
-                    events += 1;
-                    *counted(&line, &mut decided.skipped_counts) += 1;
-                    return Ok(());
+        each(
+            self.again,
+            |_| true,
+            |line, length| {
+                match &line {
+                    Line::Counters(_) | Line::File { .. } => return Ok(()),
+                    Line::Event(_) if self.trail == Trail::Forked => {
+                        events += 1;
+                        *counted(&line, &mut decided.skipped_counts) += 1;
+                        return Ok(());
+                    }
+                    _ => {}
                 }
-                _ => {}
-            }
-            match self.there(&line)? {
-                Some(there) if there == line => *counted(&line, &mut decided.already_there) += 1,
-                Some(_) => decided.conflict(format!("{} is another one here", line.shown())),
-                None => {
-                    *counted(&line, &mut decided.imported) += 1;
-                    decided.fresh += 1;
-                    decided.bytes += length.min(INLINE);
-                    match &line {
-                        Line::Task(card) => drop(new.insert(card.id.clone())),
-                        Line::Note(_) => new_notes += 1,
-                        Line::Decision(card) => {
-                            if let Some(number) = book.taken(&card.id) {
-                                decided
-                                    .conflict(format!("decision `{}` has the number {number} here", card.id));
+                match self.there(&line)? {
+                    Some(there) if there == line => *counted(&line, &mut decided.already_there) += 1,
+                    Some(_) => decided.conflict(format!("{} is another one here", line.shown())),
+                    None => {
+                        *counted(&line, &mut decided.imported) += 1;
+                        decided.fresh += 1;
+                        decided.bytes += length.min(INLINE);
+                        match &line {
+                            Line::Task(card) => drop(new.insert(card.id.clone())),
+                            Line::Note(_) => new_notes += 1,
+                            Line::Decision(card) => {
+                                if let Some(number) = book.taken(&card.id) {
+                                    decided.conflict(format!(
+                                        "decision `{}` has the number {number} here",
+                                        card.id
+                                    ));
+                                }
                             }
+                            _ => {}
                         }
-                        _ => {}
                     }
                 }
-            }
-            Ok(())
-        })?;
+                Ok(())
+            },
+        )?;
         if events > 0 {
             decided.skipped.push(Skipped {
                 what: "events".to_owned(),
@@ -377,10 +384,8 @@ impl<'a> Laying<'a> {
             let mut own = Batch::new();
             let mut bytes = 0;
             let mut decisions = Vec::new();
-            each(self.again, |line, length| {
-                if line.is_seen() != seen {
-                    return Ok(());
-                }
+            let wanted = |kind: &str| Line::is_seen(kind) == seen;
+            each(self.again, wanted, |line, length| {
                 // Those of an attempt that was cut off are here, and the trail does not reach them yet.
                 if let Line::Event(event) = &line
                     && self.trail == Trail::Goes
@@ -481,16 +486,19 @@ impl<'a> Laying<'a> {
     }
 }
 
-/// Hears every record line with its length.
-///
-/// # Errors
-/// `Unavailable` when they cannot be read; what `hear` says.
-pub fn each(again: Again<'_>, mut hear: impl FnMut(Line, usize) -> Result<()>) -> Result<()> {
+/// Hears every record line of the kinds that are wanted, with its length. They were judged before.
+fn each(
+    again: Again<'_>,
+    wanted: impl Fn(&str) -> bool,
+    mut hear: impl FnMut(Line, usize) -> Result<()>,
+) -> Result<()> {
     let mut lines = BufReader::with_capacity(256 << 10, again());
     let mut text = Vec::new();
     while lines.read_until(b'\n', &mut text).map_err(unreadable)? > 0 {
-        let line = Line::parse(text.trim_ascii_end()).map_err(unreadable)?;
-        hear(line, text.len())?;
+        if wanted(Line::kind(&text)) {
+            let line = Line::read(text.trim_ascii_end()).map_err(unreadable)?;
+            hear(line, text.len())?;
+        }
         text.clear();
     }
     Ok(())

@@ -165,16 +165,24 @@ impl Line {
         Self::Piece(base64::text(bytes))
     }
 
+    /// What a line says that was judged before.
+    ///
+    /// # Errors
+    /// Why it says nothing.
+    pub fn read(text: &[u8]) -> std::result::Result<Self, String> {
+        serde_json::from_slice(text).map_err(|error| {
+            let what = error.to_string();
+            // Its own count of lines is always 1.
+            what.replace(" at line 1 column ", " at column ")
+        })
+    }
+
     /// The line with this text; a sentence says why it is none.
     ///
     /// # Errors
     /// That sentence.
     pub fn parse(text: &[u8]) -> std::result::Result<Self, String> {
-        let line: Self = serde_json::from_slice(text).map_err(|error| {
-            let what = error.to_string();
-            // Its own count of lines is always 1.
-            what.replace(" at line 1 column ", " at column ")
-        })?;
+        let line = Self::read(text)?;
         match line.text() {
             Ok(own) if own.as_bytes() == text => Ok(line),
             Ok(own) => Err(differs(text, own.as_bytes())),
@@ -247,13 +255,18 @@ impl Line {
         }
     }
 
-    /// Whether it is seen by itself: what is not belongs to something that is.
+    /// The kind of the line with this text, before it is read.
     #[must_use]
-    pub fn is_seen(&self) -> bool {
-        matches!(
-            self,
-            Self::Task(_) | Self::Artifact(_) | Self::Decision(_) | Self::Note(_)
-        )
+    pub fn kind(text: &[u8]) -> &str {
+        let rest = text.strip_prefix(b"{\"").unwrap_or_default();
+        let kind = rest.split(|byte| *byte == b'"').next().unwrap_or_default();
+        std::str::from_utf8(kind).unwrap_or_default()
+    }
+
+    /// Whether lines of a kind are seen by themselves: the others belong to something that is.
+    #[must_use]
+    pub fn is_seen(kind: &str) -> bool {
+        matches!(kind, "task" | "artifact" | "decision" | "note")
     }
 
     /// Without what means nothing elsewhere: checkouts, and stamps of files.

@@ -293,8 +293,8 @@ impl Taking<'_> {
             _ => told.imported.contents = told.found.contents,
         }
         let (world, folder) = (self.house.world, self.scope.folder());
-        for (name, text) in self.settings() {
-            let here = world.read_beneath(&folder.base, &folder.within(&name), check::LONGEST_FILE);
+        for (name, text) in &self.checked.files {
+            let here = world.read_beneath(&folder.base, &folder.within(name), check::LONGEST_FILE);
             match here {
                 Ok(bytes) if bytes == text.as_bytes() => told.already_there.files += 1,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => told.imported.files += 1,
@@ -302,7 +302,7 @@ impl Taking<'_> {
                     told.skipped_counts.files += 1;
                     told.skipped.push(Skipped {
                         what: "file".to_owned(),
-                        id: name,
+                        id: name.clone(),
                         why: "another one is here, and stays".to_owned(),
                     });
                 }
@@ -311,28 +311,17 @@ impl Taking<'_> {
         told
     }
 
-    fn settings(&self) -> Vec<(String, String)> {
-        let mut found = Vec::new();
-        let heard = lay::each(self.again, |line, _| {
-            if let Line::File { name, text } = line {
-                found.push((name, text));
-            }
-            Ok(())
-        });
-        heard.map(|()| found).unwrap_or_default()
-    }
-
     /// Files follow their records: settings and roles, decisions, artifacts. What could not be put, a sentence each.
     fn files(&self) -> Vec<String> {
         let (ctx, scope) = (self.desk.ctx, self.scope);
         let (world, folder) = (self.house.world, scope.folder());
         let mut warnings = Vec::new();
-        for (name, text) in self.settings() {
-            let way = folder.within(&name);
+        for (name, text) in &self.checked.files {
+            let way = folder.within(name);
             let free = world
                 .stat(&folder.base.join(&way))
                 .is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
-            if free && let Err(error) = folder.write(world, Path::new(&name), text.as_bytes()) {
+            if free && let Err(error) = folder.write(world, Path::new(name), text.as_bytes()) {
                 warnings.push(format!("`{name}` was not written: {error}"));
             }
         }

@@ -231,3 +231,42 @@ fn a_real_flow_keeps_its_texts_states_and_times() {
         "the cycle is broken where it closed: `t_b` waits for nothing"
     );
 }
+
+#[test]
+fn what_came_from_old_databases_goes_out_and_comes_in_elsewhere_without_loss() {
+    let Some(folder) = folder() else { return };
+    for old in ["v1.2.0-15tasks.db", "v1.8.0-flow", "v2.0.0-flow"] {
+        let ((one, first), (two, second)) = (bed(), bed());
+        import(&one, &first, &folder.join(old), &[]).ok();
+        let (file, back) = (one.work().join("file"), two.work().join("back"));
+        let say = |bed: &tests::daemon::Bed, repo: &Path, verb: &str, file: &Path| {
+            let words = ["workspace", verb, file.to_str().expect("UTF-8"), "--json"];
+            tests::process::run(bed.tocli(words).current_dir(repo))
+                .ok()
+                .json()
+        };
+        let said = say(&one, &first, "export", &file);
+        assert_eq!(said["warnings"], serde_json::json!([]), "{old}: {said}");
+        assert!(said["counts"]["legacy"].as_u64() > Some(0), "{old}: {said}");
+        let came = say(&two, &second, "import", &file);
+        assert_eq!(came["found"], came["imported"], "{old}: {came}");
+        say(&two, &second, "export", &back);
+        let own = format!(
+            "{{\"event\":{{\"seq\":{}",
+            said["counts"]["events"].as_u64().expect("counted") + 1
+        );
+        let lines = |file: &Path| {
+            let text = std::fs::read_to_string(file).expect("read");
+            let same = text.lines().skip(1);
+            same.filter(|line| !line.starts_with("{\"end\"") && !line.starts_with(&own))
+                .map(str::to_owned)
+                .collect::<Vec<String>>()
+        };
+        assert_eq!(lines(&file), lines(&back), "{old}");
+        // What the first knew of the old database the second knows too: nothing comes twice.
+        let again = import(&two, &second, &folder.join(old), &[]).ok().json();
+        for kind in super::KINDS {
+            assert_eq!(count(&again, "imported", kind), 0, "{old}: {kind}: {again}");
+        }
+    }
+}
