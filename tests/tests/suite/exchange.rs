@@ -113,7 +113,7 @@ fn furnished(bed: &Bed) -> PathBuf {
         say(bed, &folder, line).ok();
     }
     let bytes: Vec<u8> = (0..700_000_u32)
-        .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[2])
         .collect();
     let body = bed.work().join("body.bin");
     for version in [&bytes[..], b"two", b"", &bytes[..300_000]] {

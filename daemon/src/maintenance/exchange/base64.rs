@@ -7,9 +7,9 @@ const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 
 const fn values() -> [u8; 256] {
     let mut values = [NONE; 256];
-    let mut at = 0;
+    let mut at = 0_u8;
     while at < 64 {
-        values[LETTERS[at] as usize] = at as u8;
+        values[LETTERS[at as usize] as usize] = at;
         at += 1;
     }
     values

@@ -301,10 +301,10 @@ impl Judge<'_, '_> {
             }
             Line::File { .. } => self.hold(length, self.files.len())?,
             Line::TaskTexts { task, .. } => drop(self.task(task)?),
-            Line::TaskPast { task, revision, .. } | Line::TaskPastTexts { task, revision, .. } => {
-                if *revision > self.task(task)?.revision {
-                    return Err("a revision that is still to come".to_owned());
-                }
+            Line::TaskPast { task, revision, .. } | Line::TaskPastTexts { task, revision, .. }
+                if *revision > self.task(task)?.revision =>
+            {
+                return Err("a revision that is still to come".to_owned());
             }
             Line::TaskNote { task, .. } => drop(self.task(task)?),
             Line::Artifact(card) => {
