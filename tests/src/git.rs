@@ -81,22 +81,26 @@ pub fn toplevel(folder: &Path) -> Option<PathBuf> {
 /// repositories, which git shows as one entry, stay.
 #[must_use]
 pub fn files(root: &Path) -> BTreeSet<Vec<u8>> {
-    let links: BTreeSet<Vec<u8>> = listed(root, &["ls-files", "-s", "-z"])
+    files_at_home(root, Path::new("/nonexistent"))
+}
+
+/// The same for somebody whose home is a folder: its `.config/git/ignore` counts.
+#[must_use]
+pub fn files_at_home(root: &Path, home: &Path) -> BTreeSet<Vec<u8>> {
+    let listed = |args: &[&str]| listed(root, home, args);
+    let links: BTreeSet<Vec<u8>> = listed(&["ls-files", "-s", "-z"])
         .into_iter()
         .filter(|entry| entry.starts_with(b"160000 "))
         .filter_map(|entry| Some(entry[entry.iter().position(|byte| *byte == b'\t')? + 1..].to_vec()))
         .collect();
-    listed(
-        root,
-        &["ls-files", "-co", "--exclude-standard", "--deduplicate", "-z"],
-    )
-    .into_iter()
-    .filter(|name| shown(root, name, links.contains(name)))
-    .collect()
+    listed(&["ls-files", "-co", "--exclude-standard", "--deduplicate", "-z"])
+        .into_iter()
+        .filter(|name| shown(root, name, links.contains(name)))
+        .collect()
 }
 
-fn listed(root: &Path, args: &[&str]) -> Vec<Vec<u8>> {
-    let said = say(root, args).ok();
+fn listed(root: &Path, home: &Path, args: &[&str]) -> Vec<Vec<u8>> {
+    let said = process::run(command(root).env("HOME", home).args(args)).ok();
     said.out
         .split(|byte| *byte == 0)
         .filter(|name| !name.is_empty())

@@ -88,11 +88,21 @@ pub(super) struct Listing<D: Disk> {
     pub(super) meta: Meta,
     pub(super) matcher: Option<Arc<Matcher>>,
     pub(super) has_git: bool,
-    pub(super) is_nested: bool,
+    pub(super) nested: Nested,
     /// It was not listed: `files` are only those that differ from what is known.
     pub(super) is_as_saved: bool,
     pub(super) files: Vec<Found>,
     pub(super) dirs: Vec<Job<D>>,
+}
+
+/// Whether a directory is a repository within.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Nested {
+    No,
+    /// One entry, and nothing of what lies in it.
+    Shown,
+    /// Nothing at all: git's index holds a file of its name.
+    Veiled,
 }
 
 /// What the rules say of a name.
@@ -183,7 +193,7 @@ impl<D: Disk> Look<'_, D> {
             meta,
             matcher: None,
             has_git: has_git && self.is_git && !job.path.is_empty(),
-            is_nested: false,
+            nested: Nested::No,
             is_as_saved: false,
             files: Vec::new(),
             dirs: Vec::new(),
@@ -194,8 +204,8 @@ impl<D: Disk> Look<'_, D> {
                 Some(Err(error)) => listing.blind = Some(Unwatched::from(&error)),
                 None => {}
             }
-            listing.is_nested = self.is_nested(&dir, &job.path);
-            if listing.is_nested {
+            listing.nested = self.nested(&dir, &job.path);
+            if listing.nested != Nested::No {
                 return Ok(listing);
             }
         }
@@ -229,9 +239,14 @@ impl<D: Disk> Look<'_, D> {
         Some(self.disk.watch(&git, meta.dev))
     }
 
-    pub(super) fn is_nested(&self, dir: &D::Dir, path: &[u8]) -> bool {
-        !self.tracked.has_beneath(path)
-            && repo::is_repository(self.disk, dir, &repo::join(self.root_path, path))
+    pub(super) fn nested(&self, dir: &D::Dir, path: &[u8]) -> Nested {
+        let is_one = !self.tracked.has_beneath(path)
+            && repo::is_repository(self.disk, dir, &repo::join(self.root_path, path));
+        match is_one {
+            false => Nested::No,
+            true if self.tracked.has(path) => Nested::Veiled,
+            true => Nested::Shown,
+        }
     }
 
     fn sort(&self, job: &Job<D>, dir: D::Dir, names: Names, listing: &mut Listing<D>) {

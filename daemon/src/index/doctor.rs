@@ -178,6 +178,7 @@ mod tests {
             ctime: 0,
             ino: 0,
             dev: 0,
+            is_linked: false,
         };
         let mut nodes = Nodes::new(&meta);
         let mut folder = |parent: Id, name: &str| nodes.insert(parent, name.as_bytes(), Kind::Dir, &meta);

@@ -18,6 +18,7 @@ use super::crawl::Look;
 use super::disk::Disk;
 use super::ignore::{Matcher, Rules};
 use super::journal::Journal;
+use super::links::Links;
 use super::repo::{self, GitEnv, Repo, Stamp};
 use super::root::Identity;
 use super::tracked::Tracked;
@@ -109,6 +110,8 @@ pub(super) struct Inner {
     pub(super) controls: HashMap<Wd, Vec<Control>>,
     /// Directories with a `.git`: nested repositories, or what may become one.
     pub(super) gits: BTreeSet<Id>,
+    /// Those of them that are repositories and hidden by a file of git's index.
+    pub(super) veiled: BTreeSet<Id>,
     pub(super) dirty: BTreeMap<Id, BTreeMap<Vec<u8>, Said>>,
     /// Directories taken out of their place: found elsewhere, or dead when the batch is over.
     pub(super) limbo: BTreeSet<Id>,
@@ -134,6 +137,8 @@ pub(super) struct Inner {
     pub(super) has_whole_index: bool,
     /// Something was decided without it that needs it.
     pub(super) needs_index: bool,
+    /// Files with several names.
+    pub(super) links: Links,
     /// Watches that may be of no more use.
     pub(super) to_end: Vec<Wd>,
 }
@@ -295,6 +300,7 @@ impl<D: Disk> Engine<D> {
         } = self.again;
         !self.inner.dirty.is_empty()
             || !self.inner.reread.is_empty()
+            || self.inner.links.is_waiting()
             || root
             || repo
             || index
@@ -303,6 +309,11 @@ impl<D: Disk> Engine<D> {
             || mounts
             || rules
             || everything
+    }
+
+    /// Whether the end of a batch has left something that no event will tell of.
+    pub(super) fn owes(&self) -> bool {
+        self.inner.links.is_waiting()
     }
 
     /// What waits, for a failure's message.

@@ -180,6 +180,7 @@ impl Inner {
                     dead.push(id);
                 }
                 _ => {
+                    self.links.touched(view.tree.ino(id));
                     self.changed.remove(&id);
                     self.removed.push((id, Said::default()));
                 }
@@ -189,6 +190,7 @@ impl Inner {
 
     fn end_folder(&mut self, id: Id) {
         self.gits.remove(&id);
+        self.veiled.remove(&id);
         self.reread.remove(&id);
         self.closed.remove(&id);
         self.unwatched.remove(&id);

@@ -3,7 +3,7 @@
 //! Asked by `settle` for each name that events or a rescan have marked. What must stay true: the event's kind is a hint and
 //! the disk is the truth; a directory that has moved keeps its nodes only when no rule can judge them differently.
 
-use super::crawl::{Found, Job, Verdict};
+use super::crawl::{Found, Job, Nested, Verdict};
 use super::disk::Disk;
 #[cfg(test)]
 use super::engine::Bug;
@@ -44,7 +44,11 @@ impl<D: Disk> Engine<D> {
         };
         let verdict = self.look().judge(&path, meta.kind, &desk.rules, desk.excluded);
         match verdict {
-            Verdict::Hidden => self.drop_name(desk.id, &name, said),
+            Verdict::Hidden => {
+                // It may be another name of what is shown.
+                self.inner.links.touched(meta.ino);
+                self.drop_name(desk.id, &name, said);
+            }
             Verdict::Shown { forced } => {
                 let found = Found {
                     name,
@@ -123,7 +127,11 @@ impl<D: Disk> Engine<D> {
         let meta = Meta { ctime: 0, ..meta };
         let has_git = self.inner.gits.contains(&known);
         self.inner.needs_index |= has_git && !self.tracked.is_whole();
-        let is_nested = has_git && self.look().is_nested(&dir, &job.path);
+        let nested = match has_git {
+            true => self.look().nested(&dir, &job.path),
+            false => Nested::No,
+        };
+        let is_veiled = self.inner.veiled.contains(&known);
         let shared = self.shared.clone();
         let mut view = shared.write();
         let tree = &view.tree;
@@ -131,7 +139,8 @@ impl<D: Disk> Engine<D> {
         let is_as_was = !self.inner.reread.contains(&known)
             && !self.inner.closed.contains(&known)
             && tree.is_forced(known) == job.excluded
-            && is_nested == (kind == Kind::Nested);
+            && (nested == Nested::Shown) == (kind == Kind::Nested)
+            && (nested == Nested::Veiled) == is_veiled;
         if !is_as_was {
             return Some(job);
         }

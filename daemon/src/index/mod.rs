@@ -28,6 +28,7 @@ mod glob;
 mod ignore;
 mod journal;
 mod keeper;
+mod links;
 mod look;
 mod mail;
 mod names;

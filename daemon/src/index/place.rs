@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 
-use super::crawl::{Found, Job, Listing};
+use super::crawl::{Found, Job, Listing, Nested};
 use super::disk::Disk;
 use super::engine::{Control, Folder, Inner, Said, View};
 use super::ignore::Matcher;
@@ -52,10 +52,9 @@ impl Inner {
             }
         };
         let wd = self.watched(&listing.watch);
-        let kind = if listing.is_nested {
-            Kind::Nested
-        } else {
-            Kind::Dir
+        let kind = match listing.nested {
+            Nested::Shown => Kind::Nested,
+            Nested::No | Nested::Veiled => Kind::Dir,
         };
         let seen = Seen {
             parent: job.parent,
@@ -92,6 +91,10 @@ impl Inner {
         match listing.has_git {
             true => self.gits.insert(id),
             false => self.gits.remove(&id),
+        };
+        match listing.nested {
+            Nested::Veiled => self.veiled.insert(id),
+            Nested::No | Nested::Shown => self.veiled.remove(&id),
         };
         let folder = self.folders.entry(id).or_default();
         folder.wd = wd;
@@ -271,17 +274,25 @@ impl Inner {
             self.displace(view, other, said);
             there = None;
         }
+        if meta.is_linked {
+            self.links.seen(meta.ino);
+        }
         let Some(id) = there else {
             let id = view.tree.insert(parent, &found.name, found.kind, &meta);
             view.tree.set_forced(id, found.forced);
             if !self.is_first {
+                self.links.touched(meta.ino);
                 self.arrived.push((id, said));
             }
             return id;
         };
         view.tree.set_forced(id, found.forced);
         if view.tree.differs(id, found.kind, &meta) {
-            self.changed.insert(id, (found.kind, meta, said));
+            let before = self.changed.insert(id, (found.kind, meta, said));
+            if before.is_none_or(|(kind, before, _)| (kind, before) != (found.kind, meta)) {
+                self.links.touched(view.tree.ino(id));
+                self.links.touched(meta.ino);
+            }
         } else {
             self.changed.remove(&id);
         }
@@ -297,6 +308,7 @@ impl Inner {
         match view.tree.kind(id) {
             Kind::Dir | Kind::Nested => drop(self.limbo.insert(id)),
             _ => {
+                self.links.touched(view.tree.ino(id));
                 self.changed.remove(&id);
                 self.removed.push((id, said));
             }
@@ -321,6 +333,7 @@ impl Inner {
                 ctime: 0,
                 ino: 0,
                 dev: 0,
+                is_linked: false,
             };
             self.place(
                 view,
@@ -366,6 +379,7 @@ pub(super) fn is_within(tree: &Tree, mut id: Id, of: Id) -> bool {
 pub(super) fn entry_meta(kind: Kind, meta: Meta) -> Meta {
     match kind {
         Kind::Nested | Kind::Submodule => Meta {
+            mode: 0,
             size: 0,
             mtime: 0,
             ctime: 0,

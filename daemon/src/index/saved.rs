@@ -17,6 +17,7 @@ use super::blind::Unwatched;
 use super::engine::{Control, Folder, Inner, View};
 use super::ignore::Matcher;
 use super::journal::Journal;
+use super::links::Links;
 use super::repo::Stamp;
 use super::tracked::Tracked;
 use super::tree::{Id, Kind, Tree};
@@ -53,6 +54,7 @@ pub(super) struct Saved {
     pub(super) head: Head,
     pub(super) view: View,
     pub(super) tracked: Tracked,
+    links: Links,
     folders: Vec<(Id, Kept)>,
     controls: Vec<(Wd, Control)>,
 }
@@ -64,6 +66,7 @@ struct Kept {
     matcher: Option<Arc<Matcher>>,
     has_git: bool,
     is_unwatched: bool,
+    is_veiled: bool,
 }
 
 /// Writes an index.
@@ -89,6 +92,10 @@ pub(super) fn write(head: &Head, view: &View, (inner, tracked): (&Inner, &Tracke
     view.tree.save(&mut pen);
     view.journal.save(&mut pen);
     tracked.save(&mut pen);
+    pen.count(inner.links.known.len());
+    for &ino in &inner.links.known {
+        pen.u64(ino);
+    }
     pen.count(inner.folders.len());
     for (id, folder) in &inner.folders {
         pen.u32(id.0);
@@ -96,7 +103,8 @@ pub(super) fn write(head: &Head, view: &View, (inner, tracked): (&Inner, &Tracke
         optional(&mut pen, folder.git_wd);
         let flags = u8::from(inner.gits.contains(id))
             | (u8::from(inner.unwatched.contains_key(id)) << 1)
-            | (u8::from(folder.matcher.is_some()) << 2);
+            | (u8::from(folder.matcher.is_some()) << 2)
+            | (u8::from(inner.veiled.contains(id)) << 3);
         pen.u8(flags);
         if let Some(matcher) = &folder.matcher {
             pen.text(matcher.source());
@@ -195,6 +203,8 @@ impl Saved {
         let mut tree = Tree::load(&mut eye)?;
         let journal = Journal::load(&mut eye, &mut tree)?;
         let tracked = Tracked::load(&mut eye)?;
+        let known = (0..eye.count(8)?).map(|_| eye.u64());
+        let links = Links::of(known.collect::<Option<_>>()?);
         let mut folders = Vec::new();
         for _ in 0..eye.count(13)? {
             let id = Id(eye.u32()?);
@@ -206,7 +216,7 @@ impl Saved {
                 0 => None,
                 _ => Some(Arc::new(Matcher::parse(eye.text()?.to_vec()))),
             };
-            if !is_folder || flags > 7 {
+            if !is_folder || flags > 15 {
                 return None;
             }
             let kept = Kept {
@@ -215,6 +225,7 @@ impl Saved {
                 matcher,
                 has_git: flags & 1 != 0,
                 is_unwatched: flags & 2 != 0,
+                is_veiled: flags & 8 != 0,
             };
             folders.push((id, kept));
         }
@@ -227,6 +238,7 @@ impl Saved {
             head,
             view: View { tree, journal },
             tracked,
+            links,
             folders,
             controls,
         })
@@ -241,7 +253,10 @@ impl Saved {
 
     /// What reading directories had come to: with the watches, where those are still there, or without.
     pub(super) fn take_inner(&mut self, watches: Watches) -> Inner {
-        let mut inner = Inner::default();
+        let mut inner = Inner {
+            links: std::mem::take(&mut self.links),
+            ..Inner::default()
+        };
         let has_watches = watches == Watches::Kept;
         inner.folders.reserve(self.folders.len());
         if has_watches {
@@ -254,6 +269,9 @@ impl Saved {
             };
             if kept.has_git {
                 inner.gits.insert(id);
+            }
+            if kept.is_veiled {
+                inner.veiled.insert(id);
             }
             if has_watches {
                 (folder.wd, folder.git_wd) = (kept.wd, kept.git_wd);

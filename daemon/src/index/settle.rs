@@ -66,8 +66,10 @@ impl<D: Disk> Engine<D> {
                 self.mark_nested();
             }
             let waiting = self.mark_reread();
+            self.mark_links();
             self.settle_names();
             self.narrow();
+            self.mark_links();
             needs_whole = std::mem::take(&mut self.inner.needs_index);
             let goes_on = needs_whole || self.inner.reread.len() < waiting;
             if !goes_on && (self.inner.dirty.is_empty() || !self.can_go_on()) {
@@ -254,7 +256,8 @@ impl<D: Disk> Engine<D> {
                 self.inner.read_again_beneath(&view.tree, id);
                 (desk.rules, desk.excluded) = self.rules_of(&view.tree, id);
             }
-            let is_nested = self.shared.read().tree.kind(id) == Kind::Nested;
+            let is_nested =
+                self.shared.read().tree.kind(id) == Kind::Nested || self.inner.veiled.contains(&id);
             for (name, said) in names {
                 // What else happens in a nested repository is its own.
                 if is_nested && name != b".git" {

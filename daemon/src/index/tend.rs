@@ -164,9 +164,14 @@ impl Tree {
     }
 
     fn settle(&self, engine: &mut Engine<LocalDisk>) {
-        let before = self.shared.read().journal.tick();
-        if let Some(tick) = engine.settle() {
-            self.publish(before, tick);
+        for _ in 0..TURNS {
+            let before = self.shared.read().journal.tick();
+            if let Some(tick) = engine.settle() {
+                self.publish(before, tick);
+            }
+            if !engine.owes() {
+                break;
+            }
         }
         self.show_state(engine);
     }

@@ -137,7 +137,9 @@ impl Tracked {
     }
 }
 
+/// A submodule never is: what is on disk is a directory, and the index alone makes it one entry.
 fn is_shown_by_rules(tree: &Tree, path: &[u8]) -> bool {
+    let is_plain = |id| !matches!(tree.kind(id), Kind::Dir | Kind::Nested | Kind::Submodule);
     tree.find(path)
-        .is_some_and(|id| !tree.is_forced(id) && tree.kind(id) != Kind::Dir)
+        .is_some_and(|id| !tree.is_forced(id) && is_plain(id))
 }

@@ -208,6 +208,7 @@ impl Tree {
             ctime,
             ino,
             dev: 0,
+            is_linked: false,
         }
     }
 
@@ -274,6 +275,7 @@ impl Tree {
             ctime: 0,
             ino: 0,
             dev: 0,
+            is_linked: false,
         };
         self.allot(Node::new(parent, name, kind, &meta))
     }

@@ -12,7 +12,7 @@ use std::sync::{Arc, RwLock};
 use super::blind::Unwatched;
 #[cfg(test)]
 use super::bug::Bug;
-use super::crawl::{Found, Job, Listing, Look};
+use super::crawl::{Found, Job, Listing, Look, Nested};
 use super::disk::Disk;
 use super::engine::{Engine, Shared, Start};
 use super::ignore::Matcher;
@@ -203,7 +203,16 @@ impl<D: Disk> Look<'_, D> {
             if now.kind != was.meta.kind {
                 return Err((dir, watch));
             }
-            if entry_meta(was.kind, Meta { dev: 0, ..now }) != was.meta {
+            let (dev, is_linked) = (0, false);
+            let as_saved = entry_meta(
+                was.kind,
+                Meta {
+                    dev,
+                    is_linked,
+                    ..now
+                },
+            );
+            if now.is_linked || as_saved != was.meta {
                 files.push(Found {
                     name: name.to_vec(),
                     kind: was.kind,
@@ -236,7 +245,7 @@ impl<D: Disk> Look<'_, D> {
             meta,
             matcher,
             has_git: false,
-            is_nested: false,
+            nested: Nested::No,
             is_as_saved: true,
             dirs: dirs.collect(),
             files,

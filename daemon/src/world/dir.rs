@@ -29,6 +29,8 @@ pub struct Meta {
     pub ino: u64,
     /// Device.
     pub dev: u64,
+    /// No directory, and it has other names.
+    pub is_linked: bool,
 }
 
 /// An open directory.
@@ -216,14 +218,16 @@ fn meta(stat: &rustix::fs::Stat) -> Meta {
             .saturating_mul(1_000_000_000)
             .saturating_add_unsigned(nanos)
     };
+    let kind = file_kind(FileType::from_raw_mode(stat.st_mode));
     Meta {
-        kind: file_kind(FileType::from_raw_mode(stat.st_mode)),
+        kind,
         mode: stat.st_mode as u16,
         size: stat.st_size as u64,
         mtime: nanos(stat.st_mtime, stat.st_mtime_nsec),
         ctime: nanos(stat.st_ctime, stat.st_ctime_nsec),
         ino: stat.st_ino,
         dev: stat.st_dev,
+        is_linked: stat.st_nlink > 1 && kind != FileKind::Dir,
     }
 }
 

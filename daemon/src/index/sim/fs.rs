@@ -111,6 +111,7 @@ impl Fs {
             ctime,
             ino,
             dev: 1,
+            is_linked: false,
         };
         self.things.insert(
             obj,

@@ -303,7 +303,11 @@ impl Walk<'_> {
                 continue;
             }
             if !beneath && self.is_repository(obj) {
+                if self.tracked.contains(path.as_slice()) {
+                    continue;
+                }
                 let meta = Meta {
+                    mode: 0,
                     size: 0,
                     mtime: 0,
                     ctime: 0,

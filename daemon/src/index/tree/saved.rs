@@ -90,6 +90,7 @@ impl Tree {
                     ctime: u64_at(record, 28).cast_signed(),
                     ino: u64_at(record, 36),
                     dev: 0,
+                    is_linked: false,
                 };
                 let mut node = Node::new(Id(parent), Name { at: name, len }, kind, &meta);
                 node.set_detached(detached);

@@ -1,4 +1,10 @@
-//! Work without a plan: seeded operations of every kind, with the judge asked after some of them.
+//! Work without a plan: ten thousand seeded operations of every kind, on the disk and in memory, with git as the judge after
+//! every few of them; the daemon is stopped, killed and handed over in between.
+//!
+//! `TOD_SEED=<n>` replays one seed. A failure names seed and step and what was done since the last answer that was right.
+
+mod files;
+mod repository;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,23 +19,14 @@ const NAMES: [&str; 12] = [
     "a", "b", "c", "target", "build", "src", "x.log", "keep.log", "y.tmp", "z.rs", "docs", "w.md",
 ];
 
-/// Lines of ignore files.
-const RULES: [&str; 10] = [
-    "target/",
-    "*.log",
-    "!keep.log",
-    "/build",
-    "build",
-    "*.tmp",
-    "!*.rs",
-    "docs/*",
-    "!docs/a",
-    "**/c",
-];
+/// Operations under one seed.
+const OPERATIONS: usize = 1000;
 
+/// One working stretch over a scene.
 struct Walk<'a> {
     scene: &'a Scene,
     chance: Chance,
+    done: Vec<String>,
 }
 
 impl Walk<'_> {
@@ -45,14 +42,7 @@ impl Walk<'_> {
     fn there(&mut self) -> PathBuf {
         let mut path = self.scene.root.clone();
         loop {
-            let mut below: Vec<PathBuf> = fs::read_dir(&path)
-                .into_iter()
-                .flatten()
-                .flatten()
-                .map(|entry| entry.path())
-                .filter(|path| !path.ends_with(".git"))
-                .collect();
-            below.sort();
+            let below = names_in(&path);
             if below.is_empty() || (path != self.scene.root && self.chance.below(3) == 0) {
                 return path;
             }
@@ -60,93 +50,160 @@ impl Walk<'_> {
         }
     }
 
+    /// A folder that is there, and no link.
+    fn folder(&mut self) -> PathBuf {
+        let mut path = self.there();
+        while path != self.scene.root && (path.is_symlink() || !path.is_dir()) {
+            path.pop();
+        }
+        path
+    }
+
     /// One operation; most that cannot be done are not, as in life.
-    fn step(&mut self) -> &'static str {
-        let (new, old) = (self.path(), self.there());
-        let at_root = old == self.scene.root;
-        match self.chance.below(14) {
-            0..=3 => self.write(&new),
-            4 => self.write(&old),
-            5 if !at_root => tried(fs::remove_file(&old), "remove"),
-            6 if !at_root && self.chance.below(3) == 0 => tried(fs::remove_dir_all(&old), "remove all"),
-            7 | 8 if !at_root => tried(fs::rename(&old, &new), "rename"),
-            9 => tried(fs::create_dir_all(&new), "mkdir -p"),
-            10 => tried(std::os::unix::fs::symlink(&old, &new), "link"),
-            11 => self.rules(&old),
-            12 => self.git(&["add", "-A"]),
-            _ => self.any_git(&old),
+    fn step(&mut self) {
+        if self.remove_many() {
+            return;
+        }
+        match self.chance.below(100) {
+            0..=54 => self.on_files(),
+            55..=72 => self.on_rules(),
+            _ => self.in_git(),
         }
     }
 
-    fn write(&mut self, path: &Path) -> &'static str {
-        if let Some(folder) = path.parent() {
-            tried(fs::create_dir_all(folder), "mkdir -p");
-        }
-        let text = "x".repeat(self.chance.below(50));
-        // Not through a link: what it leads to may be outside.
-        if path.is_symlink() {
-            return "no write";
-        }
-        tried(fs::write(path, text), "write")
+    fn note(&mut self, what: &str, paths: &[&Path]) {
+        let root = &self.scene.root;
+        let short = |path: &&Path| path.strip_prefix(root).unwrap_or(path).display().to_string();
+        let paths: Vec<String> = paths.iter().map(short).collect();
+        self.done.push(format!("{what} {}", paths.join(" ")));
     }
+}
 
-    fn rules(&mut self, below: &Path) -> &'static str {
-        let folder = if below.is_dir() && !below.is_symlink() {
-            below
-        } else {
-            &self.scene.root
+/// What lies in a folder, but for git's own.
+fn names_in(folder: &Path) -> Vec<PathBuf> {
+    let all = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<PathBuf> = all
+        .map(|entry| entry.path())
+        .filter(|path| !path.ends_with(".git"))
+        .collect();
+    names.sort();
+    names
+}
+
+/// What happens to the daemon between two stretches of work.
+fn another_life(scene: &mut Scene, chance: &mut Chance, done: &mut Vec<String>) {
+    let way = chance.below(3);
+    done.push(format!("-- life {way}"));
+    match way {
+        // Killed: no clock survives, and the list is right all the same.
+        0 => {
+            scene.daemon.as_mut().expect("one of ours").kill();
+            scene.before.clear();
+        }
+        // Stopped: the clock goes on, and what happens meanwhile is told.
+        1 => drop(scene.daemon.as_mut().expect("one of ours").stop()),
+        // Handed over while it works.
+        _ => return drop(scene.bed.run(["daemon", "reboot"]).ok()),
+    }
+    let mut walk = Walk {
+        scene,
+        chance: chance.fork(),
+        done: Vec::new(),
+    };
+    for _ in 0..walk.chance.below(6) {
+        walk.step();
+    }
+    done.append(&mut walk.done);
+    scene.daemon = Some(scene.bed.start());
+    scene.peer = scene.bed.peer();
+}
+
+fn run(seed: u64, parent: &Path) {
+    let mut scene = Scene::on(parent, small);
+    repository::begin(&scene);
+    let mut chance = Chance::new(seed);
+    let (mut done, mut step, mut next) = (Vec::new(), 0, 0);
+    while step < OPERATIONS {
+        let mut walk = Walk {
+            scene: &scene,
+            chance: chance.fork(),
+            done: Vec::new(),
         };
-        let count = self.chance.below(4);
-        let rules: String = (0..count)
-            .map(|_| format!("{}\n", self.chance.of(&RULES)))
-            .collect();
-        tried(fs::write(folder.join(".gitignore"), rules), "rules")
-    }
-
-    fn any_git(&mut self, path: &Path) -> &'static str {
-        let path = path.to_string_lossy().into_owned();
-        match self.chance.below(5) {
-            0 => self.git(&["commit", "-q", "-m", "x"]),
-            1 => self.git(&["add", "-f", &path]),
-            2 => self.git(&["rm", "-q", "-r", "--cached", &path]),
-            3 => self.git(&["stash", "-q"]),
-            _ => self.git(&["checkout", "-q", "-f", "HEAD"]),
+        walk.step();
+        done.append(&mut walk.done);
+        step += 1;
+        if step < next {
+            continue;
         }
+        next = step + 1 + chance.below(15);
+        if chance.below(25) == 0 {
+            another_life(&mut scene, &mut chance, &mut done);
+        }
+        let when = format!("seed {seed}, step {step}, after {done:#?}");
+        if scene.before.is_empty() {
+            scene.begin(&when);
+        } else {
+            scene.check(&when);
+        }
+        done.clear();
     }
+    scene.check(&format!("seed {seed}, at the end"));
+    scene.tocli_lists_the_same();
+}
 
-    fn git(&self, args: &[&str]) -> &'static str {
-        tests::git::say(&self.scene.root, args);
-        "git"
+/// One test for each seed, so that they run side by side; with `TOD_FULL=1` each goes on to many more.
+fn stretch(number: u64, parent: &Path) {
+    let one = std::env::var("TOD_SEED").ok().and_then(|seed| seed.parse().ok());
+    if let Some(one) = one {
+        return if number % 5 == 1 {
+            run(one, parent)
+        };
+    }
+    for round in 0..times(1, 20) as u64 {
+        run(number + 10 * round, parent);
     }
 }
 
-fn tried(result: std::io::Result<()>, name: &'static str) -> &'static str {
-    let _most_that_cannot_be_done_are_not = result;
-    name
-}
+macro_rules! a_thousand_operations {
+    ($on_disk:ident, $in_memory:ident, $number:literal) => {
+        #[test]
+        fn $on_disk() {
+            stretch($number, &std::env::temp_dir());
+        }
 
-#[test]
-fn after_any_work_the_index_is_what_git_shows_and_the_changes_are_what_changed() {
-    let first: u64 = std::env::var("TOD_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .unwrap_or(1);
-    for seed in first..first + times(3, 100) as u64 {
-        let mut scene = Scene::new(small);
-        scene.planned = false;
-        let mut chance = Chance::new(seed);
-        let mut done = Vec::new();
-        for step in 0..150 {
-            let mut walk = Walk {
-                scene: &scene,
-                chance: chance.fork(),
-            };
-            done.push(walk.step());
-            if chance.below(4) == 0 {
-                scene.check(&format!("seed {seed}, step {step}, after {done:?}"));
-                done.clear();
+        #[test]
+        fn $in_memory() {
+            let memory = Path::new("/dev/shm");
+            match memory.is_dir() {
+                true => stretch($number + 5, memory),
+                false => tests::skip::skip("tmpfs", "`/dev/shm` is not there"),
             }
         }
-        scene.check(&format!("seed {seed}, at the end, after {done:?}"));
-    }
+    };
 }
+
+a_thousand_operations!(
+    after_a_first_thousand_operations_on_disk_the_index_is_what_git_shows,
+    after_a_first_thousand_operations_in_memory_the_index_is_what_git_shows,
+    1
+);
+a_thousand_operations!(
+    after_a_second_thousand_operations_on_disk_the_index_is_what_git_shows,
+    after_a_second_thousand_operations_in_memory_the_index_is_what_git_shows,
+    2
+);
+a_thousand_operations!(
+    after_a_third_thousand_operations_on_disk_the_index_is_what_git_shows,
+    after_a_third_thousand_operations_in_memory_the_index_is_what_git_shows,
+    3
+);
+a_thousand_operations!(
+    after_a_fourth_thousand_operations_on_disk_the_index_is_what_git_shows,
+    after_a_fourth_thousand_operations_in_memory_the_index_is_what_git_shows,
+    4
+);
+a_thousand_operations!(
+    after_a_fifth_thousand_operations_on_disk_the_index_is_what_git_shows,
+    after_a_fifth_thousand_operations_in_memory_the_index_is_what_git_shows,
+    5
+);

@@ -212,6 +212,30 @@ fn strange_names_are_listed_as_they_are() {
     scene.check("links in a circle");
 }
 
+#[test]
+fn what_is_done_by_one_name_of_a_file_is_told_of_all_its_names() {
+    let mut scene = Scene::new(small);
+    fs::hard_link(scene.at("src/main.rs"), scene.at("docs/again.rs")).expect("linked");
+    scene.check("a second name");
+    fs::hard_link(scene.at("src/main.rs"), scene.at("third.rs")).expect("linked");
+    scene.write("docs/again.rs", "written by the second name\n");
+    scene.check("written by a third name");
+    scene.bed.run(["daemon", "reboot"]).ok();
+    scene.write("third.rs", "after a hand-over\n");
+    scene.check("written after a hand-over");
+    fs::rename(scene.at("docs/again.rs"), scene.at("vendor/again.rs")).expect("renamed");
+    scene.check("renamed");
+    scene.write("src/main.rs.new", "another file\n");
+    fs::rename(scene.at("src/main.rs.new"), scene.at("src/main.rs")).expect("replaced");
+    scene.check("the first name is another file");
+    fs::remove_dir_all(scene.at("vendor")).expect("removed");
+    scene.check("the second name has gone with its folder");
+    fs::hard_link(scene.at("third.rs"), scene.at("names.log")).expect("linked");
+    scene.check("a name that is ignored");
+    scene.write("names.log", "written by the ignored name\n");
+    scene.check("written by a name that is ignored");
+}
+
 fn a_day_of_work(mut scene: Scene, folder: &str) {
     let files = git::files(&scene.root);
     let inside: Vec<String> = files
