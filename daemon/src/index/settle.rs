@@ -130,14 +130,15 @@ impl<D: Disk> Engine<D> {
         }
     }
 
-    /// Marks the first name on a path that is not a directory in the tree, and every directory on it that is only there
-    /// because of git's index.
+    /// Marks the first name on a path that is not a directory in the tree, every directory on it that is only there
+    /// because of git's index, and the last one, which may be a submodule now.
     fn mark_path(&mut self, tree: &Tree, path: &[u8]) {
         let mut at = Tree::ROOT;
-        for name in path.split(|&byte| byte == b'/') {
+        let last = path.split(|&byte| byte == b'/').count() - 1;
+        for (level, name) in path.split(|&byte| byte == b'/').enumerate() {
             let child = tree.child(at, name);
             let inner = child.filter(|&child| tree.kind(child) == Kind::Dir);
-            if inner.is_none_or(|child| tree.is_forced(child)) {
+            if level == last || inner.is_none_or(|child| tree.is_forced(child)) {
                 self.inner
                     .dirty
                     .entry(at)

@@ -7,6 +7,7 @@ mod held;
 mod live;
 mod lives;
 mod random;
+mod real;
 mod root;
 mod trouble;
 mod work;
@@ -93,6 +94,8 @@ struct Scene {
     peer: Peer,
     before: Shown,
     clock: String,
+    /// What is told is exact; else what came and went may be told as modified.
+    planned: bool,
     daemon: Option<Daemon>,
     /// Inodes of files with names beyond what is shown.
     hidden: BTreeSet<u64>,
@@ -118,6 +121,7 @@ impl Scene {
             before: Shown::new(),
             clock: String::new(),
             daemon,
+            planned: true,
             hidden: BTreeSet::new(),
             bed,
         };
@@ -255,7 +259,8 @@ impl Scene {
     fn may_be_passing(&self, change: &Change) -> bool {
         match change.kind {
             ChangeKind::Deleted => true,
-            ChangeKind::Modified | ChangeKind::Created | ChangeKind::Renamed => false,
+            ChangeKind::Modified => !self.planned,
+            ChangeKind::Created | ChangeKind::Renamed => false,
         }
     }
 

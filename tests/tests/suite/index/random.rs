@@ -119,11 +119,15 @@ fn another_life(scene: &mut Scene, chance: &mut Chance, done: &mut Vec<String>) 
 }
 
 fn run(seed: u64, parent: &Path) {
-    let mut scene = Scene::on(parent, small);
+    work(Scene::on(parent, small), seed, OPERATIONS);
+}
+
+/// So many operations on a project, with the judge asked after every few of them.
+pub(super) fn work(mut scene: Scene, seed: u64, operations: usize) {
     repository::begin(&scene);
     let mut chance = Chance::new(seed);
     let (mut done, mut step, mut next) = (Vec::new(), 0, 0);
-    while step < OPERATIONS {
+    while step < operations {
         let mut walk = Walk {
             scene: &scene,
             chance: chance.fork(),
@@ -164,46 +168,61 @@ fn stretch(number: u64, parent: &Path) {
     }
 }
 
-macro_rules! a_thousand_operations {
-    ($on_disk:ident, $in_memory:ident, $number:literal) => {
-        #[test]
-        fn $on_disk() {
-            stretch($number, &std::env::temp_dir());
-        }
-
-        #[test]
-        fn $in_memory() {
-            let memory = Path::new("/dev/shm");
-            match memory.is_dir() {
-                true => stretch($number + 5, memory),
-                false => tests::skip::skip("tmpfs", "`/dev/shm` is not there"),
-            }
-        }
-    };
+/// The same in memory, where file systems have other habits.
+fn stretch_in_memory(number: u64) {
+    let memory = Path::new("/dev/shm");
+    match memory.is_dir() {
+        true => stretch(number, memory),
+        false => tests::skip::skip("tmpfs", "`/dev/shm` is not there"),
+    }
 }
 
-a_thousand_operations!(
-    after_a_first_thousand_operations_on_disk_the_index_is_what_git_shows,
-    after_a_first_thousand_operations_in_memory_the_index_is_what_git_shows,
-    1
-);
-a_thousand_operations!(
-    after_a_second_thousand_operations_on_disk_the_index_is_what_git_shows,
-    after_a_second_thousand_operations_in_memory_the_index_is_what_git_shows,
-    2
-);
-a_thousand_operations!(
-    after_a_third_thousand_operations_on_disk_the_index_is_what_git_shows,
-    after_a_third_thousand_operations_in_memory_the_index_is_what_git_shows,
-    3
-);
-a_thousand_operations!(
-    after_a_fourth_thousand_operations_on_disk_the_index_is_what_git_shows,
-    after_a_fourth_thousand_operations_in_memory_the_index_is_what_git_shows,
-    4
-);
-a_thousand_operations!(
-    after_a_fifth_thousand_operations_on_disk_the_index_is_what_git_shows,
-    after_a_fifth_thousand_operations_in_memory_the_index_is_what_git_shows,
-    5
-);
+#[test]
+fn after_a_first_thousand_operations_on_disk_the_index_is_what_git_shows() {
+    stretch(1, &std::env::temp_dir());
+}
+
+#[test]
+fn after_a_first_thousand_operations_in_memory_the_index_is_what_git_shows() {
+    stretch_in_memory(6);
+}
+
+#[test]
+fn after_a_second_thousand_operations_on_disk_the_index_is_what_git_shows() {
+    stretch(2, &std::env::temp_dir());
+}
+
+#[test]
+fn after_a_second_thousand_operations_in_memory_the_index_is_what_git_shows() {
+    stretch_in_memory(7);
+}
+
+#[test]
+fn after_a_third_thousand_operations_on_disk_the_index_is_what_git_shows() {
+    stretch(3, &std::env::temp_dir());
+}
+
+#[test]
+fn after_a_third_thousand_operations_in_memory_the_index_is_what_git_shows() {
+    stretch_in_memory(8);
+}
+
+#[test]
+fn after_a_fourth_thousand_operations_on_disk_the_index_is_what_git_shows() {
+    stretch(4, &std::env::temp_dir());
+}
+
+#[test]
+fn after_a_fourth_thousand_operations_in_memory_the_index_is_what_git_shows() {
+    stretch_in_memory(9);
+}
+
+#[test]
+fn after_a_fifth_thousand_operations_on_disk_the_index_is_what_git_shows() {
+    stretch(5, &std::env::temp_dir());
+}
+
+#[test]
+fn after_a_fifth_thousand_operations_in_memory_the_index_is_what_git_shows() {
+    stretch_in_memory(10);
+}
