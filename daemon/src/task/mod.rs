@@ -142,6 +142,7 @@ fn terms(settings: &Settings) -> Terms {
     Terms {
         lease: Duration::from_secs(settings.lease_minutes().saturating_mul(60)),
         max_attempts: u32::try_from(settings.max_attempts()).unwrap_or(u32::MAX),
+        require_validation: settings.require_validation(),
     }
 }
 

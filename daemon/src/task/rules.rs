@@ -3,7 +3,7 @@
 //! Asked by everything that makes or changes a task, before anything is read or written. What must stay true: a card
 //! within these limits encodes to less than 8 KiB, so that it is one value of the store.
 
-use proto::task::{Link, MAX_DESCRIPTION, MAX_TEXT, MAX_TITLE};
+use proto::task::{Force, Link, MAX_DESCRIPTION, MAX_TEXT, MAX_TITLE, NextAction, Request, Verb};
 use proto::{Error, error::Result};
 
 /// The most bytes of an id.
@@ -38,6 +38,35 @@ pub const MAX_PLANNED: usize = 2_000;
 pub const GENERIC: &str = "generic";
 /// The kinds of links.
 pub const LINK_KINDS: [&str; 4] = ["commit", "branch", "issue", "discovered-from"];
+
+/// Where the settings want a check before a completion. Nothing records checks yet, so that none is newer than the last edit:
+/// what was asked for is kept to, and not passed over.
+///
+/// # Errors
+/// `Refused`, saying how to go on.
+pub fn checked(what: &Request, required: bool) -> Result<()> {
+    let Request::Change {
+        id,
+        verb: Verb::Complete {
+            next_action,
+            force: Force::No,
+            ..
+        },
+        ..
+    } = what
+    else {
+        return Ok(());
+    };
+    let ends = matches!(next_action, NextAction::Continue | NextAction::Complete);
+    if !required || !ends {
+        return Ok(());
+    }
+    Err(
+        Error::refused(format!("no check of `{}` has been recorded", shown(id)))
+            .why("`tasks.require_validation` is set, and this release records no checks yet")
+            .next("complete it with `--force`, or unset `tasks.require_validation`"),
+    )
+}
 
 /// A caller's own id.
 ///

@@ -16,21 +16,24 @@ use super::lease::Clock;
 use super::store::Tasks;
 use super::who::Process;
 
-/// How long a lease lasts, and how many may expire.
+/// How long a lease lasts, how many may expire, and what a completion needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
     /// Of one lease.
     pub lease: Duration,
     /// After so many expired ones a task is blocked.
     pub max_attempts: u32,
+    /// Whether a task is completed only after a check.
+    pub require_validation: bool,
 }
 
 impl Default for Terms {
-    /// `tasks.lease_minutes` and `tasks.max_attempts` as they are built in.
+    /// `tasks.lease_minutes`, `tasks.max_attempts` and `tasks.require_validation` as they are built in.
     fn default() -> Self {
         Self {
             lease: Duration::from_secs(15 * 60),
             max_attempts: 3,
+            require_validation: false,
         }
     }
 }

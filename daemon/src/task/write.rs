@@ -120,6 +120,7 @@ impl Scene<'_> {
             four
         };
         let tree = place.tree.cloned();
+        rules::checked(what, place.terms.require_validation)?;
         match what {
             Request::Add(new) => {
                 let step = edit::add(board, who, new, tree, &mut chance)?;

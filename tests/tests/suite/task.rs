@@ -357,6 +357,28 @@ fn spend(left: &AtomicUsize) -> bool {
 }
 
 #[test]
+fn a_completion_that_needs_a_check_is_refused_as_long_as_none_can_be_recorded() {
+    let (bed, repo) = bed();
+    let _daemon = bed.start();
+    json(&bed, &repo, "task add A --id a");
+    json(&bed, &repo, "config set tasks.require_validation true");
+    let refused = at(&bed, &repo, &["task", "complete", "a", "--summary", "done"]).ends(4);
+    assert!(refused.err.contains("tasks.require_validation"), "{refused:?}");
+    assert_eq!(json(&bed, &repo, "task show a")["status"], "pending");
+    // To give it back is no completion.
+    json(&bed, &repo, "task start a");
+    json(
+        &bed,
+        &repo,
+        "task complete a --summary half --next-action needs_revision",
+    );
+    json(&bed, &repo, "task complete a --summary done --force");
+    json(&bed, &repo, "task add B --id b");
+    json(&bed, &repo, "config unset tasks.require_validation");
+    json(&bed, &repo, "task complete b --summary done");
+}
+
+#[test]
 fn thirty_two_processes_share_the_tasks_while_some_are_killed() {
     let count = ask::times(200, 2_000);
     let full = count == 2_000;

@@ -313,7 +313,7 @@ pub const KEYS: &[Spec] = &[
         Kind::Flag,
         "false",
         Trust::Any,
-        "A task is completed only after a check newer than its last edit",
+        "A task is completed only after a check newer than its last edit; none can be recorded yet, so that a completion needs force",
     ),
     spec(
         "tasks.stale_hours",

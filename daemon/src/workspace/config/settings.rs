@@ -142,6 +142,12 @@ impl Settings {
         self.number("tasks.max_attempts")
     }
 
+    /// Whether a task is completed only after a check newer than its last edit.
+    #[must_use]
+    pub fn require_validation(&self) -> bool {
+        self.flag("tasks.require_validation")
+    }
+
     /// The largest artifact, in mebibytes.
     #[must_use]
     pub fn max_artifact_size_mb(&self) -> u64 {
