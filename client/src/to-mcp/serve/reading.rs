@@ -9,7 +9,7 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 
 use super::Shim;
-use super::watching::newest;
+use super::watching::since;
 use crate::{prompts, resources};
 
 impl Shim {
@@ -23,7 +23,7 @@ impl Shim {
         let session = context.meta.protocol_version().is_none();
         let page = self
             .with_daemon(&context, None, move |talk| {
-                let head = session.then(|| newest(talk)).flatten();
+                let head = if session { since(talk, 0).0 } else { 0 };
                 Ok((head, resources::list(talk, cursor.as_deref())?))
             })
             .await;

@@ -1,12 +1,13 @@
 //! Subscriptions: what a client wants to hear of is read again while it wants that, and told when it has changed.
 //!
 //! A session that was shown the list of resources hears when it is another one. What must stay true: who has neither subscribed
-//! nor listed costs nothing; a list is read again only when the audit trail of its workspace has grown; what is read here is read
-//! for nobody, so that it prolongs no lease and no session.
+//! nor listed costs nothing; whether a list is another one is told by what is new in the audit trail of its workspace, so that
+//! nothing is listed for it; what is read here is read for nobody, so that it prolongs no lease and no session.
 
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ const MOST: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Watched {
     addresses: Mutex<HashMap<String, Option<u64>>>,
+    /// Whether somebody reads them; changed while they are locked.
+    followed: AtomicBool,
     list: Mutex<Listed>,
 }
 
@@ -40,8 +43,7 @@ struct Listed {
     followed: bool,
     place: Option<Place>,
     /// The newest event of its workspace.
-    head: Option<u64>,
-    print: Option<u64>,
+    head: u64,
 }
 
 impl Watched {
@@ -90,7 +92,7 @@ impl Shim {
                 ));
             }
             addresses.insert(uri, Some(now));
-            addresses.len() == 1
+            !self.shared.watched.followed.swap(true, Ordering::Relaxed)
         };
         if first {
             let (shim, peer) = (self.clone(), context.peer.clone());
@@ -103,10 +105,14 @@ impl Shim {
     async fn follow(&self, place: Place, peer: Peer<RoleServer>) {
         loop {
             tokio::time::sleep(EVERY).await;
-            let known: Vec<(String, Option<u64>)> = self.shared.watched.lock().clone().into_iter().collect();
-            if known.is_empty() || peer.is_transport_closed() {
-                return;
-            }
+            let known: Vec<(String, Option<u64>)> = {
+                let addresses = self.shared.watched.lock();
+                if addresses.is_empty() || peer.is_transport_closed() {
+                    self.shared.watched.followed.store(false, Ordering::Relaxed);
+                    return;
+                }
+                addresses.clone().into_iter().collect()
+            };
             for (uri, before) in known {
                 let now = self.print(place.clone(), uri.clone()).await.ok();
                 if now == before {
@@ -124,10 +130,10 @@ impl Shim {
     }
 
     /// A session was shown the list of resources, after `head`: it hears when that is another one.
-    pub(super) fn has_listed(&self, place: Place, head: Option<u64>, peer: &Peer<RoleServer>) {
+    pub(super) fn has_listed(&self, place: Place, head: u64, peer: &Peer<RoleServer>) {
         let followed = {
             let mut list = self.shared.watched.list();
-            (list.place, list.head, list.print) = (Some(place), head, None);
+            (list.place, list.head) = (Some(place), head);
             std::mem::replace(&mut list.followed, true)
         };
         if !followed {
@@ -143,24 +149,16 @@ impl Shim {
             if peer.is_transport_closed() {
                 return;
             }
-            let (place, head, print) = {
+            let (place, head) = {
                 let list = self.shared.watched.list();
-                (list.place.clone(), list.head, list.print)
+                (list.place.clone(), list.head)
             };
             let Some(place) = place else { continue };
-            let now = self.quietly(place.clone(), |talk| Ok(newest(talk))).await;
-            let now = now.ok().flatten();
-            if now == head && print.is_some() {
+            let Ok((now, another)) = self.quietly(place, move |talk| Ok(since(talk, head))).await else {
                 continue;
-            }
-            let listed = self.print_list(place).await;
-            // What was not read before is taken for another list when anything has changed.
-            let changed = print.map_or(now != head, |_| listed != print);
-            {
-                let mut list = self.shared.watched.list();
-                (list.head, list.print) = (now, listed);
-            }
-            if changed && peer.notify_resource_list_changed().await.is_err() {
+            };
+            self.shared.watched.list().head = now;
+            if another && peer.notify_resource_list_changed().await.is_err() {
                 return;
             }
         }
@@ -176,18 +174,24 @@ impl Shim {
         let addresses = accepted.resource_subscriptions.unwrap_or_default();
         let lists = accepted.resources_list_changed == Some(true);
         let mut before: Vec<Option<u64>> = Vec::new();
-        let mut listed = None;
+        let mut head = None;
         let mut first = true;
         loop {
             let mut now = Vec::with_capacity(addresses.len());
             for uri in &addresses {
                 now.push(self.print(place.clone(), uri.clone()).await.ok());
             }
-            let list = if lists {
-                self.print_list(place.clone()).await
-            } else {
-                None
-            };
+            let mut another = false;
+            if lists {
+                let known = head.unwrap_or_default();
+                let looked = self
+                    .quietly(place.clone(), move |talk| Ok(since(talk, known)))
+                    .await;
+                if let Ok((now, changed)) = looked {
+                    another = changed && head.is_some();
+                    head = Some(now);
+                }
+            }
             if !first {
                 let sink = subscription.sink();
                 for (uri, _) in addresses
@@ -199,11 +203,11 @@ impl Shim {
                         return Ok(());
                     }
                 }
-                if list != listed && sink.notify_resource_list_changed().await.is_err() {
+                if another && sink.notify_resource_list_changed().await.is_err() {
                     return Ok(());
                 }
             }
-            (before, listed, first) = (now, list, false);
+            (before, first) = (now, false);
             tokio::select! {
                 () = subscription.cancelled() => return Ok(()),
                 () = tokio::time::sleep(EVERY) => {}
@@ -226,25 +230,6 @@ impl Shim {
         .await
     }
 
-    /// The same for the list of resources: its first page, where what is new shows by the numbers.
-    async fn print_list(&self, place: Place) -> Option<u64> {
-        let print = self.quietly(place, |talk| {
-            let mut hasher = DefaultHasher::new();
-            let mut cursor = None;
-            loop {
-                let (found, next) = resources::list(talk, cursor.as_deref())?;
-                for resource in found {
-                    resource.uri.hash(&mut hasher);
-                }
-                match next {
-                    Some(next) => cursor = Some(next),
-                    None => return Ok(hasher.finish()),
-                }
-            }
-        });
-        print.await.ok()
-    }
-
     /// Works with a connection for nobody in particular.
     async fn quietly<T: Send + 'static>(
         &self,
@@ -260,19 +245,67 @@ impl Shim {
     }
 }
 
-/// The number of the newest change in the workspace of the place.
-pub(super) fn newest(talk: &mut Talk<'_>) -> Option<u64> {
+/// Events that are looked at; of more it is taken that one of them matters.
+const LOOK: u32 = 100;
+
+/// The number of the newest change in the workspace of the place, and whether one after `head` made another list of its resources.
+pub(super) fn since(talk: &mut Talk<'_>, head: u64) -> (u64, bool) {
     let what = maintenance::Request::Audit {
         filter: maintenance::EventFilter::default(),
-        limit: 1,
+        limit: LOOK,
         cursor: None,
     };
     let at = talk.which();
     let call = Box::new(maintenance::Call { at, what });
-    match talk.ask(Request::Maintenance(call)) {
-        Ok(Answer::Maintenance(maintenance::Answer::Audit { events, .. })) => {
-            events.first().map(|event| event.seq)
+    let events = match talk.ask(Request::Maintenance(call)) {
+        Ok(Answer::Maintenance(maintenance::Answer::Audit { events, .. })) => events,
+        // Where there is no workspace there is nothing to list.
+        _ => return (head, false),
+    };
+    let newest = events.first().map_or(0, |event| event.seq);
+    let all_seen = events.last().is_none_or(|event| event.seq <= head + 1);
+    let mut new = events.iter().take_while(|event| event.seq > head);
+    (newest, !all_seen || new.any(|event| lists(&event.op)))
+}
+
+/// Whether an operation may add to the list of resources, or take away from it.
+fn lists(op: &str) -> bool {
+    const QUIET: [&str; 6] = [
+        "task.note",
+        "task.start",
+        "task.claim",
+        "task.release",
+        "artifact.stage",
+        "artifact.discard",
+    ];
+    let room = op.split('.').next().unwrap_or_default();
+    matches!(room, "task" | "artifact" | "decision") && !QUIET.contains(&op)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lists;
+
+    #[test]
+    fn only_what_adds_or_takes_away_makes_another_list() {
+        for op in [
+            "task.add",
+            "task.complete",
+            "artifact.store",
+            "decision.record",
+            "task.import_legacy",
+        ] {
+            assert!(lists(op), "{op}");
         }
-        _ => None,
+        for op in [
+            "task.note",
+            "task.start",
+            "context.remember",
+            "workspace.rename",
+            "artifact.stage",
+            "",
+        ] {
+            assert!(!lists(op), "{op}");
+        }
     }
 }
