@@ -226,6 +226,10 @@ pub struct Watches {
     pub used: u64,
     /// By its detection of projects.
     pub detection: u64,
+    /// Answers of detection that are remembered.
+    pub remembered: u64,
+    /// Those that were made anew ahead of need, because something they came from was touched.
+    pub refreshed: u64,
     /// The most that its trees take: `watch.max_watches`.
     pub max_watches: u64,
     /// What the system allows.

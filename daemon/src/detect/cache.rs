@@ -200,6 +200,35 @@ impl Cache {
         }
     }
 
+    /// Whether something that an answer came from has been touched since it was given last; each such question, no more
+    /// than `most`, as it was asked and with the moment at which its memory began. From memory and the queue of events.
+    pub(super) fn touched(&self, now: Duration, most: usize) -> Vec<(Caller, From, Settings, Duration)> {
+        let all: Vec<Arc<Entry>> = self.lock().values().cloned().collect();
+        // One that nobody has asked for since is let go when its time has come.
+        let is_young =
+            |entry: &&Arc<Entry>| now.saturating_sub(entry.made) <= entry.question.settings.cache_ttl;
+        let posts = self
+            .vigil
+            .touched(all.iter().filter(is_young).map(|entry| entry.post).collect());
+        let touched = all.iter().filter(|entry| posts.contains(&entry.post)).take(most);
+        touched
+            .map(|entry| {
+                let Kept {
+                    from,
+                    cwd,
+                    vars,
+                    settings,
+                } = &entry.question;
+                let caller = Caller {
+                    cwd: cwd.clone().unwrap_or_default(),
+                    vars: vars.clone(),
+                    ..Caller::default()
+                };
+                (caller, from.clone(), settings.clone(), entry.made)
+            })
+            .collect()
+    }
+
     /// How many answers are kept.
     pub(super) fn len(&self) -> usize {
         self.lock().len()

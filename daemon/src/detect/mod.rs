@@ -16,11 +16,13 @@ mod markers;
 mod remembered;
 mod resolve;
 mod rules;
+mod scope;
 mod stuck;
 mod vcs;
 mod vigil;
 mod walk;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use proto::Caller;
@@ -75,7 +77,11 @@ impl Default for Settings {
 pub struct Detector {
     cache: Cache,
     stuck: Stuck,
+    refreshed: AtomicU64,
 }
+
+/// Answers that are made anew at a time, so that a storm of changes costs a bounded part of each second.
+const AHEAD: usize = 32;
 
 impl Detector {
     /// One that has found nothing yet.
@@ -155,6 +161,39 @@ impl Detector {
             micros: micros(world, begun),
             ..answer
         })
+    }
+
+    /// Makes anew, ahead of need, what was remembered and has been touched since: the next question finds it remembered,
+    /// and under watch again. Looks at local file systems only. A question checks what it is given all the same.
+    pub fn refresh(&self, world: &dyn World) {
+        for (caller, from, settings, made) in self.cache.touched(world.monotonic(), AHEAD) {
+            let question = Question {
+                caller: &caller,
+                from: &from,
+                settings: &settings,
+            };
+            let mut look = Look::new(world, &self.stuck);
+            let Ok(answer) = answer::derive(&mut look, question) else {
+                // There is no project any more: a look at what is remembered lets it go.
+                self.cache.get(world, question);
+                continue;
+            };
+            let table = look.table_version();
+            // Where a stamp is too young to be trusted, what is remembered stays touched for the next time.
+            if let Some(traces) = look.finish(world.granularity()) {
+                self.cache.put(question, &answer, traces, Seen { table, made });
+                // The first check sets the watches.
+                if self.cache.get(world, question).is_some() {
+                    self.refreshed.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    /// How many answers were made anew ahead of need.
+    #[must_use]
+    pub fn refreshed(&self) -> u64 {
+        self.refreshed.load(Ordering::Relaxed)
     }
 
     /// How many of the user's inotify watches stand for the answers.

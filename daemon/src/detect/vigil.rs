@@ -8,12 +8,12 @@
 //! check that is under way; whatever cannot be watched is checked by its stamps as before.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::look::Trace;
+use super::scope::{Scope, places};
+use crate::world::World;
 use crate::world::events::{Events, Watch, What, tells_all};
-use crate::world::{FileKind, World};
 
 /// Of the user's watches (8,192 on the smallest systems) this room takes no more; an answer needs about ten.
 const MOST_WATCHES: usize = 2048;
@@ -46,8 +46,10 @@ enum Source {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Watched {
-    /// Not yet, or no longer.
+    /// Not yet.
     Not,
+    /// No longer: a watch has ended by itself.
+    Ended,
     /// It cannot be.
     Never,
     /// Watches stand: when the last check began, whether it ended well, and whether something was touched since then.
@@ -66,13 +68,6 @@ pub(super) struct Round(u64);
 struct Interest {
     post: Post,
     scope: Scope,
-}
-
-enum Scope {
-    /// Everything.
-    All,
-    /// That it stays where it is, and these names in it.
-    Names(Vec<Vec<u8>>),
 }
 
 impl Vigil {
@@ -112,7 +107,7 @@ impl Vigil {
         let set = match state.posts.get(&post)? {
             Watched::Never => return None,
             Watched::Standing { .. } => true,
-            Watched::Not => state.set(post, world, traces).is_some(),
+            Watched::Not | Watched::Ended => state.set(post, world, traces).is_some(),
         };
         if !set {
             state.forget(post);
@@ -136,6 +131,19 @@ impl Vigil {
         if let Some(Watched::Standing { round, checked, .. }) = self.lock().posts.get_mut(&post) {
             *checked |= *round == of;
         }
+    }
+
+    /// Of these, what was watched and has been touched.
+    pub(super) fn touched(&self, mut posts: Vec<Post>) -> Vec<Post> {
+        let mut state = self.lock();
+        state.drain();
+        posts.retain(|post| {
+            matches!(
+                state.posts.get(post),
+                Some(Watched::Ended | Watched::Standing { touched: true, .. })
+            )
+        });
+        posts
     }
 
     /// Ends a post.
@@ -203,7 +211,7 @@ impl State {
         for watch in gone {
             for interest in self.interests.remove(&watch).unwrap_or_default() {
                 self.forget(interest.post);
-                self.posts.insert(interest.post, Watched::Not);
+                self.posts.insert(interest.post, Watched::Ended);
             }
         }
     }
@@ -260,52 +268,15 @@ impl Watched {
     }
 }
 
-impl Scope {
-    fn concerns(&self, what: What<'_>) -> bool {
-        match (self, what) {
-            (_, What::Moved | What::Gone) | (Self::All, _) => true,
-            (Self::Names(names), What::Name(name)) => names.iter().any(|own| own == name),
-            (Self::Names(_), What::Itself) => false,
-        }
-    }
-}
-
-/// What to watch for these traces, directories before what they hold: each thing itself, and its name in the directory
-/// above, which alone tells when the name comes to mean something else. None when that directory is not among them.
-fn places(traces: &[Trace]) -> Option<Vec<(PathBuf, FileKind, Scope)>> {
-    let mut places: Vec<(PathBuf, FileKind, Scope)> =
-        vec![(PathBuf::from("/"), FileKind::Dir, Scope::Names(Vec::new()))];
-    for trace in traces {
-        let path = trace.path();
-        if let (Some(above), Some(name)) = (path.parent(), path.file_name()) {
-            let (_, _, scope) = places.iter_mut().find(|(known, ..)| known == above)?;
-            if let Scope::Names(names) = scope {
-                names.push(name.as_encoded_bytes().to_vec());
-            }
-        }
-        let Some(kind) = trace.kind() else { continue };
-        let scope = if trace.is_exact() {
-            Scope::All
-        } else {
-            Scope::Names(Vec::new())
-        };
-        match places.iter_mut().find(|(known, ..)| known == path) {
-            Some(known) => known.2 = scope,
-            None => places.push((path.to_path_buf(), kind, scope)),
-        }
-    }
-    Some(places)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
     use std::sync::{Arc, Mutex};
 
     use super::super::look::Look;
     use super::super::stuck::Stuck;
     use super::*;
-    use crate::world::{FakeWorld, Nanos};
+    use crate::world::{FakeWorld, FileKind, Nanos};
 
     /// A queue that a test fills by hand.
     #[derive(Clone, Default)]

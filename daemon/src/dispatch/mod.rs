@@ -133,6 +133,7 @@ fn settings_written(desk: &Desk<'_>, request: &Request) {
 
 /// What the daemon does on its own, once a second, on the blocking pool.
 pub fn tick(ctx: &Ctx) {
+    ctx.detector.refresh(&*ctx.world);
     context::tick(ctx);
     task::tick(ctx);
     ctx.trees.tick(ctx.awake_trees());

@@ -45,6 +45,8 @@ pub(super) fn report(trees: &Trees, detector: &Detector, entered: &Entered) -> W
     Watches {
         used: facts.used,
         detection: facts.detection,
+        remembered: detector.kept() as u64,
+        refreshed: detector.refreshed(),
         max_watches: facts.max_watches,
         limits,
         overflows: facts.overflows,

@@ -1,5 +1,6 @@
 //! Detection through the built programs, with git as the judge where git has an opinion.
 
+mod ahead;
 mod oracle;
 
 use std::ffi::OsStr;

@@ -135,6 +135,8 @@ mod tests {
         let mut found = Watches {
             used: 7,
             detection: 1,
+            remembered: 3,
+            refreshed: 2,
             max_watches: 100,
             limits: Limits {
                 max_user_watches: Some(1000),
@@ -192,7 +194,9 @@ mod tests {
         assert_eq!(verdict(&found).expect_err("trouble").kind.exit_code(), 5);
         let json = written(Form::Json, |out| watches(out, &Voice::silent(), &found));
         assert!(
-            json.starts_with(r#"{"schema_version":1,"used":7,"detection":1,"max_watches":100"#),
+            json.starts_with(
+                r#"{"schema_version":1,"used":7,"detection":1,"remembered":3,"refreshed":2,"max_watches":100"#
+            ),
             "{json}"
         );
     }

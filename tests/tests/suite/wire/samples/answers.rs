@@ -181,6 +181,8 @@ fn watches() -> index::Watches {
     index::Watches {
         used: 1,
         detection: 2,
+        remembered: 19,
+        refreshed: 20,
         max_watches: 300,
         limits: index::Limits {
             max_user_watches: Some(4),
