@@ -1,7 +1,8 @@
-//! The byte arena that holds the names of all nodes of a tree, in chunks so that growing it copies nothing.
+//! The byte arena that holds the names of all nodes of a tree, in chunks so that growing it copies nothing. A name that
+//! was given not long ago is kept once: in most trees the same few come again and again (`mod.rs`, `index.js`).
 //!
-//! What must stay true: a [`Name`] is valid until [`Names::clear`]; what is released only counts as garbage, and the
-//! tree writes the arena anew when more than half of it is.
+//! What must stay true: a [`Name`] is valid until the arena is written anew; what is released only counts as garbage, and
+//! the tree writes the arena anew when more than half of what was given is.
 
 use super::saved::bytes::{Eye, Pen};
 
@@ -20,18 +21,48 @@ pub(super) struct Name {
 #[derive(Debug, Default)]
 pub(super) struct Names {
     chunks: Vec<Vec<u8>>,
+    /// Bytes of all names that were given, one that was given twice counting twice.
     used: usize,
     garbage: usize,
+    /// Names given lately, each at the place of its hash.
+    recent: Vec<Option<Name>>,
+}
+
+/// Places for recent names: few for a small tree, up to 32 KiB for a large one.
+const RECENT: (usize, usize) = (64, 4096);
+
+/// Where a name stands among the recent ones (FNV-1a).
+#[allow(clippy::cast_possible_truncation, reason = "of a hash any part will do")]
+fn place(name: &[u8]) -> usize {
+    let step = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let hash = name.iter().fold(0xcbf2_9ce4_8422_2325, step);
+    (hash ^ (hash >> 32)) as usize
 }
 
 impl Names {
-    /// Keeps a copy. Names longer than the system allows are cut, which no listing can produce.
+    /// Keeps a copy, or finds that there is one. Names longer than the system allows are cut, which no listing can
+    /// produce.
+    pub(super) fn add(&mut self, name: &[u8]) -> Name {
+        let name = &name[..name.len().min(LONGEST)];
+        self.used += name.len();
+        let wanted = (self.used / 64).next_power_of_two().clamp(RECENT.0, RECENT.1);
+        if self.recent.len() < wanted {
+            self.recent = vec![None; wanted];
+        }
+        let place = place(name) % self.recent.len();
+        if let Some(known) = self.recent[place].filter(|&known| self.get(known) == name) {
+            return known;
+        }
+        let added = self.keep(name);
+        self.recent[place] = Some(added);
+        added
+    }
+
     #[allow(
         clippy::cast_possible_truncation,
         reason = "at most 255 bytes in chunks of 64 KiB; 4 GiB of names in all"
     )]
-    pub(super) fn add(&mut self, name: &[u8]) -> Name {
-        let name = &name[..name.len().min(LONGEST)];
+    fn keep(&mut self, name: &[u8]) -> Name {
         if self
             .chunks
             .last()
@@ -45,7 +76,6 @@ impl Names {
         };
         let within = chunk.len();
         chunk.extend_from_slice(name);
-        self.used += name.len();
         Name {
             at: (at * CHUNK + within) as u32,
             len: name.len() as u8,
@@ -92,6 +122,7 @@ impl Names {
             chunks,
             used,
             garbage,
+            recent: Vec::new(),
         })
     }
 
@@ -115,6 +146,18 @@ impl Names {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_come_again_are_kept_once_and_all_come_back() {
+        let mut names = Names::default();
+        let text = |n: u32| format!("file_{}.rs", n % 50);
+        let kept: Vec<_> = (0..10_000).map(|n| names.add(text(n).as_bytes())).collect();
+        for (n, name) in (0..).zip(kept) {
+            assert_eq!(names.get(name), text(n).as_bytes());
+        }
+        assert!(names.bytes() <= CHUNK, "{}", names.bytes());
+        assert_eq!(names.add(b""), names.add(b""));
+    }
 
     #[test]
     fn names_come_back_across_chunk_borders() {
