@@ -4,16 +4,18 @@
 //! that has begun to change something is never cut off by a daemon that stops; a panic becomes `bug` for its request
 //! only, with an id that is in the log.
 
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use proto::{Answer, Error, Kind, error::Result};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
-use super::{Ask, Desk, Route};
+use super::{Ask, Desk, Route, Stream};
 use crate::ctx::Ctx;
 use crate::server::Sink;
 
@@ -46,13 +48,12 @@ pub async fn run(ctx: Arc<Ctx>, ask: Ask, route: Route, sink: &Sink) -> Result<A
                 }
             }
         }
-        Route::Stream(stream) => {
-            let mut task = AbortOnDrop(tokio::spawn(stream(ctx, ask, sink.clone())));
-            tokio::select! {
-                joined = &mut task.0 => ended(joined),
-                why = given_up(sink, deadline) => Err(why),
-            }
-        }
+        // On this very task: a stream has nothing to finish, so it ends where it stands when nobody waits for it.
+        Route::Stream(stream) => tokio::select! {
+            biased;
+            answer = caught(ctx, ask, stream, sink.clone()) => answer,
+            why = given_up(sink, deadline) => Err(why),
+        },
     }
 }
 
@@ -141,11 +142,15 @@ fn panicked() -> Error {
         .next("see `tocli daemon logs` and report it with that part of the log")
 }
 
-/// A stream has nothing to finish: when nobody waits for it, it ends at its next wait.
-struct AbortOnDrop<T>(JoinHandle<T>);
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+/// Runs a stream; a panic ends its request only.
+async fn caught(ctx: Arc<Ctx>, ask: Ask, stream: Stream, sink: Sink) -> Result<Answer> {
+    let begun = catch_unwind(AssertUnwindSafe(|| stream(ctx, ask, sink)));
+    let Ok(mut running) = begun else {
+        return Err(panicked());
+    };
+    poll_fn(move |context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(context)));
+        polled.unwrap_or_else(|_| Poll::Ready(Err(panicked())))
+    })
+    .await
 }

@@ -100,6 +100,10 @@ pub(super) async fn run(
             }
             message = outgoing.recv(), if room => {
                 if let Some(message) = message { connection.take(message) }
+                // What belongs together leaves in one write.
+                while connection.waiting() < OUTBOX && let Ok(message) = outgoing.try_recv() {
+                    connection.take(message);
+                }
             }
             read = reader.read_buf(&mut connection.inbox), if room && connection.listening() => match read {
                 Ok(count) if count > 0 => connection.read(),
