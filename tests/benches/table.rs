@@ -14,23 +14,29 @@
 
 mod artifact;
 mod bare;
+mod checkout;
 mod detect;
 mod echo;
+mod idle;
 mod index;
+mod machine;
 mod mcp;
 mod process;
 mod store;
 mod task;
+mod watchman;
 
 use tests::bench::{Row, table};
 
 /// A group of rows that share a daemon.
 type Group = (&'static str, fn() -> Vec<Row>);
 
-const GROUPS: [Group; 7] = [
+const GROUPS: [Group; 9] = [
     ("detect", detect::rows),
     ("process", process::rows),
     ("index", index::rows),
+    ("checkout", checkout::rows),
+    ("idle", idle::rows),
     ("store", store::rows),
     ("task", task::rows),
     ("artifact", artifact::rows),
