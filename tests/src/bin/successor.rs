@@ -4,6 +4,7 @@
 //!   where it is not to fail it becomes the `real` beside it.
 //! - `version-<version>` is a whole `tod` that calls itself so.
 //! - `pace-<times>` is a whole `tod` whose leases run out so many times as fast.
+//! - `ahead-of` is a whole `tod` whose leases are ahead by the seconds in `ahead-of.seconds` beside it.
 //! - `supervising-one` is one that begins its life by having a shell script run under a supervisor.
 //! - `schema-more` is one with another step of the schema; that of `schema-fails` fails, and that of `schema-late` fails
 //!   after its rehearsal, half-way.
@@ -32,6 +33,10 @@ fn main() -> std::io::Result<ExitCode> {
         }
         "pace" => {
             daemon::world::process::quicken(how.parse().map_err(std::io::Error::other)?);
+            return Ok(daemon::program::main());
+        }
+        "ahead" => {
+            daemon::world::process::run_ahead(own.with_extension("seconds"));
             return Ok(daemon::program::main());
         }
         "supervising" => {

@@ -24,6 +24,7 @@ mod hung;
 mod index;
 mod isolation;
 mod kill;
+mod lease;
 mod legacy;
 mod life;
 mod manners;
