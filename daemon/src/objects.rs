@@ -12,6 +12,7 @@
 
 mod draft;
 mod piece;
+mod sweep;
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -26,6 +27,7 @@ use proto::error::{Error, Result};
 use crate::db::{Disk, RealDisk};
 pub use draft::{Draft, FromStart, Taken};
 pub use piece::{Checked, Object, Reader, Squeezed};
+pub use sweep::Pins;
 
 /// The largest object that is held in memory at once, in bytes (64 MiB).
 pub const MAX_IN_MEMORY: u64 = 64 * 1024 * 1024;
@@ -111,6 +113,7 @@ pub mod hex {
 pub struct Objects {
     folder: PathBuf,
     disk: Arc<dyn Disk>,
+    pins: Arc<Pins>,
 }
 
 /// Makes drafts of one process different from each other.
@@ -120,15 +123,16 @@ impl Objects {
     /// The objects within the state folder `state`; nothing is made before the first `put`.
     #[must_use]
     pub fn new(state: &Path) -> Self {
-        Self::on(state, Arc::new(RealDisk))
+        Self::on(state, Arc::new(RealDisk), Arc::default())
     }
 
-    /// The same on a disk of the caller's.
+    /// The same on a disk of the caller's, with the pins that all who put objects there share.
     #[must_use]
-    pub fn on(state: &Path, disk: Arc<dyn Disk>) -> Self {
+    pub fn on(state: &Path, disk: Arc<dyn Disk>, pins: Arc<Pins>) -> Self {
         Self {
             folder: state.join("objects"),
             disk,
+            pins,
         }
     }
 
@@ -145,6 +149,7 @@ impl Objects {
     /// `Unavailable` when the disk does not take them.
     pub fn put(&self, bytes: &[u8]) -> Result<Digest> {
         let digest = Digest::of(bytes);
+        self.pins.pin(&digest);
         let path = self.path(&digest);
         let length = bytes.len() as u64;
         // One of the right length was synced before it got its name: only `get` reads it through.

@@ -142,6 +142,8 @@ struct Inner {
     ailing: Mutex<Option<Ailment>>,
     group: Group,
     recovery: Mutex<Recovery>,
+    /// What was put beside the records of late.
+    pins: Arc<crate::objects::Pins>,
 }
 
 enum State {
@@ -198,6 +200,7 @@ impl Db {
             ailing: Mutex::new(None),
             group: Group::default(),
             recovery: Mutex::new(recovery.clone()),
+            pins: Arc::default(),
         };
         let db = Self {
             inner: Arc::new(inner),

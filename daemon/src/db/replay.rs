@@ -4,13 +4,15 @@
 //! request changed; a repeated request is answered only after that batch is durable; the same id with other contents is
 //! never answered with somebody else's answer.
 
+use std::sync::Arc;
+
 use proto::error::Result;
 use serde::{Deserialize, Serialize};
 
-use super::Db;
 use super::batch::{Batch, MAX_VALUE, Space};
 use super::envelope::Record;
 use super::trouble::unknown;
+use super::{Db, Inner};
 use crate::objects::{Digest, Objects};
 
 /// How long an answer is kept, in nanoseconds (30 days).
@@ -150,6 +152,27 @@ impl Db {
     /// The store of texts over 8 KB beside this database.
     #[must_use]
     pub fn objects(&self) -> Objects {
-        Objects::on(&self.inner.places.state, self.inner.options.disk.clone())
+        let Inner {
+            places,
+            options,
+            pins,
+            ..
+        } = &*self.inner;
+        Objects::on(&places.state, options.disk.clone(), Arc::clone(pins))
+    }
+
+    /// The objects that answers are kept in, for whoever sweeps those that nobody names.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database cannot be read.
+    pub fn named_answers(&self) -> Result<Vec<Digest>> {
+        let mut found = Vec::new();
+        for item in self.scan(Remembered::SPACE, &[]) {
+            let (key, value) = item?;
+            if let Answer::Object(digest) = Remembered::decode(&key, &value)?.answer {
+                found.push(Digest::from(digest));
+            }
+        }
+        Ok(found)
     }
 }

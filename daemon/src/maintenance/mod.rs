@@ -7,6 +7,7 @@ pub mod exchange;
 pub mod legacy;
 pub mod mirror;
 pub mod rules;
+pub mod sweep;
 pub mod trail;
 
 use proto::error::{Error, Result};
@@ -102,7 +103,12 @@ pub fn tick(ctx: &Ctx) {
     mirror::bring_up(ctx, Care::New);
 }
 
-/// Looks through all mirrors. Once an hour.
+/// Looks through all mirrors, and once a day through all objects. Once an hour.
 pub fn hourly(ctx: &Ctx) {
+    match sweep::daily(ctx, ctx.world.now()) {
+        Ok(Some(swept)) => tracing::info!(?swept, "objects were looked through"),
+        Ok(None) => {}
+        Err(error) => tracing::warn!(%error, "objects without a name were not removed"),
+    }
     mirror::bring_up(ctx, Care::All);
 }

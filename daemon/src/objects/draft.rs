@@ -92,6 +92,7 @@ impl Objects {
     /// # Errors
     /// `Unavailable` when the disk does not keep it.
     pub fn keep(&self, draft: &Draft, taken: Taken) -> Result<()> {
+        self.pins.pin(&taken.digest);
         let keep = || -> io::Result<()> {
             if self.has(&taken.digest, taken.size) {
                 return fs::remove_file(&draft.path);

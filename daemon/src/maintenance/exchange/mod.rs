@@ -14,7 +14,7 @@ pub mod out;
 mod source;
 pub mod store;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::io::Read;
 use std::path::Path;

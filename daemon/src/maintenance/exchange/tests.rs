@@ -42,13 +42,13 @@ impl Disk for FailingOnce {
     }
 }
 
-struct Bed {
-    ctx: Ctx,
+pub(in crate::maintenance) struct Bed {
+    pub(in crate::maintenance) ctx: Ctx,
     folder: tempfile::TempDir,
 }
 
 impl Bed {
-    fn new() -> Self {
+    pub(in crate::maintenance) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::create_dir_all(folder.path().join("project")).expect("made");
         let places = Places {
@@ -61,11 +61,11 @@ impl Bed {
         Self { ctx, folder }
     }
 
-    fn at(&self) -> Which {
+    pub(in crate::maintenance) fn at(&self) -> Which {
         Which::At(From::Explicit(RawPath::from(self.folder.path().join("project"))))
     }
 
-    fn ask<T>(&self, ask: impl FnOnce(&Desk<'_>) -> T) -> T {
+    pub(in crate::maintenance) fn ask<T>(&self, ask: impl FnOnce(&Desk<'_>) -> T) -> T {
         let caller = Caller {
             cwd: RawPath::from(self.folder.path().join("project")),
             vars: Vec::new(),
@@ -114,7 +114,7 @@ impl Bed {
     }
 
     /// A workspace with `tasks` tasks and one of everything else.
-    fn furnish(&self, tasks: usize) {
+    pub(in crate::maintenance) fn furnish(&self, tasks: usize) {
         let at = || self.at();
         for number in 0..tasks {
             let new = task::NewTask {
