@@ -2,6 +2,7 @@
 
 mod broken;
 mod files;
+mod power;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

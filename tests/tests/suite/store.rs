@@ -4,7 +4,7 @@
 
 mod damage;
 mod kill;
-mod mounts;
+pub(crate) mod mounts;
 mod schema;
 
 use std::collections::BTreeMap;

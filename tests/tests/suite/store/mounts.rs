@@ -11,7 +11,7 @@ use tests::store::{self, commits, open};
 
 use super::{Dice, Writer, nothing_lost, writer_program};
 
-fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
+pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
     let output = Command::new(program)
         .args(arguments)
         .output()
@@ -25,19 +25,19 @@ fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
     }
 }
 
-fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("temporary folders have plain names")
 }
 
 /// A file system that goes when this does.
-struct Mount {
-    at: PathBuf,
+pub(crate) struct Mount {
+    pub(crate) at: PathBuf,
     folder: tempfile::TempDir,
 }
 
 impl Mount {
     /// A small ext4 in a file.
-    fn ext4() -> Result<Self, String> {
+    pub(crate) fn ext4() -> Result<Self, String> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let image = folder.path().join("image");
         let file = fs::File::create(&image).and_then(|file| file.set_len(256 << 20));
@@ -64,12 +64,12 @@ impl Mount {
         Ok(Self { at, folder })
     }
 
-    fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.at.join("state")
     }
 
     /// What a machine does after its power came back.
-    fn again(&self) {
+    pub(crate) fn again(&self) {
         // Files of a process that was killed may be closed a moment after it has been waited for.
         deadline::until("it can be unmounted", || run("umount", &[text(&self.at)]).ok());
         let image = self.folder.path().join("image");
@@ -90,11 +90,11 @@ impl Drop for Mount {
 }
 
 /// Set where the mounts of this process are its own.
-const ALONE: &str = "TOD_TEST_ALONE";
+pub(crate) const ALONE: &str = "TOD_TEST_ALONE";
 
 /// Runs a test once more in a mount namespace of its own. A namespace that another test makes meanwhile copies every
 /// mount it sees and keeps it: the file system whose power was cut would then never be gone, and be found again.
-fn alone(test: &str) {
+pub(crate) fn alone(test: &str) {
     let apart = ["--mount", "--propagation", "private"];
     if let Err(why) = run("unshare", &[&apart[..], &["true"]].concat()) {
         return skip("powercut", &why);
