@@ -14,19 +14,14 @@ use proto::maintenance::{Lines, Skipped};
 use super::input::Checked;
 use super::line::{Counters, Line};
 use super::{counted, counters};
-use crate::artifact::rules as of_artifacts;
-use crate::artifact::store::Artifacts;
+use crate::artifact::{rules as of_artifacts, store::Artifacts};
 use crate::audit;
 use crate::context::{session, store::Notes};
 use crate::ctx::Ctx;
 use crate::db::Batch;
-use crate::decision::store::Decisions;
-use crate::decision::{self, Taken};
-use crate::maintenance::legacy::report::Kind;
-use crate::maintenance::legacy::store::Imports;
-use crate::task::bring;
-use crate::task::card::Card as Task;
-use crate::task::store::Tasks;
+use crate::decision::{self, Taken, store::Decisions};
+use crate::maintenance::legacy::{report::Kind, store::Imports};
+use crate::task::{bring, card::Card as Task, store::Tasks};
 
 /// Bytes of lines that go into one batch.
 const BATCH: usize = if cfg!(test) { 4 << 10 } else { 4 << 20 };
