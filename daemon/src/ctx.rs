@@ -58,25 +58,33 @@ pub struct Ctx {
     pub artifacts: Cabinet,
 }
 
+/// What an image of this process has left to the next.
+#[derive(Debug)]
+pub struct Before {
+    /// The watcher of files, with its queue.
+    pub watcher: OwnedFd,
+    /// It has let go of the database in order, and nobody has had it since.
+    pub let_go: bool,
+}
+
 impl Ctx {
     /// Opens all that needs opening. Blocks.
     ///
     /// # Errors
     /// What the database, the watcher or the first read of the configuration says.
     pub fn open(places: Places) -> Result<Self> {
-        Self::open_with(places, None, false)
+        Self::open_with(places, None)
     }
 
-    /// As [`Ctx::open`], with the watcher of an earlier image where there is one; `handed_over` says that this is the next
-    /// one, and nobody has had the database in between.
+    /// As [`Ctx::open`], with what an earlier image has left where there was one.
     ///
     /// # Errors
     /// As [`Ctx::open`].
-    pub fn open_with(places: Places, watcher: Option<OwnedFd>, handed_over: bool) -> Result<Self> {
+    pub fn open_with(places: Places, before: Option<Before>) -> Result<Self> {
         let world = Arc::new(OsWorld::new());
         let options = db::Options {
             probe: Some(probe()),
-            handed_over,
+            handed_over: before.as_ref().is_some_and(|before| before.let_go),
             ..db::Options::new(world.now())
         };
         let opened = Db::open(&places.state_dir, options)?;
@@ -91,8 +99,8 @@ impl Ctx {
         let generation = config.generation(&*world);
         let watching = watching(&config.settings(&*world, None, &[]), &places);
         let settings = watching.clone();
-        let trees = match watcher {
-            Some(watcher) => Trees::adopt(watching, watcher)?,
+        let trees = match before {
+            Some(before) => Trees::adopt(watching, before.watcher)?,
             None => Trees::new(watching)?,
         };
         trees.follow(settings, generation);

@@ -157,11 +157,7 @@ fn begin(turn: &mut Turn) -> Result<(Arc<Ctx>, Listener, Bound)> {
     let (listener, bound) = turn.listen()?;
     turn.places.socket = bound.path().to_path_buf();
     turn.say_where(&bound)?;
-    let ctx = Arc::new(Ctx::open_with(
-        turn.places.clone(),
-        turn.watcher()?,
-        turn.is_next(),
-    )?);
+    let ctx = Arc::new(Ctx::open_with(turn.places.clone(), turn.before()?)?);
     turn.step("opened the database");
     turn.resume(&ctx);
     Ok((ctx, listener, bound))

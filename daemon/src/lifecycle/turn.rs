@@ -11,7 +11,7 @@ use proto::places::{LockFile, Places};
 use proto::{Error, RawPath, error::Result};
 
 use super::{Begin, Options, Start};
-use crate::ctx::Ctx;
+use crate::ctx::{Before, Ctx};
 use crate::handover::state::State;
 use crate::handover::{self, Inherited, Word};
 use crate::life::Wish;
@@ -154,20 +154,16 @@ impl Turn {
         }
     }
 
-    /// The watcher of the image before.
-    pub(super) fn watcher(&self) -> Result<Option<std::os::fd::OwnedFd>> {
+    /// What the image before has left.
+    pub(super) fn before(&self) -> Result<Option<Before>> {
         let From::Image(earlier) = &self.from else {
             return Ok(None);
         };
         let watcher = earlier.inherited.watcher.try_clone();
-        watcher
-            .map(Some)
-            .map_err(|error| Error::unavailable("the watcher cannot be taken over").why(error))
-    }
-
-    /// Whether the image before has just let go of everything: this one is no second attempt.
-    pub(super) fn is_next(&self) -> bool {
-        matches!(&self.from, From::Image(earlier) if !earlier.old_again)
+        let watcher =
+            watcher.map_err(|error| Error::unavailable("the watcher cannot be taken over").why(error))?;
+        let let_go = !earlier.old_again;
+        Ok(Some(Before { watcher, let_go }))
     }
 
     /// Writes into the lock file where we listen.
