@@ -5,6 +5,7 @@
 
 mod address;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use proto::error::Result;
 use proto::task::{Answer as Task, Filter, Request as Ask};
 use proto::workspace::{Answer as Registry, Which};
@@ -249,30 +250,13 @@ fn content(talk: &mut Talk<'_>, which: Which, id: String, uri: &str) -> Result<R
     }
     Ok(match String::from_utf8(whole) {
         Ok(text) => ResourceContents::text(text, uri),
-        Err(error) => {
-            ResourceContents::blob(base64(error.as_bytes()), uri).with_mime_type("application/octet-stream")
-        }
+        Err(error) => ResourceContents::blob(BASE64_STANDARD.encode(error.as_bytes()), uri)
+            .with_mime_type("application/octet-stream"),
     })
 }
 
 /// The most bytes of a content that is read as a resource.
 const MAX_CONTENT: u64 = 2 << 20;
-
-/// Base64 with the usual alphabet and padding (RFC 4648, 4).
-pub(crate) fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(three.get(at).copied().unwrap_or_default());
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..4 {
-            let letter = ALPHABET.get((bits >> (18 - 6 * place) & 63) as usize);
-            let letter = letter.filter(|_| place <= three.len());
-            text.push(letter.map_or('=', |letter| char::from(*letter)));
-        }
-    }
-    text
-}
 
 /// Ids that begin with what has been typed, for an argument of a prompt or of an address.
 pub(crate) fn complete(
@@ -353,25 +337,4 @@ pub(crate) fn complete(
 pub(crate) fn unknown(uri: &str) -> Error {
     Error::not_found(format!("nothing stands at `{}`", crate::message::shown(uri)))
         .next("`resources/list` and `resources/templates/list` say what there is")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_is_that_of_the_standard() {
-        let table = [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-            ("fooba", "Zm9vYmE="),
-        ];
-        for (plain, coded) in table {
-            assert_eq!(base64(plain.as_bytes()), coded);
-        }
-        assert_eq!(base64(&[0xfb, 0xff, 0xfe]), "+//+");
-    }
 }

@@ -4,10 +4,10 @@
 //! exactly what [`Line::text`] makes of what it holds, so nothing in a file is passed over in silence; lines stand in
 //! the order of [`Line::place`], so none stands twice.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use proto::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-use super::base64;
 use crate::task::card::{Card as Task, Past, Remark, Texts};
 use crate::{artifact, audit, context, decision, maintenance::legacy};
 
@@ -162,7 +162,7 @@ impl Line {
     /// A piece of a content.
     #[must_use]
     pub fn piece(bytes: &[u8]) -> Self {
-        Self::Piece(base64::text(bytes))
+        Self::Piece(BASE64_STANDARD.encode(bytes))
     }
 
     /// What a line says that was judged before.

@@ -5,7 +5,6 @@
 //! import changes nothing that is here, makes nothing twice, and is done whole or not at all, whatever stops it; a file
 //! that somebody made up reaches nothing but the workspace it is taken into.
 
-pub mod base64;
 pub mod check;
 pub mod input;
 pub mod lay;

@@ -7,10 +7,11 @@ use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read};
 use std::path::Path;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use proto::error::{Error, Result};
 
+use super::Progress;
 use super::line::{LONGEST, Line, PIECE};
-use super::{Progress, base64};
 use crate::objects::{Digest, Taken};
 
 /// Lines from a file, one at a time.
@@ -107,7 +108,8 @@ impl Pieces<'_, '_> {
                 .lines
                 .wrong(&format!("{} bytes of the content before are missing", self.left)));
         };
-        let bytes = base64::bytes(&text).ok_or_else(|| self.lines.wrong("its piece is not base64"))?;
+        let bytes = BASE64_STANDARD.decode(text);
+        let bytes = bytes.map_err(|_| self.lines.wrong("its piece is not base64"))?;
         if bytes.len() != wanted {
             let why = format!("its piece has {} bytes in place of {wanted}", bytes.len());
             return Err(self.lines.wrong(&why));
