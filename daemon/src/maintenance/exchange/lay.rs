@@ -5,7 +5,7 @@
 //! whole (`store.rs`): from that moment on it is decided, and whoever comes next finishes it. What must stay true:
 //! laying the same lines again changes nothing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read};
 
 use proto::error::{Error, Result};
@@ -14,14 +14,16 @@ use proto::maintenance::{Lines, Skipped};
 use super::input::Checked;
 use super::line::{Counters, Line};
 use super::{counted, counters};
-use crate::artifact::{rules as of_artifacts, store::Artifacts};
+use crate::artifact::store::Artifacts;
 use crate::audit;
 use crate::context::{session, store::Notes};
 use crate::ctx::Ctx;
 use crate::db::Batch;
-use crate::decision::{self, Taken, store::Decisions};
-use crate::maintenance::legacy::{report::Kind, store::Imports};
-use crate::task::{bring, card::Card as Task, store::Tasks};
+use crate::decision::store::Decisions;
+use crate::decision::{self, Taken};
+use crate::maintenance::legacy::report::Kind;
+use crate::maintenance::legacy::store::Imports;
+use crate::task::store::Tasks;
 
 /// Bytes of lines that go into one batch.
 const BATCH: usize = if cfg!(test) { 4 << 10 } else { 4 << 20 };
@@ -75,12 +77,12 @@ pub struct Decided {
     pub fresh: u64,
     /// About how many bytes they take in the database.
     pub bytes: usize,
-    conflicts: u64,
+    pub(super) conflicts: u64,
     named: Vec<String>,
 }
 
 impl Decided {
-    fn conflict(&mut self, what: String) {
+    pub(super) fn conflict(&mut self, what: String) {
         self.conflicts += 1;
         if self.named.len() < NAMED {
             self.named.push(what);
@@ -134,7 +136,7 @@ impl<'a> Laying<'a> {
         Tasks::new(&self.ctx.db, self.id)
     }
 
-    fn artifacts(&self) -> Artifacts<'_> {
+    pub(super) fn artifacts(&self) -> Artifacts<'_> {
         Artifacts::new(&self.ctx.db, self.id)
     }
 
@@ -296,69 +298,6 @@ impl<'a> Laying<'a> {
                     .next("nothing was changed; take it into an empty workspace"),
             ),
         }
-    }
-
-    fn tasks_fit(&self, tasks: &[Task], new: &HashSet<String>, decided: &mut Decided) -> Result<()> {
-        let mut born: HashMap<u64, &str> = HashMap::new();
-        for card in tasks {
-            if let Some(other) = born.insert(card.born, &card.id) {
-                let what = format!(
-                    "tasks `{other}` and `{}` have the same order {}",
-                    card.id, card.born
-                );
-                decided.conflict(what);
-            }
-        }
-        let fresh: Vec<Task> = tasks
-            .iter()
-            .filter(|card| new.contains(&card.id))
-            .cloned()
-            .collect();
-        bring::ask(self.ctx, self.id, |board| {
-            for card in board.all(0) {
-                if let Some(id) = born.get(&card.born).filter(|id| **id != card.id) {
-                    let what = format!(
-                        "task `{id}` has the order {}, which `{}` has here",
-                        card.born, card.id
-                    );
-                    decided.conflict(what);
-                }
-            }
-            if fresh.is_empty() || decided.conflicts > 0 {
-                return Ok(());
-            }
-            let checked = crate::task::view::View::new(board, &fresh).check();
-            checked.map_err(|error| {
-                Error::refused("the tasks of the file cannot stand here")
-                    .why(match error.why {
-                        Some(why) => format!("{}: {why}", error.what),
-                        None => error.what,
-                    })
-                    .next("nothing was changed")
-            })
-        })
-    }
-
-    fn artifacts_fit(&self, checked: &Checked, decided: &mut Decided) -> Result<()> {
-        let here = self.artifacts().cards()?;
-        let mut born: HashMap<u64, &str> = HashMap::new();
-        let mut places: HashMap<String, &str> = HashMap::new();
-        let mut names: HashMap<(Option<&str>, &str), &str> = HashMap::new();
-        for card in here.iter().chain(&checked.artifacts) {
-            let id = card.id.as_str();
-            let place = of_artifacts::place(&card.folder, &card.name);
-            let others = [
-                born.insert(card.born, id).map(|other| (other, "order")),
-                places.insert(place, id).map(|other| (other, "place")),
-                names
-                    .insert((card.task.as_deref(), &card.name), id)
-                    .map(|other| (other, "task and name")),
-            ];
-            for (other, what) in others.into_iter().flatten().filter(|(other, _)| *other != id) {
-                decided.conflict(format!("artifacts `{other}` and `{id}` have the same {what}"));
-            }
-        }
-        Ok(())
     }
 
     /// Puts what is new into `last`, and before that into batches of its own when `commit` is given. `last` becomes

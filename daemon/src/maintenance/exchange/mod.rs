@@ -1,11 +1,12 @@
 //! A workspace as one file of JSON lines, out and in again: `workspace export`, `workspace import`.
 //!
 //! Asked by the room's door. `line.rs` is the format, `out.rs` writes it, `input.rs` reads and judges it, `check.rs` says
-//! what a line may hold, `lay.rs` takes it in. What must stay true: an export holds all that is kept of a workspace; an
-//! import changes nothing that is here, makes nothing twice, and is done whole or not at all, whatever stops it; a file
-//! that somebody made up reaches nothing but the workspace it is taken into.
+//! what a line may hold, `fit.rs` whether it can stand beside what is here, `lay.rs` takes it in. What must stay true: an
+//! export holds all that is kept of a workspace; an import changes nothing that is here, makes nothing twice, and is done
+//! whole or not at all, whatever stops it; a file that somebody made up reaches nothing but the workspace it is taken into.
 
 pub mod check;
+mod fit;
 pub mod input;
 pub mod lay;
 pub mod line;
