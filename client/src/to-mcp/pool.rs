@@ -6,7 +6,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
-use client::{Client, Options};
+use client::{Client, Options, Start};
 use proto::Error;
 use proto::error::Result;
 use tokio::sync::oneshot;
@@ -66,6 +66,19 @@ impl Pool {
         self.hire()?;
         self.queue.send(job).map_err(|_| ended())?;
         done.await.map_err(|_| ended())?
+    }
+
+    /// The same over a connection of its own that never starts a daemon: for what nobody waits for. Who stops the daemon must not
+    /// find it started again because somebody looks.
+    pub(crate) async fn look<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Client) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let options = Options {
+            start: Start::Never,
+            ..self.shared.options.clone()
+        };
+        self.run(move |_| work(&mut Client::new(options))).await
     }
 
     /// Counts a job, and makes a thread for it when all are at work.

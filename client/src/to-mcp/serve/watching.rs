@@ -76,7 +76,12 @@ impl Shim {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let place = self.place(&context, None).await.map_err(|error| fault(&error))?;
-        let now = match self.print(place.clone(), uri.clone()).await {
+        // Whoever subscribes asks for something, and may have a daemon started for it.
+        let of = uri.clone();
+        let now = match self
+            .with_daemon(&context, None, move |talk| print(talk, &of))
+            .await
+        {
             Ok(now) => now,
             Err(error) if error.kind == Kind::NotFound => {
                 return Err(missing(&error, uri));
@@ -114,7 +119,7 @@ impl Shim {
                 addresses.clone().into_iter().collect()
             };
             for (uri, before) in known {
-                let now = self.print(place.clone(), uri.clone()).await.ok();
+                let now = self.print_again(place.clone(), uri.clone(), before).await;
                 if now == before {
                     continue;
                 }
@@ -170,6 +175,9 @@ impl Shim {
             .place(subscription.request_context(), None)
             .await
             .map_err(|error| fault(&error))?;
+        // A daemon is started for this once; where that fails there is nothing to hear of yet.
+        let asked = subscription.request_context();
+        let _reached = self.with_daemon(asked, None, |talk| talk.detect()).await;
         let accepted = subscription.accepted().clone();
         let addresses = accepted.resource_subscriptions.unwrap_or_default();
         let lists = accepted.resources_list_changed == Some(true);
@@ -178,8 +186,9 @@ impl Shim {
         let mut first = true;
         loop {
             let mut now = Vec::with_capacity(addresses.len());
-            for uri in &addresses {
-                now.push(self.print(place.clone(), uri.clone()).await.ok());
+            for (number, uri) in addresses.iter().enumerate() {
+                let last = before.get(number).copied().flatten();
+                now.push(self.print_again(place.clone(), uri.clone(), last).await);
             }
             let mut another = false;
             if lists {
@@ -215,22 +224,16 @@ impl Shim {
         }
     }
 
-    /// A number that differs when what stands at an address differs.
-    async fn print(&self, place: Place, uri: String) -> proto::error::Result<u64> {
-        self.quietly(place, move |talk| {
-            let contents = resources::read(talk, &uri)?;
-            let mut hasher = DefaultHasher::new();
-            match contents {
-                ResourceContents::TextResourceContents { text, .. } => text.hash(&mut hasher),
-                ResourceContents::BlobResourceContents { blob, .. } => blob.hash(&mut hasher),
-                _ => {}
-            }
-            Ok(hasher.finish())
-        })
-        .await
+    /// What [`print`] says, and the same as a moment ago where there is no daemon to ask.
+    async fn print_again(&self, place: Place, uri: String, before: Option<u64>) -> Option<u64> {
+        match self.quietly(place, move |talk| print(talk, &uri)).await {
+            Ok(now) => Some(now),
+            Err(error) if error.kind == Kind::Unavailable => before,
+            Err(_) => None,
+        }
     }
 
-    /// Works with a connection for nobody in particular.
+    /// Works with a connection for nobody in particular, and with none where there is no daemon.
     async fn quietly<T: Send + 'static>(
         &self,
         mut place: Place,
@@ -240,9 +243,21 @@ impl Shim {
         let run = self
             .shared
             .pool
-            .run(move |client| work(&mut Talk::new(client, place, Ends::default())));
+            .look(move |client| work(&mut Talk::new(client, place, Ends::default())));
         run.await
     }
+}
+
+/// A number that differs when what stands at an address differs.
+fn print(talk: &mut Talk<'_>, uri: &str) -> proto::error::Result<u64> {
+    let contents = resources::read(talk, uri)?;
+    let mut hasher = DefaultHasher::new();
+    match contents {
+        ResourceContents::TextResourceContents { text, .. } => text.hash(&mut hasher),
+        ResourceContents::BlobResourceContents { blob, .. } => blob.hash(&mut hasher),
+        _ => {}
+    }
+    Ok(hasher.finish())
 }
 
 /// Events that are looked at; of more it is taken that one of them matters.

@@ -115,6 +115,28 @@ fn a_session_that_has_subscribed_hears_of_changes_until_it_has_not() {
 }
 
 #[test]
+fn who_only_looks_does_not_start_a_daemon_that_was_stopped() {
+    let (bed, repo) = bed();
+    let mut daemon = bed.start();
+    let mut shim = bed.shim(&[], &repo);
+    git_free_add(&bed, &repo, "One");
+    let tree = uris(&shim.ask("resources/list", json!({})))[0].clone();
+    shim.ask("resources/subscribe", json!({ "uri": tree }));
+    assert!(daemon.stop().success());
+    let again = tests::deadline::within(std::time::Duration::from_secs(4), || {
+        bed.daemons().first().copied()
+    });
+    assert_eq!(again, None, "nobody asked for anything");
+    // What is asked for starts one, and changes are heard of again.
+    shim.tool("orchestrator_plan", json!({ "action": "add", "title": "Two" }))
+        .ok();
+    let told = shim.wait("an update", |message| {
+        message["method"] == "notifications/resources/updated"
+    });
+    assert_eq!(told["params"]["uri"], tree);
+}
+
+#[test]
 fn a_session_that_was_shown_the_list_hears_that_it_is_another_one() {
     let (bed, repo) = bed();
     let _daemon = bed.start();
