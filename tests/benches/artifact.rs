@@ -1,9 +1,11 @@
-//! Artifacts: one large one beside `cp` and `fsync`, a list of ten thousand, small ones beside durable rows of SQLite.
+//! Artifacts: one large one beside `cp` and `fsync`, with the memory it takes, also on its way out of the workspace and into
+//! another; a list of ten thousand; small ones beside durable rows of SQLite.
 //!
-//! `TOD_BENCH_MB` is the size of the large one; 1024 without it.
+//! `TOD_BENCH_MB` is the size of the large one in megabytes: 128 without it, 1024 for the full measure.
 
 use std::io::Write as _;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use proto::artifact::{Answer, Call, Filter, NewArtifact, Request, Source};
@@ -18,7 +20,11 @@ use crate::store::{insert, sqlite};
 /// In the workspace.
 const ARTIFACTS: usize = 10_000;
 /// How often the large one is moved.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 2;
+/// Clients that make the small ones, which share their syncs.
+const MAKERS: usize = 16;
+/// What a client may take, whatever it moves.
+const CLIENT: u64 = 32 << 20;
 /// What the daemon may grow by for an artifact of any size.
 const GROWTH: u64 = 16 << 20;
 
@@ -29,11 +35,20 @@ pub fn rows() -> Vec<Row> {
     let start = project(&bed, "artifacts");
     let task = made(&mut bed.peer(), &start);
     let mut rows = large(&bed, &daemon, (&start, &task));
+    rows.extend(exchange(&bed, &daemon, &start));
     let mut peer = bed.peer();
     rows.push(stores(&mut peer, &bed, (&start, &task)));
-    for number in 0..ARTIFACTS {
-        ask(&mut peer, &start, small(&task, &format!("n{number}.md"), number));
-    }
+    std::thread::scope(|scope| {
+        for maker in 0..MAKERS {
+            let (bed, start, task) = (&bed, &start, &task);
+            scope.spawn(move || {
+                let mut peer = bed.peer();
+                for number in (maker..ARTIFACTS).step_by(MAKERS) {
+                    ask(&mut peer, start, small(task, &format!("n{number}.md"), number));
+                }
+            });
+        }
+    });
     rows.extend(lists(&mut peer, &start));
     rows
 }
@@ -103,16 +118,8 @@ fn copied(from: &Path, to: &Path) {
 
 fn large(bed: &Bed, daemon: &Daemon, (start, task): (&Path, &str)) -> Vec<Row> {
     let wanted = std::env::var("TOD_BENCH_MB").ok();
-    let megabytes = wanted.map_or(1024, |text| text.parse().expect("a number of megabytes"));
-    let tocli = |words: &[&str]| {
-        let said = bed.tocli(words).current_dir(start).output().expect("it runs");
-        assert!(
-            said.status.success(),
-            "{words:?}: {}",
-            String::from_utf8_lossy(&said.stderr)
-        );
-        said.stdout
-    };
+    let megabytes = wanted.map_or(128, |text| text.parse().expect("a number of megabytes"));
+    let tocli = |words: &[&str]| said(bed, start, words);
     let limit = (megabytes + 1).to_string();
     tocli(&[
         "config",
@@ -125,7 +132,7 @@ fn large(bed: &Bed, daemon: &Daemon, (start, task): (&Path, &str)) -> Vec<Row> {
     let text = |path: &Path| path.to_str().expect("UTF-8").to_owned();
     let (mut store, mut get, mut limit_store, mut limit_get) =
         (Duration::ZERO, Duration::ZERO, Duration::ZERO, Duration::ZERO);
-    let mut growth = 0;
+    let (mut growth, mut client) = (0, 0);
     for round in 0..ROUNDS {
         // Other bytes each time: those that are there already would not be written.
         noise(&file, megabytes);
@@ -148,12 +155,16 @@ fn large(bed: &Bed, daemon: &Daemon, (start, task): (&Path, &str)) -> Vec<Row> {
                 "large",
                 "--json",
             ];
-            let said: serde_json::Value = serde_json::from_slice(&tocli(&words)).expect("JSON");
+            let said: serde_json::Value = {
+                let (out, most) = tocli(&words);
+                client = client.max(most);
+                serde_json::from_slice(&out).expect("JSON")
+            };
             said["artifact_id"].as_str().expect("an id").clone_into(&mut id);
         });
         limit_get += took(|| copied(&file, &copy));
         get += took(|| {
-            tocli(&["artifact", "get", &id, "-o", &text(&copy)]);
+            client = client.max(tocli(&["artifact", "get", &id, "-o", &text(&copy)]).1);
         });
         growth = growth.max(peak(daemon, Peak::Read).saturating_sub(before));
     }
@@ -174,13 +185,64 @@ fn large(bed: &Bed, daemon: &Daemon, (start, task): (&Path, &str)) -> Vec<Row> {
             ("cp + fsync", rate(limit_get)),
             Target::AtLeast(0.7),
         ),
-        Row {
-            what: what("growth of the daemon"),
-            ours: format!("{:.1} MiB", growth as f64 / f64::from(1 << 20)),
-            peer: format!("limit {} MiB", GROWTH >> 20),
-            ratio: growth as f64 / GROWTH as f64,
-            target: Target::AtMost(1.0),
-        },
+        memory(&what("growth of the daemon"), growth, GROWTH),
+        memory(&what("peak of the client"), client, CLIENT),
+    ]
+}
+
+fn memory(what: &str, bytes: u64, limit: u64) -> Row {
+    Row {
+        what: what.to_owned(),
+        ours: format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)),
+        peer: format!("limit {} MiB", limit >> 20),
+        ratio: bytes as f64 / limit as f64,
+        target: Target::AtMost(1.0),
+    }
+}
+
+/// Runs `tocli`: what it said, and the most memory that it was seen to have.
+fn said(bed: &Bed, start: &Path, words: &[&str]) -> (Vec<u8>, u64) {
+    let mut command = bed.tocli(words);
+    command
+        .current_dir(start)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it runs");
+    let mut most = 0;
+    // What it says fits into a pipe.
+    while child.try_wait().expect("asked").is_none() {
+        most = most.max(resident(child.id()).unwrap_or_default());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let said = child.wait_with_output().expect("it ended");
+    let error = String::from_utf8_lossy(&said.stderr);
+    assert!(said.status.success(), "{words:?}: {error}");
+    (said.stdout, most)
+}
+
+/// All of the workspace out into a file and into another one, beside a copy of that file.
+fn exchange(bed: &Bed, daemon: &Daemon, start: &Path) -> Vec<Row> {
+    let (file, copy) = (bed.path().join("export"), bed.path().join("copy"));
+    let name = file.to_str().expect("UTF-8");
+    let other = project(bed, "other");
+    let before = peak(daemon, Peak::Reset);
+    let mut client = 0;
+    let out = took(|| client = said(bed, start, &["workspace", "export", name]).1);
+    let into = took(|| client = client.max(said(bed, &other, &["workspace", "import", name]).1));
+    let growth = peak(daemon, Peak::Read).saturating_sub(before);
+    let limit = took(|| copied(&file, &copy));
+    let megabytes = std::fs::metadata(&file).expect("there").len() as f64 / 1e6;
+    let rate = |took: Duration| megabytes / took.as_secs_f64();
+    let row = |verb: &str, took| {
+        let what = format!("workspace of {megabytes:.0} MB, {verb}");
+        let peer = ("cp + fsync", rate(limit));
+        Row::rates(&what, "MB", rate(took), peer, Target::None)
+    };
+    vec![
+        row("export", out),
+        row("import", into),
+        memory("the same, growth of the daemon", growth, 4 * GROWTH),
+        memory("the same, peak of the client", client, CLIENT),
     ]
 }
 
@@ -197,10 +259,15 @@ fn peak(daemon: &Daemon, what: Peak) -> u64 {
     if let Peak::Reset = what {
         std::fs::write(folder.join("clear_refs"), "5").expect("the peak is reset");
     }
-    let status = std::fs::read_to_string(folder.join("status")).expect("it lives");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    kibibytes.expect("a peak") << 10
+    resident(daemon.pid()).expect("it lives")
+}
+
+/// The most bytes that a process had resident; none when it has gone.
+fn resident(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kibibytes << 10)
 }
 
 /// A durable artifact: an object, its records, its file in the project, beside one row and its index entry.
