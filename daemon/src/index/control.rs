@@ -4,14 +4,18 @@
 //! true: nothing in these folders is a file of the project; a folder that cannot be watched is looked at each time.
 
 use super::disk::Disk;
+use super::doubt::Doubt;
 #[cfg(test)]
 use super::engine::Bug;
 use super::engine::{Control, Engine, INDEX_LIMIT};
-use super::gitindex::Entries;
+use super::gitindex::{Entries, Problem};
 use super::repo::{self, Repo};
 use super::tracked::Tracked;
 use super::tree::{Kind, Tree};
 use crate::watch::{Backend, Wd};
+
+/// Directories of a sparse index that are looked for; a checkout has few.
+const SPARSE: usize = 1000;
 
 impl<D: Disk> Engine<D> {
     pub(super) fn note_control(&mut self, wd: Wd, name: &[u8]) {
@@ -159,23 +163,37 @@ impl<D: Disk> Engine<D> {
         let young = self.disk.now().saturating_sub(self.disk.granularity());
         let now = self.git_index_now();
         self.git_index = Some(now).filter(|now| now.is_none_or(|(.., ctime)| ctime <= young));
-        self.tracked = self
-            .read_tracked()
-            .unwrap_or_else(|| Tracked::whole(Entries::default()));
+        let read = self.read_tracked();
+        let entries = match &read {
+            Some(Err(problem)) => {
+                tracing::warn!(?problem, "git's index could not be read");
+                self.doubt = Some(Doubt::Unread(*problem));
+                self.git_index = None;
+                Entries::default()
+            }
+            _ => {
+                self.doubt = None;
+                read.and_then(Result::ok).unwrap_or_default()
+            }
+        };
+        let is_there = |dir: &&Vec<u8>| {
+            let root = self.root.as_ref();
+            root.is_some_and(|root| self.disk.open_at(root, dir).is_ok())
+        };
+        if entries.sparse().iter().take(SPARSE).any(|dir| is_there(&dir)) {
+            self.doubt = Some(Doubt::Sparse);
+        }
+        self.tracked = Tracked::whole(entries);
     }
 
-    fn read_tracked(&self) -> Option<Tracked> {
+    fn read_tracked(&self) -> Option<Result<Entries, Problem>> {
         let repo = self.repo.as_ref()?;
-        let file = self
-            .disk
-            .read_file(&repo::join(&repo.git_dir, b"index"), INDEX_LIMIT)
-            .ok()?;
-        match Entries::parse(&file, if repo.settings.sha256 { 32 } else { 20 }) {
-            Ok(entries) => Some(Tracked::whole(entries)),
-            Err(problem) => {
-                tracing::warn!(?problem, "git's index could not be read");
-                None
-            }
-        }
+        let mut read = |name: &[u8]| {
+            let path = repo::join(&repo.git_dir, name);
+            self.disk.read_file(&path, INDEX_LIMIT).ok()
+        };
+        let file = read(b"index")?;
+        let id_len = if repo.settings.sha256 { 32 } else { 20 };
+        Some(Entries::read(&file, id_len, &mut read))
     }
 }

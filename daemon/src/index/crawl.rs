@@ -14,6 +14,7 @@ use super::repo;
 use super::tracked::Tracked;
 use super::tree::{Id, Kind};
 use super::verify::{Trusted, believable};
+use super::wild::Case;
 use crate::watch::{WatchError, Wd};
 use crate::world::FileKind;
 use crate::world::dir::Meta;
@@ -127,6 +128,8 @@ pub(super) struct Look<'a, D: Disk> {
     pub(super) trusted: Option<&'a Trusted>,
     /// Whether git's rules count.
     pub(super) is_git: bool,
+    /// Whether they tell upper from lower case.
+    pub(super) case: Case,
     #[cfg(test)]
     pub(super) bug: super::engine::Bug,
 }
@@ -229,7 +232,7 @@ impl<D: Disk> Look<'_, D> {
     /// The ignore file of a directory; none when it has none that git would read.
     pub(super) fn matcher(&self, dir: &D::Dir) -> Option<Arc<Matcher>> {
         let source = self.disk.read(dir, b".gitignore", FILE_LIMIT).ok()?;
-        Some(Arc::new(Matcher::parse(source)))
+        Some(Arc::new(Matcher::parse_in(source, self.case)))
     }
 
     /// None for a `.git` that is no directory.

@@ -16,6 +16,7 @@ use super::blind::{Blind, Unwatched};
 pub(super) use super::bug::Bug;
 use super::crawl::Look;
 use super::disk::Disk;
+use super::doubt::Doubt;
 use super::ignore::{Matcher, Rules};
 use super::journal::Journal;
 use super::links::Links;
@@ -24,6 +25,7 @@ use super::root::Identity;
 use super::tracked::Tracked;
 use super::tree::{Id, Kind, Tree};
 use super::verify::Trusted;
+use super::wild::Case;
 use crate::watch::{Event, Hint, WatchError, Wd};
 use crate::world::dir::Meta;
 
@@ -161,6 +163,8 @@ pub(super) struct Engine<D: Disk> {
     pub(super) is_locked: bool,
     /// One of git's folders has no watch.
     pub(super) has_blind_control: bool,
+    /// Why the list may not be what git would show.
+    pub(super) doubt: Option<Doubt>,
     /// Git's index as it was when it was last read; none when that is not known.
     pub(super) git_index: Option<Stamp>,
     /// What the rules were made of when the index was saved.
@@ -203,6 +207,7 @@ impl<D: Disk> Engine<D> {
             is_lost: false,
             is_locked: false,
             has_blind_control: false,
+            doubt: None,
             git_index: None,
             saved_rules: [0; 32],
             trusted: None,
@@ -242,6 +247,12 @@ impl<D: Disk> Engine<D> {
         }
         self.change_backend(manner.backend);
         self.start.manner = manner;
+    }
+
+    /// Why the list may not be what git would show.
+    pub(super) fn doubt(&self) -> Option<Doubt> {
+        let ignores_case = self.repo.as_ref().is_some_and(|repo| repo.settings.ignore_case);
+        self.doubt.or_else(|| ignores_case.then_some(Doubt::Case))
     }
 
     /// Whether `watch.extra_ignores` takes something away.
@@ -395,6 +406,10 @@ impl<D: Disk> Engine<D> {
             root_path: &self.start.root,
             tracked: &self.tracked,
             is_git: self.repo.is_some(),
+            case: self
+                .repo
+                .as_ref()
+                .map_or(Case::Exact, |repo| repo.settings.case()),
             extra: &self.start.extra,
             trusted: self.trusted.as_ref(),
             #[cfg(test)]

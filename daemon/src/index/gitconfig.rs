@@ -3,6 +3,8 @@
 //!
 //! What must stay true: the last value wins, as with git; a file that git would refuse counts up to the fault.
 
+use super::wild::Case;
+
 /// What a configuration says of the keys that matter here. Later files are laid over earlier ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Settings {
@@ -14,6 +16,8 @@ pub(super) struct Settings {
     pub(super) sha256: bool,
     /// `extensions.worktreeConfig`.
     pub(super) worktree_config: bool,
+    /// `remote.*.url` of every remote, for conditions.
+    pub(super) remote_urls: Vec<Vec<u8>>,
 }
 
 /// Given the path and the condition of an included file, as written.
@@ -29,6 +33,14 @@ struct Entry {
 }
 
 impl Settings {
+    /// Whether patterns tell upper from lower case.
+    pub(super) fn case(&self) -> Case {
+        match self.ignore_case {
+            true => Case::Folded,
+            false => Case::Exact,
+        }
+    }
+
     /// Lays a file's text over what is known. `include` is given the path and the condition of each included file, as
     /// written, and returns its text when the condition holds and it can be read.
     pub(super) fn read(&mut self, text: &[u8], include: &mut Include<'_>) {
@@ -40,6 +52,10 @@ impl Settings {
         };
         while let Some(entry) = reader.next() {
             let value = entry.value.as_deref();
+            if entry.section == b"remote" && entry.subsection.is_some() && entry.key == b"url" {
+                self.remote_urls.extend(entry.value);
+                continue;
+            }
             if entry.subsection.is_some() && entry.section != b"includeif" {
                 continue;
             }

@@ -3,6 +3,8 @@
 //! Asked by `tracked`. The index comes from the project and is hostile: every length is checked, and what version 4's
 //! prefix compression unfolds to is bounded. What must stay true: paths come out in git's own order, each once.
 
+use super::splitindex::{Link, Raw};
+
 /// `DIRC`.
 const SIGNATURE: &[u8; 4] = b"DIRC";
 /// Stat data, mode, ids and sizes before the object id.
@@ -19,6 +21,7 @@ pub(super) struct Entries {
     ends: Vec<u32>,
     /// By number, those that are submodules.
     links: Vec<u32>,
+    sparse: Vec<Vec<u8>>,
 }
 
 /// Why an index could not be read.
@@ -30,53 +33,64 @@ pub(super) enum Problem {
     Unknown,
     /// Larger than any honest one.
     TooLarge,
+    /// The shared index of a split one is not there.
+    NoBase,
 }
 
+/// Takes an entry, its path and mode.
+type Give<'a> = dyn FnMut(&[u8], u32) -> Result<(), Problem> + 'a;
+
+/// Reads a file of git's folder by its name.
+pub(super) type Read<'a> = dyn FnMut(&[u8]) -> Option<Vec<u8>> + 'a;
+
 impl Entries {
-    /// Reads an index. `id_len` is 20, or 32 in a repository of SHA-256.
+    /// Reads an index that is whole in itself.
     ///
     /// # Errors
     /// See [`Problem`].
+    #[cfg(test)]
     pub(super) fn parse(file: &[u8], id_len: usize) -> Result<Self, Problem> {
-        let header = file.get(..12).ok_or(Problem::Damaged)?;
-        if &header[..4] != SIGNATURE {
-            return Err(Problem::Damaged);
-        }
-        let (version, count) = (be32(file, 4)?, be32(file, 8)?);
-        if !(2..=4).contains(&version) {
-            return Err(Problem::Unknown);
-        }
+        Self::read(file, id_len, &mut |_| None)
+    }
+
+    /// Reads an index. `id_len` is 20, or 32 in a repository of SHA-256; `beside` reads the shared index of a split one.
+    ///
+    /// # Errors
+    /// See [`Problem`].
+    pub(super) fn read(file: &[u8], id_len: usize, beside: &mut Read<'_>) -> Result<Self, Problem> {
         let mut entries = Self::default();
-        let mut path = Vec::new();
-        let mut at = 12;
-        for _ in 0..count {
-            let start = at;
-            let mode = be32(file, at + 24)?;
-            let flags = be16(file, at + FIXED + id_len)?;
-            let mut name_at = at + FIXED + id_len + 2;
-            if version >= 3 && flags & 0x4000 != 0 {
-                name_at += 2;
-            }
-            if version == 4 {
-                let (strip, used) = varint(file.get(name_at..).ok_or(Problem::Damaged)?)?;
-                name_at += used;
-                let keep = path.len().checked_sub(strip).ok_or(Problem::Damaged)?;
-                path.truncate(keep);
-            } else {
-                path.clear();
-            }
-            let rest = file.get(name_at..).ok_or(Problem::Damaged)?;
-            let len = rest.iter().position(|&byte| byte == 0).ok_or(Problem::Damaged)?;
-            path.extend_from_slice(&rest[..len]);
-            at = name_at + len + 1;
-            if version < 4 {
-                // One to eight zeros, so that the entry's length is a multiple of eight.
-                at = start + (name_at + len - start + 8) / 8 * 8;
-            }
-            entries.push(&path, mode)?;
+        match each(file, id_len, &mut |path, mode| entries.push(path, mode)) {
+            Ok(end) if extensions(file, end, id_len)?.is_none() => return Ok(entries),
+            // Of a split one some entries may have no name.
+            Ok(_) => {}
+            Err(problem) if !has_link(file) => return Err(problem),
+            Err(_) => {}
         }
-        entries.check_extensions(file, at, id_len)?;
+        entries = Self::default();
+        let (mut small, mut base) = (Vec::new(), Vec::new());
+        let end = each(file, id_len, &mut keep(&mut small))?;
+        let link = extensions(file, end, id_len)?.ok_or(Problem::Damaged)?;
+        let shared = match Link::file(link, id_len)? {
+            Some(name) => Some(beside(&name).ok_or(Problem::NoBase)?),
+            None => None,
+        };
+        if let Some(shared) = shared {
+            let end = each(&shared, id_len, &mut keep(&mut base))?;
+            if extensions(&shared, end, id_len)?.is_some() {
+                return Err(Problem::Damaged);
+            }
+        }
+        let link = Link::parse(link, id_len, base.len())?;
+        let all = link.merge(base, small)?;
+        all.iter()
+            .try_for_each(|(path, mode)| entries.push(path, *mode))?;
         Ok(entries)
+    }
+
+    /// Directories that the index holds as one entry each, because nothing of them is checked out.
+    #[must_use]
+    pub(super) fn sparse(&self) -> &[Vec<u8>] {
+        &self.sparse
     }
 
     fn push(&mut self, path: &[u8], mode: u32) -> Result<(), Problem> {
@@ -89,6 +103,7 @@ impl Entries {
         }
         // A directory of a sparse index: nothing of it is checked out.
         if mode & 0o170_000 == 0o040_000 {
+            self.sparse.push(path.strip_suffix(b"/").unwrap_or(path).to_vec());
             return Ok(());
         }
         // An unmerged path has up to three entries.
@@ -106,18 +121,6 @@ impl Entries {
         self.bytes.extend_from_slice(path);
         self.ends
             .push(u32::try_from(self.bytes.len()).map_err(|_| Problem::TooLarge)?);
-        Ok(())
-    }
-
-    /// An extension whose name does not begin with a capital must be understood.
-    fn check_extensions(&self, file: &[u8], mut at: usize, id_len: usize) -> Result<(), Problem> {
-        while at + 8 + id_len <= file.len() {
-            let size = be32(file, at + 4)? as usize;
-            if !file[at].is_ascii_uppercase() && &file[at..at + 4] != b"sdir" {
-                return Err(Problem::Unknown);
-            }
-            at = at.checked_add(8 + size).ok_or(Problem::Damaged)?;
-        }
         Ok(())
     }
 
@@ -158,7 +161,83 @@ impl Entries {
     }
 }
 
-fn be32(file: &[u8], at: usize) -> Result<u32, Problem> {
+/// Keeps entries as they stand in a file.
+fn keep(all: &mut Vec<Raw>) -> impl FnMut(&[u8], u32) -> Result<(), Problem> {
+    let mut bytes = 0;
+    move |path, mode| {
+        bytes += path.len();
+        if path.len() > LONGEST || bytes > UNFOLDED {
+            return Err(Problem::TooLarge);
+        }
+        all.push((path.to_vec(), mode));
+        Ok(())
+    }
+}
+
+/// Whether there may be the extension of a split index.
+fn has_link(file: &[u8]) -> bool {
+    file.windows(4).any(|word| word == b"link")
+}
+
+/// Gives each entry as it stands; where the entries end.
+fn each(file: &[u8], id_len: usize, give: &mut Give<'_>) -> Result<usize, Problem> {
+    let header = file.get(..12).ok_or(Problem::Damaged)?;
+    if &header[..4] != SIGNATURE {
+        return Err(Problem::Damaged);
+    }
+    let (version, count) = (be32(file, 4)?, be32(file, 8)?);
+    if !(2..=4).contains(&version) {
+        return Err(Problem::Unknown);
+    }
+    let mut path = Vec::new();
+    let mut at = 12;
+    for _ in 0..count {
+        let start = at;
+        let mode = be32(file, at + 24)?;
+        let flags = be16(file, at + FIXED + id_len)?;
+        let mut name_at = at + FIXED + id_len + 2;
+        if version >= 3 && flags & 0x4000 != 0 {
+            name_at += 2;
+        }
+        if version == 4 {
+            let (strip, used) = varint(file.get(name_at..).ok_or(Problem::Damaged)?)?;
+            name_at += used;
+            let keep = path.len().checked_sub(strip).ok_or(Problem::Damaged)?;
+            path.truncate(keep);
+        } else {
+            path.clear();
+        }
+        let rest = file.get(name_at..).ok_or(Problem::Damaged)?;
+        let len = rest.iter().position(|&byte| byte == 0).ok_or(Problem::Damaged)?;
+        path.extend_from_slice(&rest[..len]);
+        at = name_at + len + 1;
+        if version < 4 {
+            // One to eight zeros, so that the entry's length is a multiple of eight.
+            at = start + (name_at + len - start + 8) / 8 * 8;
+        }
+        give(&path, mode)?;
+    }
+    Ok(at)
+}
+
+/// What the extension of a split index says. One whose name does not begin with a capital must be understood.
+fn extensions(file: &[u8], mut at: usize, id_len: usize) -> Result<Option<&[u8]>, Problem> {
+    let mut link = None;
+    while at + 8 + id_len <= file.len() {
+        let size = be32(file, at + 4)? as usize;
+        let end = at.checked_add(8 + size).ok_or(Problem::Damaged)?;
+        match &file[at..at + 4] {
+            b"link" => link = Some(file.get(at + 8..end).ok_or(Problem::Damaged)?),
+            b"sdir" => {}
+            name if name[0].is_ascii_uppercase() => {}
+            _ => return Err(Problem::Unknown),
+        }
+        at = end;
+    }
+    Ok(link)
+}
+
+pub(super) fn be32(file: &[u8], at: usize) -> Result<u32, Problem> {
     let bytes = at
         .checked_add(4)
         .and_then(|end| file.get(at..end))
@@ -238,6 +317,62 @@ mod tests {
         assert!(two.is_sorted() && two.contains(&b"long/long/long/long/file".to_vec()));
         assert_eq!(three, four);
         assert_eq!(three.len(), two.len() + 1);
+    }
+
+    #[test]
+    fn a_split_index_gives_the_paths_that_git_lists() {
+        for version in ["2", "4"] {
+            let folder = tempfile::tempdir().unwrap();
+            let at = folder.path();
+            git(at, &["init", "-q"]);
+            for number in 0..300 {
+                std::fs::write(at.join(format!("file-{number}")), "1").unwrap();
+            }
+            git(at, &["add", "-A"]);
+            git(at, &["update-index", "--index-version", version]);
+            git(at, &["config", "core.splitIndex", "true"]);
+            // Never written into a new shared one.
+            git(at, &["config", "splitIndex.maxPercentChange", "100"]);
+            git(at, &["update-index", "--split-index"]);
+            for round in 0..12 {
+                match round % 4 {
+                    0 => drop(std::fs::write(at.join(format!("new-{round}")), "1")),
+                    1 => drop(std::fs::write(at.join(format!("file-{round}")), "changed")),
+                    2 => drop(std::fs::remove_file(at.join(format!("file-1{round}")))),
+                    _ => git(at, &["rm", "-q", "--cached", &format!("file-2{round}")]),
+                }
+                if round % 4 != 3 {
+                    git(at, &["add", "-A"]);
+                }
+                let file = std::fs::read(at.join(".git/index")).unwrap();
+                let mut has_asked = false;
+                let entries = Entries::read(&file, 20, &mut |name| {
+                    has_asked = true;
+                    let name = std::str::from_utf8(name).unwrap();
+                    std::fs::read(at.join(".git").join(name)).ok()
+                });
+                let entries = entries.unwrap();
+                let ours: Vec<_> = (0..entries.len()).map(|n| entries.get(n).to_vec()).collect();
+                let said = std::process::Command::new("git")
+                    .current_dir(at)
+                    .args(["ls-files", "-z"])
+                    .output()
+                    .unwrap();
+                let theirs: Vec<_> = said.stdout.split(|&byte| byte == 0).map(<[u8]>::to_vec).collect();
+                assert_eq!(
+                    ours,
+                    theirs[..theirs.len() - 1],
+                    "version {version}, round {round}"
+                );
+                assert!(has_asked, "version {version}, round {round}: it is not split");
+                for at in (round..file.len()).step_by(53) {
+                    let mut changed = file.clone();
+                    changed[at] ^= 0x81;
+                    drop(Entries::read(&changed, 20, &mut |_| Some(file.clone())));
+                }
+                assert_eq!(Entries::read(&file, 20, &mut |_| None), Err(Problem::NoBase));
+            }
+        }
     }
 
     #[test]

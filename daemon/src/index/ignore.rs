@@ -7,7 +7,7 @@
 use std::sync::{Arc, LazyLock};
 
 use super::repo::Repo;
-use super::wild::Pattern;
+use super::wild::{Case, Pattern};
 
 /// The patterns of one ignore file.
 #[derive(Debug)]
@@ -17,22 +17,30 @@ pub(super) struct Matcher {
     source: Vec<u8>,
     /// Whether a pattern names more than one level, so that it can match differently after a directory was moved.
     deep: bool,
+    case: Case,
 }
 
 impl Matcher {
     /// Reads an ignore file. A line that git would not understand matches nothing.
     #[must_use]
     pub(super) fn parse(source: Vec<u8>) -> Self {
+        Self::parse_in(source, Case::Exact)
+    }
+
+    /// The same where upper and lower case may be one.
+    #[must_use]
+    pub(super) fn parse_in(source: Vec<u8>, case: Case) -> Self {
         let text = source.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&source);
         let lines = text
             .split(|&byte| byte == b'\n')
             .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-        let patterns: Vec<Pattern> = lines.filter_map(Pattern::parse).collect();
+        let patterns: Vec<Pattern> = lines.filter_map(|line| Pattern::parse(line, case)).collect();
         let deep = patterns.iter().any(Pattern::is_deep);
         Self {
             patterns,
             source,
             deep,
+            case,
         }
     }
 
@@ -40,6 +48,12 @@ impl Matcher {
     #[must_use]
     pub(super) fn source(&self) -> &[u8] {
         &self.source
+    }
+
+    /// Whether it tells upper from lower case.
+    #[must_use]
+    pub(super) fn case(&self) -> Case {
+        self.case
     }
 
     /// Whether moving a directory beneath can change what it says.
@@ -194,7 +208,12 @@ mod tests {
     /// The same patterns and paths, judged by git and by us.
     #[test]
     fn random_patterns_say_what_git_says() {
-        const SIGNS: [&str; 24] = [
+        const SIGNS: [&str; 29] = [
+            "A",
+            "[A]",
+            "[B-C]",
+            "[[:upper:]]",
+            "\\B",
             "a",
             "b",
             "c",
@@ -220,8 +239,9 @@ mod tests {
             "/**",
             "!",
         ];
-        const NAMES: [&str; 14] = [
-            "a", "b", "c", "ab", "abc", "*", "{a,b}", "a b", "-", "[", "a*", "aXb", "\\", "é",
+        const NAMES: [&str; 17] = [
+            "A", "B", "aBC", "a", "b", "c", "ab", "abc", "*", "{a,b}", "a b", "-", "[", "a*", "aXb", "\\",
+            "é",
         ];
         let folder = tempfile::tempdir().unwrap();
         let git = |args: &[&str]| {
@@ -235,7 +255,11 @@ mod tests {
         };
         assert!(git(&["init", "-q"]).status().unwrap().success());
         let mut chance = Chance(7);
-        for round in 0..400 {
+        for round in 0..600 {
+            let (case, word) = match round % 2 {
+                0 => (Case::Exact, "core.ignoreCase=false"),
+                _ => (Case::Folded, "core.ignoreCase=true"),
+            };
             let lines: Vec<String> = (0..3).map(|_| chance.text(&SIGNS, 6)).collect();
             let text = lines.join("\n") + "\n";
             std::fs::write(folder.path().join(".gitignore"), &text).unwrap();
@@ -252,13 +276,14 @@ mod tests {
                 .fold(String::new(), |asked, path| asked + path + "\0");
             std::fs::write(folder.path().join(".git/asked"), asked).unwrap();
             let input = std::fs::File::open(folder.path().join(".git/asked")).unwrap();
-            let said = git(&["check-ignore", "--no-index", "-z", "--stdin"])
+            let said = git(&["-c", word, "check-ignore", "--no-index", "-z", "--stdin"])
                 .stdin(input)
                 .output()
                 .unwrap()
                 .stdout;
             let said: std::collections::BTreeSet<&[u8]> = said.split(|&byte| byte == 0).collect();
-            let rules = Rules::default().with(Arc::new(Matcher::parse(text.clone().into_bytes())), 0);
+            let matcher = Matcher::parse_in(text.clone().into_bytes(), case);
+            let rules = Rules::default().with(Arc::new(matcher), 0);
             for path in &paths {
                 let above = path
                     .match_indices('/')
@@ -267,7 +292,7 @@ mod tests {
                 assert_eq!(
                     ours,
                     said.contains(path.as_bytes()),
-                    "round {round}: {path:?} under {lines:?}"
+                    "round {round}: {path:?} under {lines:?}, {word}"
                 );
             }
         }

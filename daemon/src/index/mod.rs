@@ -19,6 +19,7 @@ mod crawl;
 mod disk;
 mod doctor;
 pub mod door;
+mod doubt;
 mod engine;
 mod files;
 mod finish;
@@ -42,6 +43,7 @@ mod settle;
 #[cfg(test)]
 mod sim;
 mod sleep;
+mod splitindex;
 mod subscribe;
 mod tend;
 mod tracked;

@@ -11,6 +11,7 @@ use globset::GlobBuilder;
 use super::disk::{Disk, FILE_LIMIT};
 use super::gitconfig::Settings;
 use super::ignore::{Matcher, Rules};
+use super::wild::is_match;
 use crate::world::FileKind;
 use crate::world::dir::Meta;
 
@@ -61,6 +62,8 @@ impl Repo {
             git_dir: &git_dir,
             outside: Vec::new(),
             includes: 0,
+            urls: None,
+            has_asked: false,
         };
         let settings = reading.settings(&common_dir);
         let excludes = reading.excludes_path(settings.excludes_file.as_deref(), root_path);
@@ -77,7 +80,7 @@ impl Repo {
             .iter()
             .filter(|source| !source.is_empty())
             .fold(Rules::default(), |rules, source| {
-                rules.with(Arc::new(Matcher::parse(source.clone())), 0)
+                rules.with(Arc::new(Matcher::parse_in(source.clone(), settings.case())), 0)
             });
         Some(Self {
             git_dir,
@@ -185,10 +188,28 @@ struct Reading<'a, D: Disk> {
     git_dir: &'a [u8],
     outside: Vec<(Vec<u8>, Stamp)>,
     includes: usize,
+    /// The remotes' addresses, once they are known; until then each condition on them holds, as with git.
+    urls: Option<Vec<Vec<u8>>>,
+    /// Whether there was such a condition.
+    has_asked: bool,
 }
 
 impl<D: Disk> Reading<'_, D> {
     fn settings(&mut self, common_dir: &[u8]) -> Settings {
+        let mut settings = self.settings_once(common_dir);
+        let urls = std::mem::take(&mut settings.remote_urls);
+        if !self.has_asked {
+            return settings;
+        }
+        self.urls = Some(urls);
+        self.outside.clear();
+        self.includes = 0;
+        let mut settings = self.settings_once(common_dir);
+        settings.remote_urls.clear();
+        settings
+    }
+
+    fn settings_once(&mut self, common_dir: &[u8]) -> Settings {
         let mut settings = Settings::default();
         let mut files = vec![b"/etc/gitconfig".to_vec()];
         files.extend(self.xdg(b"git/config"));
@@ -251,8 +272,13 @@ impl<D: Disk> Reading<'_, D> {
         });
     }
 
-    /// `gitdir:`, `gitdir/i:` and `onbranch:`; other conditions do not hold.
-    fn holds(&self, condition: &[u8], folder: &[u8]) -> bool {
+    /// `gitdir:`, `gitdir/i:`, `onbranch:` and `hasconfig:remote.*.url:`; other conditions do not hold.
+    fn holds(&mut self, condition: &[u8], folder: &[u8]) -> bool {
+        if let Some(pattern) = condition.strip_prefix(b"hasconfig:remote.*.url:") {
+            self.has_asked = true;
+            let urls = self.urls.as_ref();
+            return urls.is_none_or(|urls| urls.iter().any(|url| is_match(pattern, url)));
+        }
         let Some(colon) = condition.iter().position(|&byte| byte == b':') else {
             return false;
         };

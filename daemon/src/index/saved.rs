@@ -21,6 +21,7 @@ use super::links::Links;
 use super::repo::Stamp;
 use super::tracked::Tracked;
 use super::tree::{Id, Kind, Tree};
+use super::wild::Case;
 use crate::watch::Backend;
 use crate::watch::Wd;
 
@@ -104,7 +105,13 @@ pub(super) fn write(head: &Head, view: &View, (inner, tracked): (&Inner, &Tracke
         let flags = u8::from(inner.gits.contains(id))
             | (u8::from(inner.unwatched.contains_key(id)) << 1)
             | (u8::from(folder.matcher.is_some()) << 2)
-            | (u8::from(inner.veiled.contains(id)) << 3);
+            | (u8::from(inner.veiled.contains(id)) << 3)
+            | (u8::from(
+                folder
+                    .matcher
+                    .as_ref()
+                    .is_some_and(|matcher| matcher.case() == Case::Folded),
+            ) << 4);
         pen.u8(flags);
         if let Some(matcher) = &folder.matcher {
             pen.text(matcher.source());
@@ -214,9 +221,16 @@ impl Saved {
             let (wd, git_wd, flags) = (watch(&mut eye)?, watch(&mut eye)?, eye.u8()?);
             let matcher = match flags & 4 {
                 0 => None,
-                _ => Some(Arc::new(Matcher::parse(eye.text()?.to_vec()))),
+                _ => {
+                    let case = if flags & 16 == 0 {
+                        Case::Exact
+                    } else {
+                        Case::Folded
+                    };
+                    Some(Arc::new(Matcher::parse_in(eye.text()?.to_vec(), case)))
+                }
             };
-            if !is_folder || flags > 15 {
+            if !is_folder || flags > 31 {
                 return None;
             }
             let kept = Kept {

@@ -248,10 +248,14 @@ impl Tree {
             (TreeState::Unreachable, lost())
         } else if engine.is_unverified() {
             (TreeState::Unverified, None)
+        } else if let Some(doubt) = engine.doubt().filter(|doubt| doubt.is_grave()) {
+            (TreeState::Unverified, Some(doubt.reason().to_owned()))
         } else if !blind.is_empty() {
             (TreeState::Polling, blind.reason())
         } else if engine.is_locked() {
             (TreeState::Checkout, Some("git holds `index.lock`".to_owned()))
+        } else if let Some(doubt) = engine.doubt() {
+            (TreeState::Watching, Some(doubt.reason().to_owned()))
         } else if engine.has_extra() {
             let why = "`watch.extra_ignores` takes away from what git shows";
             (TreeState::Watching, Some(why.to_owned()))

@@ -33,9 +33,39 @@ enum Body {
     Wild(Vec<Token>),
 }
 
+/// Whether upper and lower case are the same (`core.ignoreCase`), for ASCII and with the limits that git has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Case {
+    #[default]
+    Exact,
+    Folded,
+}
+
+impl Case {
+    fn fold(self, byte: u8) -> u8 {
+        match self {
+            Self::Exact => byte,
+            Self::Folded => byte.to_ascii_lowercase(),
+        }
+    }
+
+    fn is_same(self, one: &[u8], other: &[u8]) -> bool {
+        match self {
+            Self::Exact => one == other,
+            Self::Folded => one.eq_ignore_ascii_case(other),
+        }
+    }
+}
+
+/// Whether a pattern matches a whole path, as git's `wildmatch` with slashes kept apart.
+pub(super) fn is_match(pattern: &[u8], path: &[u8]) -> bool {
+    pattern.len() <= LONGEST && walk(&compile(pattern, true, Case::Exact), path, (true, Case::Exact))
+}
+
 /// One line of an ignore file.
 #[derive(Debug)]
 pub(super) struct Pattern {
+    case: Case,
     text: Box<[u8]>,
     /// Bytes of `text` before the first special one.
     prefix: usize,
@@ -50,7 +80,7 @@ pub(super) struct Pattern {
 
 impl Pattern {
     /// Reads a line without its end; none for a comment or an empty line.
-    pub(super) fn parse(line: &[u8]) -> Option<Self> {
+    pub(super) fn parse(line: &[u8], case: Case) -> Option<Self> {
         let line = line.split(|&byte| byte == 0).next().unwrap_or_default();
         if line.is_empty() || line[0] == b'#' || line.len() > LONGEST {
             return None;
@@ -77,10 +107,11 @@ impl Pattern {
         let body = match text {
             _ if prefix == text.len() => Body::Literal,
             [b'*', rest @ ..] if is_name && !rest.iter().any(|&byte| is_special(byte)) => Body::Ending,
-            _ if is_name => Body::Wild(compile(text, false)),
-            _ => Body::Wild(compile(&text[prefix..], true)),
+            _ if is_name => Body::Wild(compile(text, false, case)),
+            _ => Body::Wild(compile(&text[prefix..], true, case)),
         };
         Some(Self {
+            case,
             text: text.into(),
             prefix,
             body,
@@ -107,14 +138,21 @@ impl Pattern {
                 .map_or(0, |slash| slash + 1);
             let name = &path[start..];
             return match &self.body {
-                Body::Literal => *self.text == *name,
-                Body::Ending => name.ends_with(&self.text[1..]),
-                Body::Wild(tokens) => walk(tokens, name, false),
+                Body::Literal => self.case.is_same(&self.text, name),
+                Body::Ending => {
+                    let ending = &self.text[1..];
+                    let start = name.len().checked_sub(ending.len());
+                    start.is_some_and(|start| self.case.is_same(&name[start..], ending))
+                }
+                Body::Wild(tokens) => walk(tokens, name, (false, self.case)),
             };
         }
-        match (&self.body, path.strip_prefix(&self.text[..self.prefix])) {
+        let rest = path
+            .split_at_checked(self.prefix)
+            .filter(|(start, _)| self.case.is_same(start, &self.text[..self.prefix]));
+        match (&self.body, rest.map(|(_, rest)| rest)) {
             (_, None) => false,
-            (Body::Wild(tokens), Some(rest)) => walk(tokens, rest, true),
+            (Body::Wild(tokens), Some(rest)) => walk(tokens, rest, (true, self.case)),
             (_, Some(rest)) => rest.is_empty(),
         }
     }
@@ -143,7 +181,7 @@ fn without_trailing_spaces(line: &[u8]) -> &[u8] {
     &line[..spaces.unwrap_or(line.len())]
 }
 
-fn compile(text: &[u8], is_path: bool) -> Vec<Token> {
+fn compile(text: &[u8], is_path: bool, case: Case) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut at = 0;
     while let Some(&byte) = text.get(at) {
@@ -168,21 +206,21 @@ fn compile(text: &[u8], is_path: bool) -> Vec<Token> {
                 }
                 tokens.push(Token::Star { crosses });
             }
-            b'[' => match class(text, at) {
+            b'[' => match class(text, at, case) {
                 Some((class, after)) => {
                     tokens.push(Token::Class(class));
                     at = after;
                 }
                 None => tokens.push(Token::Never),
             },
-            byte => tokens.push(Token::Byte(byte)),
+            byte => tokens.push(Token::Byte(case.fold(byte))),
         }
     }
     tokens
 }
 
 /// The bytes of a class that begins behind its `[`, and where it ends; none when git would give up.
-fn class(text: &[u8], start: usize) -> Option<(Box<[bool; 256]>, usize)> {
+fn class(text: &[u8], start: usize, case: Case) -> Option<(Box<[bool; 256]>, usize)> {
     let mut set = Box::new([false; 256]);
     let mut at = start;
     let is_negated = matches!(text.get(at)?, b'!' | b'^');
@@ -209,7 +247,10 @@ fn class(text: &[u8], start: usize) -> Option<(Box<[bool; 256]>, usize)> {
                 }
                 let last = *text.get(at)?;
                 let first = before.take().unwrap_or(last);
-                (first..=last).for_each(|byte| set[usize::from(byte)] = true);
+                (first..=last).for_each(|byte| {
+                    set[usize::from(byte)] = true;
+                    set[usize::from(case.fold(byte))] = true;
+                });
             }
             b'[' if text.get(at + 1) == Some(&b':') => {
                 let end = at + 2 + text[at + 2..].iter().position(|&byte| byte == b']')?;
@@ -218,9 +259,10 @@ fn class(text: &[u8], start: usize) -> Option<(Box<[bool; 256]>, usize)> {
                     before = Some(b'[');
                 } else {
                     let is_in = named(&text[at + 2..end - 1])?;
-                    (0..=255u8)
-                        .filter(is_in)
-                        .for_each(|byte| set[usize::from(byte)] = true);
+                    (0..=255u8).filter(is_in).for_each(|byte| {
+                        set[usize::from(byte)] = true;
+                        set[usize::from(case.fold(byte))] = true;
+                    });
                     before = None;
                     at = end;
                 }
@@ -257,10 +299,10 @@ fn named(name: &[u8]) -> Option<fn(&u8) -> bool> {
 }
 
 /// Follows all ways through the pattern at once. States only lead forward, so one pass in order is enough.
-fn walk(tokens: &[Token], text: &[u8], is_path: bool) -> bool {
+fn walk(tokens: &[Token], text: &[u8], (is_path, case): (bool, Case)) -> bool {
     let (mut now, mut next) = (vec![false; tokens.len() + 1], vec![false; tokens.len() + 1]);
     now[0] = true;
-    for &byte in text {
+    for byte in text.iter().map(|&byte| case.fold(byte)) {
         let mut is_alive = false;
         for (at, token) in tokens.iter().enumerate() {
             if !now[at] {
