@@ -225,7 +225,11 @@ fn an_export_goes_through_a_pipe_and_an_import_reads_one() {
     let came = process::run_with_input(bed.tocli(words).current_dir(&second), &out.out);
     assert_eq!(came.ok().json()["imported"]["tasks"], 1);
     let file = bed.work().join("file");
-    say(&bed, &first, &["workspace", "export", text(&file)]).ok();
+    let said = json(&bed, &first, &["workspace", "export", text(&file)]);
+    assert_eq!(
+        (&said["counts"]["contents"], &said["counts"]["tasks"]),
+        (&0.into(), &1.into())
+    );
     say(&bed, &first, &["workspace", "export", text(&file)]).ends(5);
     say(&bed, &first, &["workspace", "export", text(&file), "--force"]).ok();
     say(&bed, &first, &["workspace", "export", "-", "--json"]).ends(2);

@@ -15,7 +15,7 @@ use proto::maintenance::Lines;
 
 use super::line::{Counters, End, Head, Line, VERSION};
 use super::source::{Pieces, Source, looked_through};
-use super::{Into, Progress, check, counted};
+use super::{Into, Progress, check, count};
 use crate::artifact::store::Card as Artifact;
 use crate::audit;
 use crate::maintenance::legacy::store::Row as LegacyRow;
@@ -284,7 +284,7 @@ impl Judge<'_, '_> {
         check::line(line).map_err(|why| self.lines.wrong(&format!("{}: {why}", line.shown())))?;
         self.fits(line)
             .map_err(|why| self.lines.wrong(&format!("{}: {why}", line.shown())))?;
-        *counted(line, &mut self.found) += 1;
+        count(line, &mut self.found);
         Ok(())
     }
 

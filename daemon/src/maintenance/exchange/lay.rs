@@ -13,7 +13,7 @@ use proto::maintenance::{Lines, Skipped};
 
 use super::input::Checked;
 use super::line::{Counters, Line};
-use super::{counted, counters};
+use super::{count, counters};
 use crate::artifact::store::Artifacts;
 use crate::audit;
 use crate::context::{session, store::Notes};
@@ -243,16 +243,16 @@ impl<'a> Laying<'a> {
                     Line::Counters(_) | Line::File { .. } => return Ok(()),
                     Line::Event(_) if self.trail == Trail::Forked => {
                         events += 1;
-                        *counted(&line, &mut decided.skipped_counts) += 1;
+                        count(&line, &mut decided.skipped_counts);
                         return Ok(());
                     }
                     _ => {}
                 }
                 match self.there(&line)? {
-                    Some(there) if there == line => *counted(&line, &mut decided.already_there) += 1,
+                    Some(there) if there == line => count(&line, &mut decided.already_there),
                     Some(_) => decided.conflict(format!("{} is another one here", line.shown())),
                     None => {
-                        *counted(&line, &mut decided.imported) += 1;
+                        count(&line, &mut decided.imported);
                         decided.fresh += 1;
                         decided.bytes += length.min(INLINE);
                         match &line {

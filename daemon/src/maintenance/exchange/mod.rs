@@ -73,9 +73,9 @@ impl std::io::Write for Into<'_> {
     }
 }
 
-/// Which count a line belongs to.
-fn counted<'l>(line: &Line, lines: &'l mut Lines) -> &'l mut u64 {
-    match line {
+/// Counts a line among its kind.
+fn count(line: &Line, lines: &mut Lines) {
+    *match line {
         Line::Task(_) => &mut lines.tasks,
         Line::TaskTexts { .. }
         | Line::TaskPast { .. }
@@ -89,12 +89,9 @@ fn counted<'l>(line: &Line, lines: &'l mut Lines) -> &'l mut u64 {
         Line::Legacy { .. } => &mut lines.legacy,
         Line::Event(_) => &mut lines.events,
         Line::File { .. } => &mut lines.files,
-        Line::WorkspaceExport(_)
-        | Line::Content { .. }
-        | Line::Piece(_)
-        | Line::Counters(_)
-        | Line::End(_) => &mut lines.contents,
-    }
+        Line::Content { .. } => &mut lines.contents,
+        Line::WorkspaceExport(_) | Line::Piece(_) | Line::Counters(_) | Line::End(_) => return,
+    } += 1;
 }
 
 /// What a workspace has counted up to.

@@ -10,7 +10,7 @@ use proto::error::{Error, Result};
 use proto::maintenance::Exported;
 
 use super::line::{End, Head, Line, PIECE, VERSION};
-use super::{Into, Progress, check, counted};
+use super::{Into, Progress, check, count};
 use crate::artifact::store::Artifacts;
 use crate::context::{session, store::Notes};
 use crate::ctx::Ctx;
@@ -209,7 +209,7 @@ impl Gathering<'_> {
             .and_then(|()| self.out.write_all(b"\n"));
         written.map_err(|error| Error::unavailable("records cannot be gathered").why(error))?;
         self.lines += 1;
-        *counted(&line, &mut self.exported.counts) += 1;
+        count(&line, &mut self.exported.counts);
         if let Line::ArtifactVersion { artifact, edition } = line {
             let whose = format!("version {} of artifact `{artifact}`", edition.version);
             self.needs(edition.digest, edition.size, whose);
