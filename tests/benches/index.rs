@@ -75,8 +75,13 @@ fn large(bed: &Bed, files: usize) -> PathBuf {
     root
 }
 
+/// A real tree that was unpacked somewhere need not look like a project.
 fn at(root: &Path) -> detect::From {
-    detect::From::Explicit(root.to_path_buf().into())
+    let path = root.to_path_buf().into();
+    match root.ancestors().any(|above| above.join(".git").exists()) {
+        true => detect::From::Start(path),
+        false => detect::From::Explicit(path),
+    }
 }
 
 /// A synced clock.
@@ -227,22 +232,24 @@ fn since(bed: &Bed, peer: &mut Peer, root: &Path) -> Vec<Row> {
             sync,
         };
         let asked = ask_frame(1, root, Request::Index(request));
-        let mut room = vec![0; 64 << 10];
-        let mut once = || {
-            peer.stream.write_all(&asked).expect("asked");
-            to_the_end(peer, &mut room)
-        };
-        let (changes, size) = once();
+        peer.stream.write_all(&asked).expect("asked");
+        let (changes, size) = to_the_end(peer, &mut vec![0; 64 << 10]);
         assert_eq!(changes, 10, "the ten changes and nothing else");
+        let mut room = vec![0; size];
         let mut raw = Echo::start(bed.path(), asked.len(), size);
         let mut buffer = vec![0; size];
         let (ours, limit) = in_turn(
             QUERIES,
+            // The same answer each time; what is in it is looked at once, before and after.
             || {
-                once();
+                peer.stream.write_all(&asked).expect("asked");
+                peer.stream.read_exact(&mut room).expect("an answer");
             },
             || echo::round(&mut raw.stream, &asked, &mut buffer),
         );
+        peer.stream.write_all(&asked).expect("asked");
+        let told = to_the_end(peer, &mut vec![0; 64 << 10]);
+        assert_eq!(told, (changes, size), "the answer stays the same");
         Row::times(
             what,
             ours.median(),

@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// File systems whose calls answer from memory or a local disk and whose change times come from this machine's clock.
-const LOCAL: [&str; 27] = [
-    "apfs", "bcachefs", "btrfs", "cramfs", "erofs", "exfat", "ext2", "ext3", "ext4", "f2fs", "hfs",
-    "hfsplus", "iso9660", "jfs", "msdos", "nilfs2", "ntfs3", "overlay", "ramfs", "reiserfs", "rootfs",
+const LOCAL: [&str; 28] = [
+    "apfs", "bcachefs", "btrfs", "cramfs", "devtmpfs", "erofs", "exfat", "ext2", "ext3", "ext4", "f2fs",
+    "hfs", "hfsplus", "iso9660", "jfs", "msdos", "nilfs2", "ntfs3", "overlay", "ramfs", "reiserfs", "rootfs",
     "squashfs", "tmpfs", "udf", "vfat", "xfs", "zfs",
 ];
 
