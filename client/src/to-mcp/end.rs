@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::process::Pid;
+use tokio::sync::Notify;
 
 /// What answers under way may still take. Together with all else it must stay below a second.
 pub(crate) const GRACE: Duration = Duration::from_millis(700);
@@ -16,12 +17,19 @@ pub(crate) const GRACE: Duration = Duration::from_millis(700);
 const LOOK: Duration = Duration::from_millis(300);
 
 static ENDING: AtomicBool = AtomicBool::new(false);
+static BEGUN: Notify = Notify::const_new();
+
+/// Returns when the end has come, once.
+pub(crate) async fn begun() {
+    BEGUN.notified().await;
+}
 
 /// The end has come: a thread ends the process after [`GRACE`] if nobody has before.
 pub(crate) fn begin() {
     if ENDING.swap(true, Ordering::SeqCst) {
         return;
     }
+    BEGUN.notify_one();
     let started = crate::thread("end", || {
         std::thread::sleep(GRACE);
         std::process::exit(0);

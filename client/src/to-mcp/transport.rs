@@ -321,7 +321,12 @@ impl Transport<RoleServer> for Gate {
                 self.permit = Some(Arc::clone(&self.room).acquire_owned().await.ok()?);
             }
             let message = if self.waiting.is_empty() {
-                let line = self.lines.recv().await?;
+                let line = tokio::select! {
+                    // What was sent before the end is still read.
+                    biased;
+                    line = self.lines.recv() => line?,
+                    () = crate::end::begun() => return None,
+                };
                 self.line(line)
             } else {
                 self.next_of_batch()
