@@ -5,6 +5,7 @@
 mod backends;
 mod forms;
 mod held;
+mod journal;
 mod live;
 mod lives;
 mod random;
