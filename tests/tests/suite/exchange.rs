@@ -224,6 +224,12 @@ fn an_export_goes_through_a_pipe_and_an_import_reads_one() {
     let words = ["workspace", "import", "-", "--json", "--actor", "me"];
     let came = process::run_with_input(bed.tocli(words).current_dir(&second), &out.out);
     assert_eq!(came.ok().json()["imported"]["tasks"], 1);
+    let wrong = process::run_with_input(bed.tocli(words).current_dir(&second), b"nothing of ours\n").ends(4);
+    assert!(
+        wrong.err.contains("`-`") && !wrong.err.contains("tocli-import"),
+        "{}",
+        wrong.err
+    );
     let file = bed.work().join("file");
     let said = json(&bed, &first, &["workspace", "export", text(&file)]);
     assert_eq!(

@@ -101,6 +101,9 @@ struct Scene {
     daemon: Option<Daemon>,
     /// Inodes of files with names beyond what is shown.
     hidden: BTreeSet<u64>,
+    /// Inodes that were given another name since the last question, which may be gone by now: the file's own folder
+    /// hears nothing of that, and all that is left of it is another time of the last change of status.
+    linked: BTreeSet<u64>,
     bed: Bed,
 }
 
@@ -125,6 +128,7 @@ impl Scene {
             daemon,
             planned: true,
             hidden: BTreeSet::new(),
+            linked: BTreeSet::new(),
             bed,
         };
         scene.begin("at first");
@@ -213,7 +217,8 @@ impl Scene {
                 .filter(|name| self.before.get(name) == after.get(name))
                 .collect();
             let named = &names(&told.changes) - &between;
-            let late = self.hidden_names(&after);
+            let mut late = self.hidden_names(&after);
+            late.extend(self.names_that_passed(&after));
             let missing = text(
                 expected
                     .difference(&named)
@@ -237,6 +242,19 @@ impl Scene {
         }
         self.before = after;
         self.clock = told.clock;
+        self.linked.clear();
+    }
+
+    /// Files that have had another name in between, and nothing else.
+    fn names_that_passed(&self, after: &Shown) -> Vec<Vec<u8>> {
+        let only_status = |name: &&Vec<u8>| {
+            let (Some(was), Some(is)) = (self.before.get(*name), after.get(*name)) else {
+                return false;
+            };
+            let ctime = is.ctime;
+            self.linked.contains(&is.inode) && Look { ctime, ..*was } == *is
+        };
+        after.keys().filter(only_status).cloned().collect()
     }
 
     /// Files that have, or had, names which the index does not show: what is done by those is found by a later look.

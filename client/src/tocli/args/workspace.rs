@@ -306,7 +306,7 @@ mod tests {
         assert_eq!(what("workspace export"), maintenance::Request::Export);
         assert_eq!(what("ws export x -w ws_1 --force"), maintenance::Request::Export);
         let import = maintenance::Request::Import {
-            path: "/home/x".into(),
+            path: "/home/a/../x".into(),
             dry_run: true,
         };
         assert_eq!(what("workspace import ../x --dry-run"), import);

@@ -196,7 +196,8 @@ fn import(
     (out, voice): (&mut Out, &Voice),
 ) -> std::result::Result<(), End> {
     // Until the answer has come, this holds what came on a pipe.
-    let (path, _spooled) = whole(file)?;
+    let (path, spooled) = whole(file)?;
+    let kept = spooled.as_ref().map(|_| path.display().into_owned());
     let what = Request::Import { path, dry_run };
     let at = common.at(&caller)?;
     let question = Question {
@@ -209,10 +210,26 @@ fn import(
         asked,
         (out, voice),
         talk::Manner::default(),
-    )?;
+    );
+    let answer = answer.map_err(|end| match (end, kept) {
+        (End::Failed(error), Some(kept)) => End::Failed(as_given(error, &kept, file)),
+        (end, _) => end,
+    })?;
+    drop(spooled);
     match answer {
         proto::Answer::Maintenance(maintenance::Answer::Imported(_)) => Ok(()),
         _ => Err(End::Failed(Error::bug("the answer is about something else"))),
+    }
+}
+
+/// The user knows the pipe, and not where we kept what came on it.
+fn as_given(error: Error, kept: &str, file: &Path) -> Error {
+    let given = |text: String| text.replace(kept, &file.to_string_lossy());
+    Error {
+        what: given(error.what),
+        why: error.why.map(given),
+        next: error.next.map(given),
+        ..error
     }
 }
 

@@ -27,6 +27,8 @@ struct Walk<'a> {
     scene: &'a Scene,
     chance: Chance,
     done: Vec<String>,
+    /// Inodes that were given another name.
+    linked: Vec<u64>,
 }
 
 impl Walk<'_> {
@@ -109,11 +111,14 @@ fn another_life(scene: &mut Scene, chance: &mut Chance, done: &mut Vec<String>) 
         scene,
         chance: chance.fork(),
         done: Vec::new(),
+        linked: Vec::new(),
     };
     for _ in 0..walk.chance.below(6) {
         walk.step();
     }
     done.append(&mut walk.done);
+    let linked = walk.linked;
+    scene.linked.extend(linked);
     scene.daemon = Some(scene.bed.start());
     scene.peer = scene.bed.peer();
 }
@@ -125,6 +130,8 @@ fn run(seed: u64, parent: &Path) {
 /// So many operations on a project, with the judge asked after every few of them.
 pub(super) fn work(mut scene: Scene, seed: u64, operations: usize) {
     repository::begin(&scene);
+    // What rules or git's index hide for a moment was gone, and is told as modified when it is back.
+    scene.planned = false;
     let mut chance = Chance::new(seed);
     let (mut done, mut step, mut next) = (Vec::new(), 0, 0);
     while step < operations {
@@ -132,9 +139,12 @@ pub(super) fn work(mut scene: Scene, seed: u64, operations: usize) {
             scene: &scene,
             chance: chance.fork(),
             done: Vec::new(),
+            linked: Vec::new(),
         };
         walk.step();
         done.append(&mut walk.done);
+        let linked = walk.linked;
+        scene.linked.extend(linked);
         step += 1;
         if step < next {
             continue;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use super::{NAMES, Walk, names_in};
@@ -24,7 +24,7 @@ impl Walk<'_> {
             20..=25 => self.did("rename", &[&old, &new], fs::rename(&old, &new)),
             26..=28 => self.leaf(&new),
             29 | 30 => self.did("link", &[&old, &new], symlink(&old, &new)),
-            31 | 32 => self.did("hard link", &[&old, &new], fs::hard_link(&old, &new)),
+            31 | 32 => self.give_another_name(&old, &new),
             33 | 34 => self.leave_a_link(&old, &new),
             35 | 36 => self.shift(&old),
             37 | 38 => self.move_and_edit(&old, &new),
@@ -34,6 +34,15 @@ impl Walk<'_> {
             42 if self.chance.below(12) == 0 => self.make_many(),
             _ => self.leaf(&new),
         }
+    }
+
+    fn give_another_name(&mut self, old: &Path, new: &Path) {
+        let linked = fs::hard_link(old, new);
+        if linked.is_ok() {
+            self.linked
+                .extend(fs::symlink_metadata(new).map(|about| about.ino()));
+        }
+        self.did("hard link", &[old, new], linked);
     }
 
     pub(super) fn did(&mut self, what: &str, paths: &[&Path], result: io::Result<()>) {
