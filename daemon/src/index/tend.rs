@@ -61,7 +61,13 @@ impl Tree {
         let mut ear = Ear::default();
         self.listen(&mut engine, &mut ear);
         match begin {
-            Begin::Crawl => engine.crawl(),
+            Begin::Crawl => {
+                engine.crawl();
+                // Of a project in which nobody works meanwhile: none.
+                self.hub.drain();
+                let (root, events) = (self.root.display(), self.hub.events());
+                tracing::debug!(%root, events, "read for the first time; events in the queue so far");
+            }
             Begin::Verify | Begin::GoOn => engine.go_on(),
         }
         // A comparison that waits, or what moved while it was read.

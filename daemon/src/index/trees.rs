@@ -435,3 +435,38 @@ impl Drop for Trees {
         self.stop();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_crawl_makes_no_events_in_its_own_queue() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        for number in 0..200 {
+            let inner = root.join(format!("{}/{number}/x", number % 9));
+            std::fs::create_dir_all(&inner).unwrap();
+            std::fs::write(inner.join("file"), "1").unwrap();
+            std::fs::write(inner.join(".gitignore"), "*.o\n").unwrap();
+        }
+        let git = std::process::Command::new("git")
+            .current_dir(&root)
+            .args(["init", "-q"])
+            .status();
+        assert!(git.unwrap().success());
+        let trees = Trees::new(Settings::default()).unwrap();
+        let tree = trees.ensure(&root).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        runtime.block_on(tree.ready());
+        assert!(runtime.block_on(tree.sync(Duration::from_secs(30))));
+        assert_eq!(tree.progress().files, 400);
+        assert_eq!(trees.hub.events(), 0);
+        std::fs::write(root.join("new"), "1").unwrap();
+        assert!(runtime.block_on(tree.sync(Duration::from_secs(30))));
+        assert!(trees.hub.events() > 0, "what others do is counted");
+    }
+}

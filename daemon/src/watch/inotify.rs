@@ -44,6 +44,8 @@ pub struct Hub {
     reader: Mutex<Box<[MaybeUninit<u8>]>>,
     registry: Mutex<Registry>,
     max: AtomicU64,
+    /// Events read from the queue so far.
+    read: AtomicU64,
     /// How often the system's queue was full.
     overflows: AtomicU64,
     /// Nothing is read from the queue: it is being handed over, or has not been taken over yet.
@@ -104,6 +106,7 @@ impl Hub {
             reader: Mutex::new(vec![MaybeUninit::uninit(); BUFFER].into_boxed_slice()),
             registry: Mutex::default(),
             max: AtomicU64::new(max.unwrap_or(u64::MAX)),
+            read: AtomicU64::new(0),
             overflows: AtomicU64::new(0),
             frozen: AtomicBool::new(false),
             mounts,
@@ -180,6 +183,12 @@ impl Hub {
         };
         let points = table.mounts.iter().map(point);
         points.filter(|(_, point)| lies_in(point)).collect()
+    }
+
+    /// Events read from the queue so far, of all trees.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
     }
 
     /// Watches used by all trees.
@@ -272,6 +281,7 @@ impl Hub {
     }
 
     fn deliver(&self, batch: &mut Vec<(Wd, ReadFlags, Option<Event>)>, woken: &mut HashSet<TreeKey>) {
+        self.read.fetch_add(batch.len() as u64, Ordering::Relaxed);
         let mut registry = lock(&self.registry);
         for (wd, flags, event) in batch.drain(..) {
             let Some(event) = event else { continue };
