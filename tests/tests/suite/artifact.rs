@@ -2,6 +2,7 @@
 
 mod broken;
 mod files;
+mod memory;
 mod power;
 
 use std::fmt::Write as _;
