@@ -134,18 +134,20 @@ fn list(scene: &Scene<'_>, filter: &Filter, (limit, cursor): (u32, Option<&str>)
             let altered = matches!(entry.copy, Copy::Modified | Copy::Missing);
             (!filter.altered || altered) && wanted.takes(&entry.card)
         };
-        let total = catalog.all().filter(takes).count() as u64;
         let (mut artifacts, mut bytes, mut last) = (Vec::new(), 0, 0);
-        let mut more = false;
-        for entry in catalog.down_from(from).filter(takes) {
+        let (mut total, mut more) = (0, false);
+        for entry in catalog.all().rev().filter(takes) {
+            total += 1;
+            if more || from.is_some_and(|from| entry.card.born >= from) {
+                continue;
+            }
             let one = shown(home, entry);
             bytes += 300 + one.name.len() + one.summary.len() + one.path.as_bytes().len() + one.actor.len();
             more = artifacts.len() == limit || (bytes > MAX_BYTES && !artifacts.is_empty());
-            if more {
-                break;
+            if !more {
+                last = entry.card.born;
+                artifacts.push(one);
             }
-            last = entry.card.born;
-            artifacts.push(one);
         }
         Ok(Answer::Artifacts {
             artifacts,

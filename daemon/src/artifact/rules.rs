@@ -224,7 +224,11 @@ impl<'f> Wanted<'f> {
             return true;
         }
         let task = card.task.as_deref().unwrap_or_default();
-        let text = format!("{}\n{}\n{}\n{task}", card.name, card.summary, card.id).to_lowercase();
+        let mut text = [card.name.as_str(), &card.summary, &card.id, task].join("\n");
+        match text.is_ascii() {
+            true => text.make_ascii_lowercase(),
+            false => text = text.to_lowercase(),
+        }
         self.words.iter().all(|word| text.contains(word.as_str()))
     }
 }
