@@ -123,8 +123,10 @@ impl Ctx {
             decisions: decision::Shelf::default(),
             artifacts: Cabinet::default(),
         };
-        // What an import has decided is done before anybody looks.
-        maintenance::exchange::finish(&ctx)?;
+        // What an import has decided is done before anybody looks; one that cannot be done keeps nobody else waiting.
+        if let Err(error) = maintenance::exchange::finish(&ctx) {
+            ctx.life.warn(error.to_string());
+        }
         Ok(ctx)
     }
 

@@ -1,12 +1,12 @@
 //! Tasks over an open connection, with twenty thousand of them in the workspace.
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
 use proto::task::{Answer, Call, Filter, NewTask, Request};
 use proto::{detect, workspace};
 use tests::bench::{Row, Samples, Target, in_turn};
+use tests::crowd::plan;
 use tests::daemon::Bed;
 use tests::wire::Peer;
 
@@ -25,28 +25,18 @@ pub fn rows() -> Vec<Row> {
     let start = project(&bed, "tasks");
     let mut peer = bed.peer();
     for number in 0..TASKS / PLANNED {
-        ask(&mut peer, &start, Request::Plan { text: plan(number) });
+        ask(
+            &mut peer,
+            &start,
+            Request::Plan {
+                text: plan(number, PLANNED),
+            },
+        );
     }
     let mut rows = reads(&mut peer, &start);
     rows.push(adds(&mut peer, &bed, &start));
     drop(daemon);
     rows
-}
-
-fn plan(number: usize) -> String {
-    let mut text = format!("title: Plan {number}\ntasks:\n");
-    for task in 0..PLANNED {
-        writeln!(
-            text,
-            "- {{name: t{task}, title: Task {task} of a plan, specialist: coder"
-        )
-        .expect("a text");
-        if task >= 50 {
-            writeln!(text, "  , after: [t{}]", task - 50).expect("a text");
-        }
-        text.push_str("  }\n");
-    }
-    text
 }
 
 fn ask(peer: &mut Peer, start: &Path, what: Request) -> Answer {

@@ -32,7 +32,9 @@ fn at() -> workspace::Which {
     workspace::Which::At(detect::From::Caller)
 }
 
-fn plan(number: usize, tasks: usize) -> String {
+/// The text of a plan: chains of tasks, fifty side by side.
+#[must_use]
+pub fn plan(number: usize, tasks: usize) -> String {
     let mut text = format!("title: Plan {number}\ntasks:\n");
     for task in 0..tasks {
         write!(

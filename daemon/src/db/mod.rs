@@ -14,6 +14,8 @@ mod care;
 mod disk;
 mod engine;
 mod envelope;
+#[cfg(test)]
+pub mod failing;
 mod flush;
 mod long;
 mod open;

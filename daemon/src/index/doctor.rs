@@ -172,16 +172,7 @@ mod tests {
 
     #[test]
     fn the_largest_subtrees_are_named_where_they_begin_to_branch() {
-        let meta = Meta {
-            kind: FileKind::Dir,
-            mode: 0,
-            size: 0,
-            mtime: 0,
-            ctime: 0,
-            ino: 0,
-            dev: 0,
-            is_linked: false,
-        };
+        let meta = Meta::unseen(FileKind::Dir);
         let mut nodes = Nodes::new(&meta);
         let mut folder = |parent: Id, name: &str| nodes.insert(parent, name.as_bytes(), Kind::Dir, &meta);
         let web = folder(Nodes::ROOT, "web");

@@ -325,16 +325,7 @@ impl Inner {
             .child(job.parent, &job.name)
             .filter(|&id| view.tree.kind(id) == Kind::Dir);
         let Some(id) = there else {
-            let meta = Meta {
-                kind: FileKind::Dir,
-                mode: 0,
-                size: 0,
-                mtime: 0,
-                ctime: 0,
-                ino: 0,
-                dev: 0,
-                is_linked: false,
-            };
+            let meta = Meta::unseen(FileKind::Dir);
             self.place(
                 view,
                 &Seen {

@@ -267,16 +267,7 @@ impl Tree {
     /// A node that never was in the tree, for what came and went.
     pub(super) fn ghost(&mut self, parent: Id, name: &[u8], kind: Kind) -> Id {
         let name = self.names.add(name);
-        let meta = Meta {
-            kind: FileKind::File,
-            mode: 0,
-            size: 0,
-            mtime: 0,
-            ctime: 0,
-            ino: 0,
-            dev: 0,
-            is_linked: false,
-        };
+        let meta = Meta::unseen(FileKind::File);
         self.allot(Node::new(parent, name, kind, &meta))
     }
 

@@ -33,6 +33,23 @@ pub struct Meta {
     pub is_linked: bool,
 }
 
+impl Meta {
+    /// What has a kind and was not looked at: no stat of a file equals it.
+    #[must_use]
+    pub const fn unseen(kind: FileKind) -> Self {
+        Self {
+            kind,
+            mode: 0,
+            size: 0,
+            mtime: 0,
+            ctime: 0,
+            ino: 0,
+            dev: 0,
+            is_linked: false,
+        }
+    }
+}
+
 /// An open directory.
 #[derive(Debug)]
 pub struct Dir(OwnedFd);

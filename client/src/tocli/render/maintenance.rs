@@ -3,7 +3,7 @@
 use std::io;
 
 use proto::RawPath;
-use proto::maintenance::{Answer, Counts, Event, Exported, Imported, Legacy, Lines, MirrorState};
+use proto::maintenance::{Answer, Counts, Event, Exported, Imported, Legacy, Lines, MirrorState, Skipped};
 use serde::Serialize;
 
 use super::{time, word};
@@ -77,8 +77,18 @@ pub(super) fn answer(out: &mut Out, voice: &Voice, answer: &Answer) -> io::Resul
     }
 }
 
-/// One of the counts.
-type Of = fn(&Counts) -> u64;
+/// How many of one kind there are in an account of them.
+type Of<C> = fn(&C) -> u64;
+
+const KINDS: [(&str, Of<Counts>); 7] = [
+    ("tasks", |counts| counts.tasks),
+    ("dependencies", |counts| counts.dependencies),
+    ("artifacts", |counts| counts.artifacts),
+    ("decisions", |counts| counts.decisions),
+    ("file operations", |counts| counts.file_operations),
+    ("archives", |counts| counts.archives),
+    ("unlisted files", |counts| counts.unlisted_files),
+];
 
 fn legacy(out: &mut Out, voice: &Voice, found: &Legacy) -> io::Result<()> {
     if out.form() == Form::Json {
@@ -87,38 +97,14 @@ fn legacy(out: &mut Out, voice: &Voice, found: &Legacy) -> io::Result<()> {
     for database in &found.databases {
         voice.note(&format!("{}: {}", database.version, database.path.display()));
     }
-    let kinds: [(&str, Of); 7] = [
-        ("tasks", |counts| counts.tasks),
-        ("dependencies", |counts| counts.dependencies),
-        ("artifacts", |counts| counts.artifacts),
-        ("decisions", |counts| counts.decisions),
-        ("file operations", |counts| counts.file_operations),
-        ("archives", |counts| counts.archives),
-        ("unlisted files", |counts| counts.unlisted_files),
+    let accounts = [
+        &found.found,
+        &found.imported,
+        &found.already_there,
+        &found.skipped_counts,
     ];
-    let rows: Vec<[Vec<u8>; 5]> = kinds
-        .iter()
-        .map(|(name, of)| {
-            let count = |counts: &Counts| of(counts).to_string().into_bytes();
-            let counts = [
-                &found.found,
-                &found.imported,
-                &found.already_there,
-                &found.skipped_counts,
-            ]
-            .map(count);
-            let [all, came, there, skipped] = counts;
-            [cell(name), all, came, there, skipped]
-        })
-        .collect();
-    let came = if found.dry_run { "WOULD COME" } else { "IMPORTED" };
-    out.table(["WHAT", "FOUND", came, "ALREADY THERE", "SKIPPED"], &rows)?;
-    for skipped in &found.skipped {
-        voice.note(&format!(
-            "skipped {} {}: {}",
-            skipped.what, skipped.id, skipped.why
-        ));
-    }
+    taken_in(out, &KINDS, accounts, found.dry_run)?;
+    passed_over(voice, &found.skipped);
     for mapped in &found.mapped {
         voice.note(&format!(
             "{} {} is {} here: {}",
@@ -129,10 +115,29 @@ fn legacy(out: &mut Out, voice: &Voice, found: &Legacy) -> io::Result<()> {
     Ok(())
 }
 
-/// How many of one kind.
-type OfLines = fn(&Lines) -> u64;
+/// What became of each kind: found, imported, there already, skipped.
+fn taken_in<C>(out: &mut Out, kinds: &[(&str, Of<C>)], accounts: [&C; 4], dry_run: bool) -> io::Result<()> {
+    let rows: Vec<[Vec<u8>; 5]> = kinds
+        .iter()
+        .map(|(name, of)| {
+            let [all, came, there, skipped] = accounts.map(|account| of(account).to_string().into_bytes());
+            [cell(name), all, came, there, skipped]
+        })
+        .collect();
+    let came = if dry_run { "WOULD COME" } else { "IMPORTED" };
+    out.table(["WHAT", "FOUND", came, "ALREADY THERE", "SKIPPED"], &rows)
+}
 
-const LINES: [(&str, OfLines); 11] = [
+fn passed_over(voice: &Voice, skipped: &[Skipped]) {
+    for skipped in skipped {
+        voice.note(&format!(
+            "skipped {} {}: {}",
+            skipped.what, skipped.id, skipped.why
+        ));
+    }
+}
+
+const LINES: [(&str, Of<Lines>); 11] = [
     ("tasks", |lines| lines.tasks),
     ("texts, changes and notes of tasks", |lines| lines.task_records),
     ("artifacts", |lines| lines.artifacts),
@@ -172,27 +177,14 @@ fn imported(out: &mut Out, voice: &Voice, found: &Imported) -> io::Result<()> {
         "taken from `{}` (`{name}`) into `{}`",
         found.from, found.workspace
     ));
-    let of_all = [
+    let accounts = [
         &found.found,
         &found.imported,
         &found.already_there,
         &found.skipped_counts,
     ];
-    let rows: Vec<[Vec<u8>; 5]> = LINES
-        .iter()
-        .map(|(name, of)| {
-            let [all, came, there, skipped] = of_all.map(|lines| of(lines).to_string().into_bytes());
-            [cell(name), all, came, there, skipped]
-        })
-        .collect();
-    let came = if found.dry_run { "WOULD COME" } else { "IMPORTED" };
-    out.table(["WHAT", "FOUND", came, "ALREADY THERE", "SKIPPED"], &rows)?;
-    for skipped in &found.skipped {
-        voice.note(&format!(
-            "skipped {} {}: {}",
-            skipped.what, skipped.id, skipped.why
-        ));
-    }
+    taken_in(out, &LINES, accounts, found.dry_run)?;
+    passed_over(voice, &found.skipped);
     found.warnings.iter().for_each(|warning| voice.warn(warning));
     Ok(())
 }

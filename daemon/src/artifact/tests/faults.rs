@@ -1,16 +1,10 @@
 //! Faults at every step of storing: the old state or the new one, never half, and whoever repeats gets there.
 
-use std::fs::File;
-use std::io;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use proto::artifact::{Answer, NewArtifact, Request, Source};
 
 use super::{Bed, WS, keep, stored};
 use crate::audit::{self, Chain};
-use crate::db::{Disk, RealDisk};
+use crate::db::failing::{FailingOnce, until_done};
 
 const FILE: &str = ".task_orchestrator/artifacts/coder_t/a.md";
 
@@ -71,51 +65,22 @@ fn a_project_that_fails_at_any_call_leaves_the_old_state_or_the_new() {
     assert!(hurt >= 2, "only {hurt} calls hurt");
 }
 
-/// A disk whose n-th sync fails.
-#[derive(Debug)]
-struct FailingOnce(AtomicU64);
-
-impl Disk for FailingOnce {
-    fn sync(&self, file: &File) -> io::Result<()> {
-        match self.0.fetch_sub(1, Ordering::SeqCst) {
-            1 => Err(io::Error::from_raw_os_error(5)),
-            _ => RealDisk.sync(file),
-        }
-    }
-
-    fn free(&self, _: &Path) -> io::Result<u64> {
-        Ok(u64::MAX)
-    }
-}
-
-/// Repeats a request under one id until it is answered.
-fn until_done(bed: &Bed, id: &str, what: &Request) -> (Answer, u32) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    let mut failures = 0;
-    loop {
-        match bed.ask(Some(id), what.clone()) {
-            Ok(answer) => return (answer, failures),
-            Err(error) => {
-                assert_eq!(error.kind, proto::Kind::Unavailable, "{error}");
-                failures += 1;
-                assert!(std::time::Instant::now() < deadline, "it never succeeds: {error}");
-                std::thread::yield_now();
-            }
-        }
-    }
-}
-
 #[test]
 fn a_disk_that_fails_at_any_sync_keeps_each_artifact_once() {
     let long = b"long ".repeat(50_000);
     let mut hurt = 0;
     for n in 1.. {
-        let disk = Arc::new(FailingOnce(AtomicU64::new(u64::MAX)));
+        let disk = FailingOnce::new();
         let mut bed = Bed::new().again(Some(disk.clone()));
-        disk.0.store(n, Ordering::SeqCst);
+        disk.fail_at(n);
         let mut failures = 0;
-        failures += until_done(&bed, "r1", &keep("a.md", b"one")).1;
-        failures += until_done(&bed, "r2", &keep("a.md", b"two")).1;
+        let mut ask = |id: &str, what: Request| {
+            let (answer, failed) = until_done(|| bed.ask(Some(id), what.clone()));
+            failures += failed;
+            answer
+        };
+        ask("r1", keep("a.md", b"one"));
+        ask("r2", keep("a.md", b"two"));
         let stage = Request::Stage {
             new: Box::new(NewArtifact {
                 task: "t".to_owned(),
@@ -125,8 +90,7 @@ fn a_disk_that_fails_at_any_sync_keeps_each_artifact_once() {
             size: Some(long.len() as u64),
             digest: None,
         };
-        let (staged, failed) = until_done(&bed, "r3", &stage);
-        failures += failed;
+        let staged = ask("r3", stage);
         let Answer::Upload { draft, .. } = staged else {
             panic!("not staged: {staged:?}");
         };
@@ -135,10 +99,10 @@ fn a_disk_that_fails_at_any_sync_keeps_each_artifact_once() {
             offset: 0,
             bytes: long.clone(),
         };
-        failures += until_done(&bed, "r4", &append).1;
-        failures += until_done(&bed, "r5", &Request::Store(Box::new(Source::Draft { draft }))).1;
+        ask("r4", append);
+        ask("r5", Request::Store(Box::new(Source::Draft { draft })));
         // As after a start: from the records alone.
-        disk.0.store(u64::MAX, Ordering::SeqCst);
+        disk.heal();
         bed.ctx.artifacts = crate::artifact::Cabinet::default();
         let found: Vec<(String, u32, u64)> = bed
             .list()

@@ -1,37 +1,11 @@
 //! Faults at every step: a disk that fails once leaves the old state or the new one, and whoever repeats gets there; a
 //! file that could not be written is written later.
 
-use std::fs::File;
-use std::io;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-
 use proto::decision::{MirrorState, Relation, Request, Status, Verb};
 
 use super::bed::{Bed, WS, draft, one, record};
 use crate::audit::{self, Chain};
-use crate::db::{Db, Disk, Options, RealDisk};
-
-/// A disk whose n-th sync fails.
-#[derive(Debug)]
-struct FailingOnce {
-    left: AtomicU64,
-}
-
-impl Disk for FailingOnce {
-    fn sync(&self, file: &File) -> io::Result<()> {
-        match self.left.fetch_sub(1, Ordering::SeqCst) {
-            1 => Err(io::Error::from_raw_os_error(5)),
-            _ => RealDisk.sync(file),
-        }
-    }
-
-    fn free(&self, _: &Path) -> io::Result<u64> {
-        Ok(u64::MAX)
-    }
-}
+use crate::db::failing::{FailingOnce, until_done};
 
 fn script() -> Vec<Request> {
     let change = |which: &str, verb| Request::Change {
@@ -58,42 +32,19 @@ fn script() -> Vec<Request> {
     ]
 }
 
-fn until_done(bed: &Bed, id: &str, what: &Request) -> u32 {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    let mut failures = 0;
-    loop {
-        match bed.ask_as(WS, Some(id), what.clone()) {
-            Ok(_) => return failures,
-            Err(error) => {
-                assert_eq!(error.kind, proto::Kind::Unavailable, "{error}");
-                failures += 1;
-                assert!(Instant::now() < deadline, "it never succeeds: {error}");
-                std::thread::yield_now();
-            }
-        }
-    }
-}
-
 #[test]
 fn a_disk_that_fails_at_any_sync_leaves_each_request_done_once() {
     let mut hurt = 0;
     for n in 1.. {
         let mut bed = Bed::new();
         bed.ctx.db.close().expect("closed");
-        let disk = Arc::new(FailingOnce {
-            left: AtomicU64::new(u64::MAX),
-        });
-        let options = Options {
-            disk: disk.clone(),
-            ..Options::new(1)
-        };
-        bed.ctx.db = Db::open(&bed.folder.path().join("state"), options)
-            .expect("opened")
-            .db;
-        disk.left.store(n, Ordering::SeqCst);
+        let (disk, db) = FailingOnce::open(&bed.folder.path().join("state"));
+        bed.ctx.db = db;
+        disk.fail_at(n);
         let mut failures = 0;
         for (number, what) in script().iter().enumerate() {
-            failures += until_done(&bed, &format!("r{number}"), what);
+            let id = format!("r{number}");
+            failures += until_done(|| bed.ask_as(WS, Some(&id), what.clone())).1;
         }
         let (old, new) = (bed.show("1").expect("shown"), bed.show("2").expect("shown"));
         assert_eq!(

@@ -118,7 +118,6 @@ pub fn import(
         return Ok(answer);
     }
     let ctx = desk.ctx;
-    finish(ctx)?;
     let path = path.as_path();
     let (folder, name) = (path.parent(), path.file_name());
     let (Some(folder), Some(name)) = (folder, name) else {
@@ -142,6 +141,7 @@ pub fn import(
         progress,
     };
     let checked = input::read(file, path, &reading)?;
+    complete(ctx, scope.id(), &checked, dry_run)?;
     progress("records", 0, None);
     let again = || -> Box<dyn Read + '_> { Box::new(checked.records.reader()) };
     let taking = Taking {
@@ -178,28 +178,58 @@ fn taken(ctx: &Ctx, workspace: &str) {
     *ctx.artifacts.slot(workspace).write() = None;
 }
 
-/// Finishes what was decided and then cut off, in every workspace. At the start, before anybody is served; before an
-/// import; and with the tick, after a disk that failed.
+/// Finishes what was decided and then cut off, in every workspace: at the start, before anybody is served, and with the
+/// tick, after a disk that failed. One that cannot be finished keeps no other from it.
 ///
 /// # Errors
-/// `Unavailable` when the database or the lines cannot be read or written.
+/// `Unavailable` when the database or the lines of one of them cannot be read or written; it names the workspace.
 pub fn finish(ctx: &Ctx) -> Result<()> {
-    for (workspace, _) in Begun::all(&ctx.db)? {
-        let lock = ctx.locks.of(&workspace);
-        let _nobody_writes = hold(&lock);
-        // Somebody may have finished it while nobody held the lock.
-        let Some(begun) = Begun::of(&ctx.db, &workspace)? else {
-            continue;
-        };
-        let lines = ctx.db.objects().open(&begun.lines.into())?;
-        let again = || -> Box<dyn Read + '_> { Box::new(Reader::of(&lines)) };
-        let mut last = Batch::new();
-        lay_out((ctx, &workspace), &mut last, (&again, &begun))?;
-        ctx.db.commit(last)?;
-        taken(ctx, &workspace);
-        tracing::info!(%workspace, "an import that was cut off is finished");
+    let mut outcome = Ok(());
+    for (workspace, begun) in Begun::all(&ctx.db)? {
+        outcome =
+            outcome.and(finish_in(ctx, &workspace).map_err(|error| unfinished(&workspace, &begun, &error)));
     }
+    outcome
+}
+
+fn unfinished(workspace: &str, begun: &Begun, why: &Error) -> Error {
+    Error::unavailable(format!(
+        "the import of `{}` into `{workspace}` was cut off and cannot be finished: what it has brought is not whole",
+        begun.from
+    ))
+    .why(why)
+    .next("import the same file there again")
+}
+
+fn finish_in(ctx: &Ctx, workspace: &str) -> Result<()> {
+    let lock = ctx.locks.of(workspace);
+    let _nobody_writes = hold(&lock);
+    // Somebody may have finished it while nobody held the lock.
+    let Some(begun) = Begun::of(&ctx.db, workspace)? else {
+        return Ok(());
+    };
+    let lines = ctx.db.objects().open(&begun.lines.into())?;
+    let again = || -> Box<dyn Read + '_> { Box::new(Reader::of(&lines)) };
+    let mut last = Batch::new();
+    lay_out((ctx, workspace), &mut last, (&again, &begun))?;
+    ctx.db.commit(last)?;
+    taken(ctx, workspace);
+    tracing::info!(%workspace, "an import that was cut off is finished");
     Ok(())
+}
+
+/// Finishes the import before this one, if it was cut off, with the lines of this file where they are the same: that is
+/// the way out when the kept ones are lost.
+fn complete(ctx: &Ctx, workspace: &str, checked: &Checked, dry_run: bool) -> Result<()> {
+    let Some(begun) = Begun::of(&ctx.db, workspace)? else {
+        return Ok(());
+    };
+    if !dry_run {
+        ctx.db
+            .objects()
+            .take_in(&mut checked.records.reader(), u64::MAX)?;
+    }
+    finish_in(ctx, workspace).map_err(|error| unfinished(workspace, &begun, &error))
 }
 
 /// Lays lines that are kept, in batches; `last` is still to be committed.

@@ -1,12 +1,8 @@
 //! Faults at every step of an import: a disk that fails once leaves the old state or the new one, whether all goes into
 //! one batch or into many, and whoever repeats gets there.
 
-use std::fs::File;
-use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::Mutex;
 
 use proto::context::NewNote;
 use proto::detect::From;
@@ -16,31 +12,13 @@ use proto::workspace::Which;
 use proto::{Caller, RawPath, artifact, context, decision, task};
 
 use super::finish;
+use super::store::Begun;
 use crate::audit::{self, Chain};
 use crate::ctx::Ctx;
-use crate::db::{Db, Disk, Options, RealDisk};
+use crate::db::failing::{FailingOnce, until_done};
 use crate::dispatch::{Ask, Desk};
 use crate::maintenance::imported;
 use crate::workspace::store;
-
-/// A disk whose n-th sync fails.
-#[derive(Debug)]
-struct FailingOnce {
-    left: AtomicU64,
-}
-
-impl Disk for FailingOnce {
-    fn sync(&self, file: &File) -> io::Result<()> {
-        match self.left.fetch_sub(1, Ordering::SeqCst) {
-            1 => Err(io::Error::from_raw_os_error(5)),
-            _ => RealDisk.sync(file),
-        }
-    }
-
-    fn free(&self, _: &Path) -> io::Result<u64> {
-        Ok(u64::MAX)
-    }
-}
 
 pub(in crate::maintenance) struct Bed {
     pub(in crate::maintenance) ctx: Ctx,
@@ -221,41 +199,23 @@ fn a_disk_that_fails(tasks: usize) {
     for n in 1.. {
         let mut bed = Bed::new();
         bed.ctx.db.close().expect("closed");
-        let disk = Arc::new(FailingOnce {
-            left: AtomicU64::new(u64::MAX),
-        });
-        let options = Options {
-            disk: disk.clone(),
-            ..Options::new(1)
-        };
-        let state = bed.folder.path().join("state");
-        bed.ctx.db = Db::open(&state, options).expect("opened").db;
-        disk.left.store(n, Ordering::SeqCst);
-        let deadline = Instant::now() + Duration::from_secs(20);
-        let mut failures = 0;
-        let told = loop {
-            match bed.import(&file) {
-                Ok(told) => break told,
-                Err(error) => {
-                    assert_eq!(error.kind, proto::Kind::Unavailable, "sync {n}: {error}");
-                    assert!(Instant::now() < deadline, "it never succeeds: {error}");
-                    failures += 1;
-                    // What the next start does, or the next tick, as soon as the disk takes something again.
-                    while finish(&bed.ctx).is_err() {
-                        assert!(Instant::now() < deadline, "sync {n}: it is never finished");
-                        std::thread::yield_now();
-                    }
-                    match bed.seen() {
-                        [0, 0, 0, 0, 0] => old += 1,
-                        seen => {
-                            assert_eq!(seen, whole, "sync {n}: half");
-                            new += 1;
-                        }
+        let (disk, db) = FailingOnce::open(&bed.folder.path().join("state"));
+        bed.ctx.db = db;
+        disk.fail_at(n);
+        let (told, failures) = until_done(|| {
+            bed.import(&file).inspect_err(|_| {
+                // What the next start does, or the next tick, as soon as the disk takes something again.
+                until_done(|| finish(&bed.ctx));
+                match bed.seen() {
+                    [0, 0, 0, 0, 0] => old += 1,
+                    seen => {
+                        assert_eq!(seen, whole, "sync {n}: half");
+                        new += 1;
                     }
                 }
-            }
-        };
-        disk.left.store(u64::MAX, Ordering::SeqCst);
+            })
+        });
+        disk.heal();
         assert_eq!(bed.seen(), whole, "sync {n}");
         let came = told.imported.tasks + told.already_there.tasks;
         assert_eq!(came, counts.tasks, "sync {n}: {told:?}");
@@ -308,15 +268,9 @@ fn a_large_import_that_was_cut_off_is_finished_by_the_next_start() {
         let state = bed.folder.path().join("state");
         let mut bed = bed;
         bed.ctx.db.close().expect("closed");
-        let disk = Arc::new(FailingOnce {
-            left: AtomicU64::new(u64::MAX),
-        });
-        let options = Options {
-            disk: disk.clone(),
-            ..Options::new(1)
-        };
-        bed.ctx.db = Db::open(&state, options).expect("opened").db;
-        disk.left.store(n, Ordering::SeqCst);
+        let (disk, db) = FailingOnce::open(&state);
+        bed.ctx.db = db;
+        disk.fail_at(n);
         if bed.import(&file).is_ok() {
             break;
         }
@@ -329,4 +283,46 @@ fn a_large_import_that_was_cut_off_is_finished_by_the_next_start() {
         finished += usize::from(seen == whole);
     }
     assert!(finished > 0, "no start had anything to finish");
+}
+
+#[test]
+fn an_import_whose_lines_are_lost_keeps_the_start_from_nobody_and_ends_with_the_same_file() {
+    let first = Bed::new();
+    first.furnish(80);
+    let (bytes, counts) = first.export();
+    let file = first.folder.path().join("file");
+    std::fs::write(&file, &bytes).expect("written");
+    let whole = [80, 1, 1, 1, usize::try_from(counts.events).expect("few") + 1];
+    let mut lost = 0;
+    for n in 1..60 {
+        let mut bed = Bed::new();
+        let state = bed.folder.path().join("state");
+        bed.ctx.db.close().expect("closed");
+        let (disk, db) = FailingOnce::open(&state);
+        bed.ctx.db = db;
+        disk.fail_at(n);
+        if bed.import(&file).is_ok() {
+            break;
+        }
+        disk.heal();
+        let Ok(begun) = until_done(|| Begun::all(&bed.ctx.db)).0.try_into() else {
+            continue;
+        };
+        let [(workspace, begun)]: [(String, Begun); 1] = begun;
+        std::fs::remove_file(bed.ctx.db.objects().path(&begun.lines.into())).expect("removed");
+        drop(bed.ctx.db.close());
+        let ctx = Ctx::open(bed.ctx.places.clone()).expect("opened");
+        let bed = Bed { ctx, ..bed };
+        let warnings = bed.ctx.life.warnings();
+        let told = |text: &String| text.contains(&workspace) && text.contains("the same file");
+        assert!(warnings.iter().any(told), "fault {n}: {warnings:?}");
+        bed.import(&file).expect("the same file again");
+        assert_eq!(bed.seen(), whole, "fault {n}");
+        assert!(Begun::all(&bed.ctx.db).expect("read").is_empty(), "fault {n}");
+        lost += 1;
+        if lost == 3 {
+            break;
+        }
+    }
+    assert!(lost > 0, "no import was cut off after its beginning");
 }

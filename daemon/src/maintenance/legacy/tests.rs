@@ -1,12 +1,7 @@
 //! Faults at every step of an import: a disk that fails once leaves what was imported before whole, and whoever repeats
 //! gets there, with everything once.
 
-use std::fs::File;
-use std::io;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use proto::detect::From;
 use proto::maintenance::{Answer, Call, Legacy, Request};
@@ -16,29 +11,10 @@ use proto::{Caller, RawPath, workspace::Which};
 use crate::artifact::store::Artifacts;
 use crate::audit::{self, Chain};
 use crate::ctx::Ctx;
-use crate::db::{Db, Disk, Options, RealDisk};
+use crate::db::failing::{FailingOnce, until_done};
 use crate::dispatch::{Ask, Desk};
 use crate::maintenance::imported;
 use crate::workspace::store;
-
-/// A disk whose n-th sync fails.
-#[derive(Debug)]
-struct FailingOnce {
-    left: AtomicU64,
-}
-
-impl Disk for FailingOnce {
-    fn sync(&self, file: &File) -> io::Result<()> {
-        match self.left.fetch_sub(1, Ordering::SeqCst) {
-            1 => Err(io::Error::from_raw_os_error(5)),
-            _ => RealDisk.sync(file),
-        }
-    }
-
-    fn free(&self, _: &Path) -> io::Result<u64> {
-        Ok(u64::MAX)
-    }
-}
 
 fn old_project(folder: &Path) {
     let own = folder.join(".task_orchestrator");
@@ -107,30 +83,10 @@ fn a_disk_that_fails_at_any_sync_leaves_an_import_that_can_be_repeated_to_its_en
         };
         let mut ctx = Ctx::open(places).expect("opened");
         ctx.db.close().expect("closed");
-        let disk = Arc::new(FailingOnce {
-            left: AtomicU64::new(u64::MAX),
-        });
-        let options = Options {
-            disk: disk.clone(),
-            ..Options::new(1)
-        };
-        ctx.db = Db::open(&folder.path().join("state"), options)
-            .expect("opened")
-            .db;
-        disk.left.store(n, Ordering::SeqCst);
-        let deadline = Instant::now() + Duration::from_secs(20);
-        let mut failures = 0;
-        let legacy = loop {
-            match import(&ctx, &project, &old) {
-                Ok(legacy) => break legacy,
-                Err(error) => {
-                    assert_eq!(error.kind, proto::Kind::Unavailable, "sync {n}: {error}");
-                    assert!(Instant::now() < deadline, "it never succeeds: {error}");
-                    failures += 1;
-                    std::thread::yield_now();
-                }
-            }
-        };
+        let (disk, db) = FailingOnce::open(&folder.path().join("state"));
+        ctx.db = db;
+        disk.fail_at(n);
+        let (legacy, failures) = until_done(|| import(&ctx, &project, &old));
         // What an attempt that failed had brought is here already: together it is all, once.
         let here =
             |of: fn(&proto::maintenance::Counts) -> u64| of(&legacy.imported) + of(&legacy.already_there);

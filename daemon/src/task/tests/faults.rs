@@ -1,54 +1,12 @@
 //! Faults at every step: a disk that fails once leaves the old state or the new one, and whoever repeats gets there.
 
-use std::fs::File;
-use std::io;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use proto::task::{Answer, NewTask, Request, Status, Verb};
+use proto::task::{NewTask, Request, Status, Verb};
 
 use super::bed::{Bed, OTHER, WS, complete, named};
 use crate::audit::{self, Chain};
-use crate::db::{Db, Disk, Options, RealDisk};
+use crate::db::failing::{FailingOnce, until_done};
 use crate::task::board::Board;
 use crate::task::store::Tasks;
-
-/// A disk whose n-th sync fails.
-#[derive(Debug)]
-struct FailingOnce {
-    left: AtomicU64,
-}
-
-impl Disk for FailingOnce {
-    fn sync(&self, file: &File) -> io::Result<()> {
-        match self.left.fetch_sub(1, Ordering::SeqCst) {
-            1 => Err(io::Error::from_raw_os_error(5)),
-            _ => RealDisk.sync(file),
-        }
-    }
-
-    fn free(&self, _: &Path) -> io::Result<u64> {
-        Ok(u64::MAX)
-    }
-}
-
-/// Repeats a request under one id until it is answered.
-fn until_done(bed: &Bed, id: &str, what: &Request) -> (Answer, u32) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    let mut failures = 0;
-    loop {
-        match bed.ask_in(WS, "me", Some(id), what.clone()) {
-            Ok(answer) => return (answer, failures),
-            Err(error) => {
-                assert_eq!(error.kind, proto::Kind::Unavailable, "{error}");
-                failures += 1;
-                assert!(std::time::Instant::now() < deadline, "it never succeeds: {error}");
-                std::thread::yield_now();
-            }
-        }
-    }
-}
 
 fn script() -> Vec<Request> {
     let change = |id: &str, verb| Request::Change {
@@ -112,20 +70,13 @@ fn a_disk_that_fails_at_any_sync_leaves_each_request_done_once() {
     for n in 1.. {
         let mut bed = Bed::new();
         bed.ctx.db.close().expect("closed");
-        let disk = Arc::new(FailingOnce {
-            left: AtomicU64::new(u64::MAX),
-        });
-        let options = Options {
-            disk: disk.clone(),
-            ..Options::new(1)
-        };
-        bed.ctx.db = Db::open(&bed.folder.path().join("state"), options)
-            .expect("opened")
-            .db;
-        disk.left.store(n, Ordering::SeqCst);
+        let (disk, db) = FailingOnce::open(&bed.folder.path().join("state"));
+        bed.ctx.db = db;
+        disk.fail_at(n);
         let mut failures = 0;
         for (number, what) in script().iter().enumerate() {
-            failures += until_done(&bed, &format!("r{number}"), what).1;
+            let id = format!("r{number}");
+            failures += until_done(|| bed.ask_in(WS, "me", Some(&id), what.clone())).1;
         }
         let expected = [
             ("a", Status::Completed, 3),
