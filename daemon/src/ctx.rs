@@ -124,9 +124,7 @@ impl Ctx {
             artifacts: Cabinet::default(),
         };
         // What an import has decided is done before anybody looks; one that cannot be done keeps nobody else waiting.
-        if let Err(error) = maintenance::exchange::finish(&ctx) {
-            ctx.life.warn(error.to_string());
-        }
+        maintenance::exchange::go_on(&ctx);
         Ok(ctx)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Held in `Ctx`. What must stay true: counters are counted where the thing happens; nothing here blocks.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -112,6 +112,8 @@ pub struct Life {
     wishes: Mutex<VecDeque<Wish>>,
     wished: Notify,
     warnings: Mutex<Vec<String>>,
+    /// What is wrong now, by what it is about.
+    ails: Mutex<BTreeMap<&'static str, String>>,
     ending: AtomicBool,
     under_way: Mutex<Option<&'static str>>,
     last_reboot: Mutex<Option<Reboot>>,
@@ -135,6 +137,7 @@ impl Life {
             wishes: Mutex::default(),
             wished: Notify::new(),
             warnings: Mutex::default(),
+            ails: Mutex::default(),
             ending: AtomicBool::new(false),
             under_way: Mutex::default(),
             last_reboot: Mutex::default(),
@@ -267,9 +270,30 @@ impl Life {
         hold(&self.warnings).push(sentence);
     }
 
-    /// All warnings so far.
+    /// Something that is wrong until this is called again: what it is about, and how it stands now.
+    pub fn ail(&self, what: &'static str, how: Option<String>) {
+        let mut ails = hold(&self.ails);
+        match how {
+            Some(how) if ails.get(what) != Some(&how) => {
+                tracing::warn!("{how}");
+                ails.insert(what, how);
+            }
+            Some(_) => {}
+            None => drop(ails.remove(what)),
+        }
+    }
+
+    /// What has happened so far that whoever asks for the status should know.
+    #[must_use]
+    pub fn told(&self) -> Vec<String> {
+        hold(&self.warnings).clone()
+    }
+
+    /// The same, and what is wrong now.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        hold(&self.warnings).clone()
+        let mut all = self.told();
+        all.extend(hold(&self.ails).values().cloned());
+        all
     }
 }

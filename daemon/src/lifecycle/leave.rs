@@ -164,7 +164,7 @@ pub(super) fn pack(
         connections,
         clients: ctx.life.clients.hand_over(),
         state_dir: ctx.places.state_dir.as_path().into(),
-        warnings: ctx.life.warnings(),
+        warnings: ctx.life.told(),
     };
     handover::step("gathered", paused);
     // The one waits for the disk, the other for the processor.

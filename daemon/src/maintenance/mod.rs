@@ -97,10 +97,7 @@ fn imported(
 
 /// Brings the mirrors up where there was a change. Once a second.
 pub fn tick(ctx: &Ctx) {
-    if let Err(error) = exchange::finish(ctx) {
-        // The start has said it aloud; a failing disk says it by itself.
-        tracing::debug!(%error, "an import that was cut off is not finished yet");
-    }
+    exchange::go_on(ctx);
     mirror::bring_up(ctx, Care::New);
 }
 

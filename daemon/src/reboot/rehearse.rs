@@ -81,7 +81,7 @@ fn sample(ctx: &Ctx) -> State {
         connections: Vec::new(),
         clients: Default::default(),
         state_dir: ctx.places.state_dir.as_path().into(),
-        warnings: ctx.life.warnings(),
+        warnings: ctx.life.told(),
     }
 }
 

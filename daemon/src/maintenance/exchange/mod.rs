@@ -178,12 +178,18 @@ fn taken(ctx: &Ctx, workspace: &str) {
     *ctx.artifacts.slot(workspace).write() = None;
 }
 
-/// Finishes what was decided and then cut off, in every workspace: at the start, before anybody is served, and with the
-/// tick, after a disk that failed. One that cannot be finished keeps no other from it.
+/// Finishes what was decided and then cut off: at the start, before anybody is served, and with the tick, after a disk that
+/// failed. The status says which cannot be finished, for as long as that is so.
+pub fn go_on(ctx: &Ctx) {
+    let unfinished = finish(ctx).err();
+    ctx.life.ail("import", unfinished.map(|error| error.to_string()));
+}
+
+/// Finishes them in every workspace. One that cannot be finished keeps no other from it.
 ///
 /// # Errors
 /// `Unavailable` when the database or the lines of one of them cannot be read or written; it names the workspace.
-pub fn finish(ctx: &Ctx) -> Result<()> {
+fn finish(ctx: &Ctx) -> Result<()> {
     let mut outcome = Ok(());
     for (workspace, begun) in Begun::all(&ctx.db)? {
         outcome =

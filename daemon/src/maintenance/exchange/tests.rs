@@ -11,8 +11,8 @@ use proto::places::Places;
 use proto::workspace::Which;
 use proto::{Caller, RawPath, artifact, context, decision, task};
 
-use super::finish;
 use super::store::Begun;
+use super::{finish, go_on};
 use crate::audit::{self, Chain};
 use crate::ctx::Ctx;
 use crate::db::failing::{FailingOnce, until_done};
@@ -319,6 +319,8 @@ fn an_import_whose_lines_are_lost_keeps_the_start_from_nobody_and_ends_with_the_
         bed.import(&file).expect("the same file again");
         assert_eq!(bed.seen(), whole, "fault {n}");
         assert!(Begun::all(&bed.ctx.db).expect("read").is_empty(), "fault {n}");
+        go_on(&bed.ctx);
+        assert_eq!(bed.ctx.life.warnings(), [""; 0], "fault {n}");
         lost += 1;
         if lost == 3 {
             break;
