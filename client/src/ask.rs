@@ -39,16 +39,21 @@ impl Ask {
 
     /// The frame that asks it.
     pub(crate) fn frame(&self, id: u64) -> Result<Vec<u8>> {
+        frame::encode(&self.message(id))
+    }
+
+    /// The message that asks it.
+    pub(crate) fn message(&self, id: u64) -> ClientFrame {
         // Zero means no limit on the wire, so a limit is at least a millisecond.
         let limit = self
             .deadline
             .map(|deadline| u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX).max(1));
-        frame::encode(&ClientFrame::Ask {
+        ClientFrame::Ask {
             id,
             deadline_ms: limit.unwrap_or_default(),
             request_id: self.request_id.clone(),
             caller: self.caller.clone(),
             request: self.request.clone(),
-        })
+        }
     }
 }

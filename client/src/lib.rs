@@ -157,6 +157,8 @@ pub struct Client {
     /// A daemon that we started is our child: it is reaped when it has ended, so that none stays behind as a zombie.
     child: Option<Child>,
     hindered: Option<Error>,
+    /// Where large requests are put together.
+    scratch: Vec<u8>,
 }
 
 impl Client {
@@ -170,6 +172,7 @@ impl Client {
             last_id: 0,
             child: None,
             hindered: None,
+            scratch: Vec::new(),
         }
     }
 

@@ -11,6 +11,8 @@ use interprocess::local_socket::traits::Stream as _;
 use proto::hello::{self, Hello, Welcome};
 use proto::{Answer, ClientFrame, Error, Kind, ServerFrame, error::Result, frame};
 
+use rustix::buffer::spare_capacity;
+
 use crate::Listener;
 
 /// How long one read waits before the listener hears that we are still waiting.
@@ -25,6 +27,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// What one read takes at the most.
 const READ: usize = 64 << 10;
 
+/// What may be on its way to the daemon when large pieces are sent.
+const WIDE: usize = 1 << 20;
+
 /// A connection on which the headers have been exchanged.
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -33,6 +38,8 @@ pub(crate) struct Link {
     /// Bytes received; those before `taken` have been used.
     inbox: Vec<u8>,
     taken: usize,
+    /// Whether large pieces were sent.
+    wide: bool,
 }
 
 /// How a request ended.
@@ -92,6 +99,7 @@ pub(crate) fn greet(stream: Stream, hello: &Hello, first: &[u8]) -> io::Result<L
         welcome,
         inbox,
         taken: hello::LENGTH,
+        wide: false,
     })
 }
 
@@ -115,6 +123,12 @@ impl Link {
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if bytes.len() > READ && !self.wide {
+            // So that a piece goes at once. The system takes what it likes of the wish.
+            let Stream::UdSocket(stream) = &self.stream;
+            let _as_it_likes = rustix::net::sockopt::set_socket_send_buffer_size(stream, WIDE);
+            self.wide = true;
+        }
         (&self.stream).write_all(bytes)
     }
 
@@ -241,11 +255,15 @@ impl Link {
     fn fill(&mut self) -> std::result::Result<bool, Wrong> {
         self.inbox.drain(..self.taken);
         self.taken = 0;
-        let had = self.inbox.len();
-        self.inbox.resize(had + READ, 0);
-        let read = (&self.stream).read(&mut self.inbox[had..]);
-        self.inbox.truncate(had + *read.as_ref().unwrap_or(&0));
-        match read {
+        let head = self.inbox.first_chunk().map(|head| frame::length(*head));
+        let missing = match head {
+            Some(Ok(length)) => (frame::HEAD + length).saturating_sub(self.inbox.len()),
+            _ => 0,
+        };
+        // Of a large frame its rest at once.
+        self.inbox.reserve_exact(missing.max(READ));
+        let Stream::UdSocket(stream) = &self.stream;
+        match rustix::io::read(stream, spare_capacity(&mut self.inbox)).map_err(io::Error::from) {
             Ok(0) => Err(Wrong::Broken("the daemon closed it".to_owned())),
             Ok(_) => Ok(true),
             Err(error) if timed_out(&error) => Ok(false),

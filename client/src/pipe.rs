@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use proto::{Answer, Error, error::Result};
+use proto::{Answer, Error, error::Result, frame};
 
 use crate::link::Heard;
 use crate::{Ask, Client};
@@ -21,15 +21,46 @@ impl Client {
     pub fn post(&mut self, ask: &Ask) -> Result<u64> {
         let id = self.last_id + 1;
         self.last_id = id;
-        let bytes = ask.frame(id)?;
+        self.posted(id, &ask.frame(id)?)
+    }
+
+    /// The same for a request that ends with `length` bytes, which it is given without: `lay` puts them behind it, and they
+    /// are not copied before they are sent.
+    ///
+    /// # Errors
+    /// As [`Client::post`]; what `lay` says; `bug` when it lays another number.
+    pub fn post_with(
+        &mut self,
+        ask: &Ask,
+        length: usize,
+        lay: impl FnOnce(&mut Vec<u8>) -> Result<()>,
+    ) -> Result<u64> {
+        let id = self.last_id + 1;
+        self.last_id = id;
+        let mut bytes = frame::encode_open(&ask.message(id), length, std::mem::take(&mut self.scratch))?;
+        let begins = bytes.len();
+        bytes.reserve_exact(length);
+        lay(&mut bytes)?;
+        let laid = bytes.len() - begins;
+        if laid != length {
+            return Err(Error::bug(format!(
+                "{laid} bytes were laid where {length} were announced"
+            )));
+        }
+        let posted = self.posted(id, &bytes);
+        self.scratch = bytes;
+        posted
+    }
+
+    fn posted(&mut self, id: u64, bytes: &[u8]) -> Result<u64> {
         match &mut self.link {
             Some(link) => {
-                if let Err(why) = link.send(&bytes) {
+                if let Err(why) = link.send(bytes) {
                     self.link = None;
                     return Err(broke(why));
                 }
             }
-            None => self.open(&bytes)?,
+            None => self.open(bytes)?,
         }
         Ok(id)
     }

@@ -202,7 +202,7 @@ pub enum Request {
         /// Where the piece begins.
         offset: u64,
         /// The piece: at most [`MAX_PIECE`].
-        #[serde(with = "serde_bytes")]
+        #[serde(with = "crate::piece")]
         bytes: Vec<u8>,
     },
     /// Where an upload stands.

@@ -33,7 +33,12 @@ fn encode_after<T: Serialize>(bytes: &mut Vec<u8>, message: &T) -> Result<(), Er
     let grown = postcard::to_extend(message, std::mem::take(bytes))
         .map_err(|error| Error::bug("a message could not be written").why(error))?;
     *bytes = grown;
-    let length = bytes.len() - HEAD;
+    set_head(bytes, 0)
+}
+
+/// Writes the length of a payload of which `more` bytes are still to come.
+fn set_head(bytes: &mut [u8], more: usize) -> Result<(), Error> {
+    let length = (bytes.len() - HEAD).saturating_add(more);
     let head = u32::try_from(length).ok().filter(|_| length <= LIMIT);
     let Some(head) = head else {
         return Err(
@@ -43,6 +48,29 @@ fn encode_after<T: Serialize>(bytes: &mut Vec<u8>, message: &T) -> Result<(), Er
     };
     bytes[..HEAD].copy_from_slice(&head.to_le_bytes());
     Ok(())
+}
+
+/// The beginning of the frame of a message that ends with `tail` bytes, which the caller lays behind it. The message is
+/// given with none of them. It takes the place of what `bytes` held.
+///
+/// # Errors
+/// `too_large` when the whole does not fit in a frame; `bug` for a message that does not end with a byte string.
+pub fn encode_open<T: Serialize>(message: &T, tail: usize, mut bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
+    bytes.clear();
+    bytes.resize(HEAD, 0);
+    encode_after(&mut bytes, message)?;
+    // The length of a byte string stands before it: none as one zero.
+    if bytes.pop() != Some(0) {
+        return Err(Error::bug("a message that does not end with bytes was left open"));
+    }
+    let mut left = tail;
+    while left >= 0x80 {
+        bytes.push(u8::try_from(left & 0x7f).unwrap_or_default() | 0x80);
+        left >>= 7;
+    }
+    bytes.push(u8::try_from(left).unwrap_or_default());
+    set_head(&mut bytes, tail)?;
+    Ok(bytes)
 }
 
 /// The length of the payload that follows a head.
@@ -105,6 +133,20 @@ mod tests {
     #[test]
     fn a_message_over_the_limit_is_refused_by_its_writer() {
         assert!(encode(&vec![1_u8; LIMIT + 1]).is_err());
+    }
+
+    #[test]
+    fn a_frame_left_open_and_completed_is_the_frame_of_the_whole_message() {
+        let message = |bytes: Vec<u8>| ("words", 7_u64, bytes);
+        for length in [0, 1, 127, 128, 16_383, 16_384, 512 << 10] {
+            let tail = vec![5; length];
+            let mut open = encode_open(&message(Vec::new()), length, vec![9; 3]).expect("encodes");
+            open.extend_from_slice(&tail);
+            assert_eq!(open, encode(&message(tail)).expect("encodes"), "{length}");
+        }
+        assert!(encode_open(&message(Vec::new()), LIMIT, Vec::new()).is_err());
+        assert!(encode_open(&message(Vec::new()), usize::MAX, Vec::new()).is_err());
+        assert!(encode_open(&(1_u64, 7_u64), 1, Vec::new()).is_err());
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub mod maintenance;
 pub mod message;
 pub mod migrate;
 pub mod path;
+pub mod piece;
 pub mod places;
 pub mod role;
 pub mod spool;

@@ -160,6 +160,7 @@ impl Dock<'_> {
             return held.later(offset, bytes);
         }
         held.take(offset, &bytes)?;
+        proto::piece::give(bytes);
         held.take_waiting()?;
         if held.syncing || held.received - held.synced < SYNC {
             return Ok(held.answer());
@@ -339,6 +340,7 @@ impl Open {
             }
             if let Some(bytes) = self.ahead.remove(&offset) {
                 self.take(offset, &bytes)?;
+                proto::piece::give(bytes);
             }
         }
         Ok(())

@@ -10,6 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use proto::error::{Error, Result};
+use rustix::buffer::spare_capacity;
 
 use super::{Digest, Objects};
 
@@ -131,6 +132,7 @@ impl Objects {
             };
             hasher.update(&piece);
             offset += piece.len() as u64;
+            proto::piece::give(piece);
         }
         match Digest::from(*hasher.finalize().as_bytes()) == *digest {
             true => Ok(Checked::Good),
@@ -245,11 +247,7 @@ impl Object {
             return Ok(Vec::new());
         }
         let Some(blocks) = &self.blocks else {
-            let mut bytes = vec![0; wanted];
-            self.file
-                .read_exact_at(&mut bytes, offset)
-                .map_err(|error| unreadable(&self.digest, &error))?;
-            return Ok(bytes);
+            return plain(&self.file, offset, wanted).map_err(|error| unreadable(&self.digest, &error));
         };
         let mut found = Vec::with_capacity(wanted);
         while found.len() < wanted {
@@ -287,6 +285,22 @@ impl Object {
     }
 }
 
+/// Exactly `wanted` bytes of a file from a place, in a buffer that may have been used before.
+fn plain(file: &File, offset: u64, wanted: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = proto::piece::take(wanted);
+    while bytes.len() < wanted {
+        let at = offset + bytes.len() as u64;
+        match rustix::io::pread(file, spare_capacity(&mut bytes), at) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    // There may have been room for more.
+    bytes.truncate(wanted);
+    Ok(bytes)
+}
+
 /// Reads from the beginning to the end.
 #[derive(Debug)]
 pub struct Reader<O = Object> {
@@ -315,9 +329,11 @@ impl<O: std::borrow::Borrow<Object>> io::Read for Reader<O> {
             .borrow()
             .read(self.at, bytes.len())
             .map_err(|error| io::Error::other(error.to_string()))?;
-        bytes[..piece.len()].copy_from_slice(&piece);
-        self.at += piece.len() as u64;
-        Ok(piece.len())
+        let count = piece.len();
+        bytes[..count].copy_from_slice(&piece);
+        self.at += count as u64;
+        proto::piece::give(piece);
+        Ok(count)
     }
 }
 

@@ -73,6 +73,12 @@ impl Unfinished {
         }
     }
 
+    /// What the next image needs of it, when it may be able to go on with it: most requests have to be finished, and a
+    /// large one is not kept beside its work.
+    pub(super) fn to_carry(&self) -> Option<Self> {
+        matches!(self.request, Request::Index(_) | Request::Daemon(_)).then(|| self.clone())
+    }
+
     /// How the next image can go on with it; none when this one has to finish it.
     pub(super) fn how(&self, route: &Route) -> Option<How> {
         match (&self.request, route) {

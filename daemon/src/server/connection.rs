@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use interprocess::local_socket::tokio::Stream;
 use proto::hello::{self, Control, Hello, Verdict};
-use proto::{Answer, ClientFrame, Error, Kind, ServerFrame, error::Result, frame};
+use proto::{Answer, ClientFrame, Error, Kind, error::Result, frame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -20,7 +20,8 @@ use tokio::time::Instant;
 
 use super::carry::{Carried, How, Stage, Unfinished};
 use super::clients::Who;
-use super::sink::{Outgoing, QUEUE, Sink, What};
+use super::outbox::Outbox;
+use super::sink::{Outgoing, QUEUE, Sink, What, last_frame};
 use super::{Inside, Phase};
 use crate::ctx::Ctx;
 use crate::dispatch::{self, Ask, Route};
@@ -50,8 +51,7 @@ struct Connection {
     who: Option<Who>,
     inbox: Vec<u8>,
     incomplete_since: Option<Instant>,
-    outbox: Vec<u8>,
-    sent: usize,
+    outbox: Outbox,
     stuck_since: Instant,
     queue: mpsc::Sender<Outgoing>,
     running: HashMap<u64, Running>,
@@ -80,7 +80,6 @@ pub(super) async fn run(
     if connection.phase == Phase::Draining {
         connection.enter(Phase::Draining);
     }
-    let (mut reader, mut writer) = (stream, stream);
     loop {
         if connection.over() {
             break;
@@ -88,24 +87,24 @@ pub(super) async fn run(
         if connection.phase == Phase::HandingOver && !connection.closing && connection.only_unfinished() {
             return Some(connection.carry(&mut outgoing).await);
         }
-        let room = connection.waiting() < OUTBOX || connection.phase == Phase::HandingOver;
+        let room = connection.outbox.waiting() < OUTBOX || connection.phase == Phase::HandingOver;
         let limit = connection.limit();
+        let listening = room && connection.listening();
+        let most = connection.missing().max(READ);
         tokio::select! {
             biased;
-            written = writer.write(&connection.outbox[connection.sent..]), if connection.waiting() > 0 => {
-                match written {
-                    Ok(count) if count > 0 => connection.wrote(count),
-                    _ => break,
-                }
-            }
+            written = write(stream, &connection.outbox), if connection.outbox.waiting() > 0 => match written {
+                Ok(count) if count > 0 => connection.wrote(count),
+                _ => break,
+            },
             message = outgoing.recv(), if room => {
                 if let Some(message) = message { connection.take(message) }
                 // What belongs together leaves in one write.
-                while connection.waiting() < OUTBOX && let Ok(message) = outgoing.try_recv() {
+                while connection.outbox.waiting() < OUTBOX && let Ok(message) = outgoing.try_recv() {
                     connection.take(message);
                 }
             }
-            read = reader.read_buf(&mut connection.inbox), if room && connection.listening() => match read {
+            read = read(stream, &mut connection.inbox, most), if listening => match read {
                 Ok(count) if count > 0 => connection.read(),
                 _ => break,
             },
@@ -119,6 +118,17 @@ pub(super) async fn run(
     connection.give_up_all(&Error::new(Kind::Cancelled, "the client has gone"));
     connection.ctx.life.clients.went(connection.who);
     None
+}
+
+async fn write(mut writer: &Stream, outbox: &Outbox) -> std::io::Result<usize> {
+    let (slices, count) = outbox.next();
+    writer.write_vectored(&slices[..count]).await
+}
+
+/// Reads what has come, at most so much: of a large frame its rest, so that little of the next one has to be moved.
+async fn read(reader: &Stream, inbox: &mut Vec<u8>, most: usize) -> std::io::Result<usize> {
+    inbox.reserve_exact(most);
+    reader.take(most as u64).read_buf(inbox).await
 }
 
 async fn sleep_until(limit: Option<Instant>) {
@@ -138,8 +148,7 @@ impl Connection {
             who: carried.who,
             inbox: carried.inbox,
             incomplete_since: Some(now),
-            outbox: carried.outbox,
-            sent: 0,
+            outbox: carried.outbox.into(),
             stuck_since: now,
             queue,
             running: HashMap::new(),
@@ -156,7 +165,7 @@ impl Connection {
 
     /// Whether all has been said.
     fn over(&self) -> bool {
-        self.closing && self.running.is_empty() && self.waiting() == 0
+        self.closing && self.running.is_empty() && self.outbox.waiting() == 0
     }
 
     /// Whether bytes of the client are taken.
@@ -164,13 +173,20 @@ impl Connection {
         !self.closing && self.phase == Phase::Serving
     }
 
-    fn waiting(&self) -> usize {
-        self.outbox.len() - self.sent
+    /// What the frame that has begun to come still lacks.
+    fn missing(&self) -> usize {
+        let length = self.inbox.first_chunk().map(|head| frame::length(*head));
+        match length {
+            Some(Ok(length)) if self.stage == Stage::Talking => {
+                (frame::HEAD + length).saturating_sub(self.inbox.len())
+            }
+            _ => 0,
+        }
     }
 
     /// The moment by which the client must have done something.
     fn limit(&self) -> Option<Instant> {
-        let write = (self.waiting() > 0).then(|| self.stuck_since + WRITE_LIMIT);
+        let write = (self.outbox.waiting() > 0).then(|| self.stuck_since + WRITE_LIMIT);
         let read = match self.stage {
             Stage::Hello => HELLO_LIMIT,
             Stage::Talking => FRAME_LIMIT,
@@ -184,7 +200,7 @@ impl Connection {
 
     /// The limit has passed: say so if the client may still read; whether the connection goes on at all.
     fn late(&mut self) -> bool {
-        if self.waiting() > 0 && self.stuck_since.elapsed() >= WRITE_LIMIT {
+        if self.outbox.waiting() > 0 && self.stuck_since.elapsed() >= WRITE_LIMIT {
             tracing::warn!("a client did not read its answers; the connection was closed");
             return false;
         }
@@ -202,30 +218,23 @@ impl Connection {
     }
 
     fn wrote(&mut self, count: usize) {
-        self.sent += count;
+        self.outbox.wrote(count);
         self.stuck_since = Instant::now();
-        if self.sent == self.outbox.len() {
-            self.outbox.clear();
-            self.outbox.shrink_to(READ);
-            self.sent = 0;
-        } else if self.sent >= OUTBOX {
-            // A client that always has the next question under way never lets it run empty.
-            self.outbox.drain(..self.sent);
-            self.sent = 0;
-        }
     }
 
-    fn put(&mut self, bytes: &[u8]) {
-        if self.waiting() == 0 {
+    fn put(&mut self, bytes: Vec<u8>) {
+        if self.outbox.waiting() == 0 {
             self.stuck_since = Instant::now();
         }
-        self.outbox.extend_from_slice(bytes);
+        self.outbox.put(bytes);
     }
 
     fn take(&mut self, message: Outgoing) {
-        self.put(&message.bytes);
+        self.put(message.bytes);
+        self.put(message.tail);
         if message.what == What::Last {
             self.running.remove(&message.id);
+            self.slim();
             self.ctx.life.touch();
         } else if let Some(running) = self.running.get_mut(&message.id) {
             match (&mut running.unfinished, message.mark) {
@@ -277,7 +286,12 @@ impl Connection {
             (false, Some(since)) if at == 0 => Some(since),
             (false, _) => Some(Instant::now()),
         };
-        if self.inbox.is_empty() {
+        self.slim();
+    }
+
+    /// Lets go of the room for a large frame, unless the next is on its way.
+    fn slim(&mut self) {
+        if self.inbox.is_empty() && self.running.is_empty() {
             self.inbox.shrink_to(READ);
         }
     }
@@ -316,7 +330,7 @@ impl Connection {
         // After `stop` the client sees the end of the stream when the daemon ends.
         self.closing = !matches!(verdict, Verdict::Accepted | Verdict::Obeyed);
         let welcome = self.ctx.life.welcome(verdict, chosen);
-        self.put(&welcome.to_bytes());
+        self.put(welcome.to_bytes().to_vec());
     }
 
     fn obey(&mut self, message: ClientFrame) {
@@ -353,26 +367,27 @@ impl Connection {
     fn ask(&mut self, asked: Unfinished) {
         let id = asked.id;
         let ask = asked.ask();
-        match dispatch::route(&self.ctx, &ask, asked.request.clone()) {
+        let carried = asked.to_carry();
+        match dispatch::route(&self.ctx, &ask, asked.request) {
             Route::Answered(answer) => self.finish_now(id, *answer),
-            route if self.running.len() < MOST_REQUESTS => self.start(asked, ask, route),
+            route if self.running.len() < MOST_REQUESTS => self.start((id, carried), ask, route),
             _ => self.finish_now(id, Err(too_many())),
         }
     }
 
-    fn start(&mut self, asked: Unfinished, ask: Ask, route: Route) {
+    fn start(&mut self, (id, carried): (u64, Option<Unfinished>), ask: Ask, route: Route) {
         let (give_up, cancelled) = watch::channel(None);
-        let id = asked.id;
         let sink = Sink {
             id,
             queue: self.queue.clone(),
             cancelled,
         };
-        let unfinished = asked.how(&route).map(|how| (asked, how));
+        let unfinished = carried.and_then(|asked| asked.how(&route).map(|how| (asked, how)));
         let ctx = Arc::clone(&self.ctx);
         let task = tokio::spawn(async move {
             let result = dispatch::run(ctx, ask, route, &sink).await;
-            sink.finish(last_frame(id, result)).await;
+            let (bytes, tail) = last_frame(id, result);
+            sink.finish(bytes, tail).await;
         });
         let inside = self.ctx.life.requests.enter();
         self.running.insert(
@@ -387,8 +402,9 @@ impl Connection {
     }
 
     fn finish_now(&mut self, id: u64, result: Result<Answer>) {
-        let bytes = last_frame(id, result);
-        self.put(&bytes);
+        let (bytes, tail) = last_frame(id, result);
+        self.put(bytes);
+        self.put(tail);
     }
 
     /// Bytes that are not a request: say so and take nothing more from this client.
@@ -450,7 +466,7 @@ impl Connection {
             stage: self.stage,
             who: self.who,
             inbox: std::mem::take(&mut self.inbox),
-            outbox: self.outbox.split_off(self.sent),
+            outbox: std::mem::take(&mut self.outbox).rest(),
             unfinished: self
                 .running
                 .drain()
@@ -476,13 +492,4 @@ fn id_of(payload: &[u8]) -> Option<u64> {
     }
     let (Head::Ask { id }, _) = postcard::take_from_bytes(payload).ok()?;
     (id != 0).then_some(id)
-}
-
-fn last_frame(id: u64, result: Result<Answer>) -> Vec<u8> {
-    let message = match result {
-        Ok(answer) => ServerFrame::Done { id, answer },
-        Err(error) => ServerFrame::Failed { id, error },
-    };
-    frame::encode(&message)
-        .unwrap_or_else(|error| frame::encode(&ServerFrame::Failed { id, error }).unwrap_or_default())
 }

@@ -6,6 +6,7 @@
 pub mod carry;
 pub mod clients;
 mod connection;
+mod outbox;
 mod sink;
 #[cfg(test)]
 mod slow;

@@ -3,7 +3,7 @@
 //! Held by handlers through `dispatch`. What must stay true: the queue is bounded, so a handler waits for a client that
 //! reads slowly and no answer piles up in memory; progress is dropped rather than waited for.
 
-use proto::{Error, Item, Kind, ServerFrame, error::Result, frame};
+use proto::{Answer, Error, Item, Kind, ServerFrame, error::Result, frame};
 use tokio::sync::{mpsc, watch};
 
 /// Frames waiting for one connection. With chunks of `frame::CHUNK` that is about a mebibyte.
@@ -16,6 +16,8 @@ pub(super) struct Outgoing {
     pub(super) id: u64,
     /// The frame, encoded.
     pub(super) bytes: Vec<u8>,
+    /// A piece that the frame ends with.
+    pub(super) tail: Vec<u8>,
     /// The clock up to which the client knows all with this frame.
     pub(super) mark: Option<String>,
     /// What it is to the client.
@@ -70,6 +72,7 @@ impl Sink {
         let message = Outgoing {
             id: self.id,
             bytes,
+            tail: Vec::new(),
             mark,
             what: What::Part,
         };
@@ -87,6 +90,7 @@ impl Sink {
         let message = Outgoing {
             id: self.id,
             bytes: Vec::new(),
+            tail: Vec::new(),
             mark: Some(clock),
             what: What::Aside,
         };
@@ -105,6 +109,7 @@ impl Sink {
             let _dropped_when_behind = self.queue.try_send(Outgoing {
                 id: self.id,
                 bytes,
+                tail: Vec::new(),
                 mark: None,
                 what: What::Aside,
             });
@@ -128,10 +133,11 @@ impl Sink {
         }
     }
 
-    pub(super) async fn finish(&self, bytes: Vec<u8>) {
+    pub(super) async fn finish(&self, bytes: Vec<u8>, tail: Vec<u8>) {
         let message = Outgoing {
             id: self.id,
             bytes,
+            tail,
             mark: None,
             what: What::Last,
         };
@@ -142,4 +148,26 @@ impl Sink {
 
 fn gone() -> Error {
     Error::new(Kind::Cancelled, "the client has gone")
+}
+
+/// The last frame of a request; the piece of an artifact that it ends with apart, as it is.
+pub(super) fn last_frame(id: u64, result: Result<Answer>) -> (Vec<u8>, Vec<u8>) {
+    let mut tail = Vec::new();
+    let message = match result {
+        Ok(mut answer) => {
+            if let Answer::Artifact(proto::artifact::Answer::Piece { bytes, .. }) = &mut answer {
+                tail = std::mem::take(bytes);
+            }
+            ServerFrame::Done { id, answer }
+        }
+        Err(error) => ServerFrame::Failed { id, error },
+    };
+    let framed = match tail.is_empty() {
+        true => frame::encode(&message),
+        false => frame::encode_open(&message, tail.len(), Vec::new()),
+    };
+    framed.map(|bytes| (bytes, tail)).unwrap_or_else(|error| {
+        let failed = frame::encode(&ServerFrame::Failed { id, error });
+        (failed.unwrap_or_default(), Vec::new())
+    })
 }

@@ -269,7 +269,7 @@ pub enum Answer {
         /// BLAKE3 of all of it, in hex.
         digest: String,
         /// The piece; empty behind the end.
-        #[serde(with = "serde_bytes")]
+        #[serde(with = "crate::piece")]
         bytes: Vec<u8>,
     },
     /// To `List`.

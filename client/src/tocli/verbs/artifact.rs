@@ -3,6 +3,7 @@
 //! What must stay true: a mutation carries the request id that was given, or ones of its own; the parts of one upload
 //! carry ids made of it, so that a repeated command does nothing twice.
 
+mod behind;
 pub(crate) mod get;
 pub(crate) mod send;
 

@@ -4,13 +4,14 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use proto::artifact::{self, Answer, Request};
 use proto::{Error, Kind, RawPath, error::Result};
 use serde::Serialize;
 
+use super::behind::Behind;
 use super::{Line, PIECE};
 use crate::args::artifact::Get;
 use crate::end::End;
@@ -53,18 +54,39 @@ struct Said<'a> {
 enum Sink<'a> {
     Out(&'a mut Out),
     Kept(Vec<u8>),
-    File(File),
+    /// What it is written by, unless it has failed.
+    File(Option<Behind>),
 }
 
 impl Sink<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn write(&mut self, bytes: Vec<u8>, hasher: &mut blake3::Hasher) -> io::Result<()> {
         match self {
-            Self::Out(out) => out.raw(bytes),
-            Self::Kept(kept) => {
-                kept.extend_from_slice(bytes);
-                Ok(())
+            Self::File(behind) => {
+                if behind.as_ref().is_some_and(|behind| behind.write(bytes)) {
+                    return Ok(());
+                }
+                let failed = behind.take().map(Behind::finish);
+                return match failed {
+                    Some(Err(error)) => Err(error),
+                    _ => Err(io::Error::other("the file is written by nobody")),
+                };
             }
-            Self::File(file) => file.write_all(bytes),
+            Self::Out(out) => out.raw(&bytes)?,
+            Self::Kept(kept) => kept.extend_from_slice(&bytes),
+        }
+        hasher.update(&bytes);
+        proto::piece::give(bytes);
+        Ok(())
+    }
+
+    /// When all has been given to it: the digest of that. A file is on the disk then.
+    fn finish(&mut self, hasher: &blake3::Hasher) -> io::Result<blake3::Hash> {
+        match self {
+            Self::File(behind) => match behind.take() {
+                Some(behind) => behind.finish(),
+                None => Err(io::Error::other("the file is written by nobody")),
+            },
+            _ => Ok(hasher.finalize()),
         }
     }
 }
@@ -247,7 +269,7 @@ fn fetch(
     sink: &mut Sink<'_>,
     progress: &mut Progress,
 ) -> std::result::Result<(), End> {
-    let mut hasher = ((from, to) == (0, version.size)).then(blake3::Hasher::new);
+    let mut hasher = blake3::Hasher::new();
     let mut flight = Flight {
         out: HashMap::new(),
         to_ask: VecDeque::new(),
@@ -272,17 +294,17 @@ fn fetch(
             Err(error) => return Err(End::Failed(error)),
         }
         while let Some(bytes) = flight.there.remove(&flight.written) {
-            if let Some(hasher) = &mut hasher {
-                hasher.update(&bytes);
-            }
-            progress.clear();
-            sink.write(&bytes)?;
             flight.written += bytes.len() as u64;
+            if let Sink::Out(_) = sink {
+                progress.clear();
+            }
+            sink.write(bytes, &mut hasher)?;
             progress.count("bytes", flight.written - from, Some(to - from));
         }
     }
     progress.clear();
-    if hasher.is_some_and(|hasher| hasher.finalize().to_hex().as_str() != version.digest) {
+    let found = sink.finish(&hasher)?;
+    if (from, to) == (0, version.size) && found.to_hex().as_str() != version.digest {
         return Err(End::Failed(
             Error::conflict(format!(
                 "version {} of `{}` is damaged",
@@ -352,12 +374,10 @@ fn into_file(
     beside.push(format!(".{}.part", std::process::id()));
     let beside: PathBuf = path.with_file_name(beside);
     let file = File::create_new(&beside).map_err(failed)?;
-    let mut sink = Sink::File(file);
     let mut progress = Progress::new(voice);
-    let fetched = fetch(line, version, part, &mut sink, &mut progress).and_then(|()| {
-        if let Sink::File(file) = &sink {
-            file.sync_all().map_err(failed)?;
-        }
+    let fetched = Behind::new(file).map_err(End::Output).and_then(|behind| {
+        let mut sink = Sink::File(Some(behind));
+        fetch(line, version, part, &mut sink, &mut progress)?;
         std::fs::rename(&beside, path).map_err(failed)?;
         Ok(())
     });

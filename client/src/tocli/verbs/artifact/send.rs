@@ -5,11 +5,11 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use proto::artifact::{self, Answer};
 use proto::{Error, Kind, error::Result};
+use rustix::buffer::spare_capacity;
 
 use super::{Line, PIECE};
 use crate::progress::Progress;
@@ -90,37 +90,31 @@ impl Feed {
 
     /// All of it, when that is little.
     pub(crate) fn whole(&mut self) -> Result<Option<Vec<u8>>> {
-        let first = self.at(0)?;
+        let length = self.ready(0)?;
         let all = match self {
             Self::File { size, .. } => *size <= PIECE as u64,
-            Self::Pipe { .. } => self.at(first.len() as u64)?.is_empty(),
+            Self::Pipe { .. } => self.ready(length as u64)? == 0,
         };
-        Ok(all.then_some(first))
+        if !all {
+            return Ok(None);
+        }
+        let mut bytes = Vec::with_capacity(length);
+        self.lay((0, length), &mut bytes)?;
+        Ok(Some(bytes))
     }
 
-    /// At most a piece from a place; empty at the end.
-    fn at(&mut self, offset: u64) -> Result<Vec<u8>> {
-        let failed = |error: io::Error| Error::unavailable("what is to be stored cannot be read").why(error);
+    /// How many bytes the piece at a place has; none at the end. Of a pipe they are read.
+    fn ready(&mut self, offset: u64) -> Result<usize> {
         match self {
-            Self::File { file, size } => {
+            Self::File { size, .. } => {
                 let left = usize::try_from(size.saturating_sub(offset)).unwrap_or(usize::MAX);
-                let mut bytes = vec![0; left.min(PIECE)];
-                file.read_exact_at(&mut bytes, offset)
-                    .map_err(|error| match error.kind() {
-                        io::ErrorKind::UnexpectedEof => {
-                            Error::conflict("the file became shorter while it was read")
-                                .next("store it again")
-                        }
-                        _ => failed(error),
-                    })?;
-                Ok(bytes)
+                Ok(left.min(PIECE))
             }
             Self::Pipe { kept, read, ended } => {
                 if let Some((begin, bytes)) = kept.range(..=offset).next_back()
                     && offset < *begin + bytes.len() as u64
                 {
-                    let skip = usize::try_from(offset - begin).unwrap_or_default();
-                    return Ok(bytes[skip..].to_vec());
+                    return Ok(usize::try_from(begin + bytes.len() as u64 - offset).unwrap_or_default());
                 }
                 if offset != *read {
                     return Err(
@@ -130,21 +124,59 @@ impl Feed {
                     );
                 }
                 if *ended {
-                    return Ok(Vec::new());
+                    return Ok(0);
                 }
-                let mut bytes = Vec::with_capacity(PIECE);
+                let mut bytes = proto::piece::take(PIECE);
                 io::stdin()
                     .take(PIECE as u64)
                     .read_to_end(&mut bytes)
-                    .map_err(failed)?;
-                *ended = bytes.len() < PIECE;
-                if !bytes.is_empty() {
-                    kept.insert(offset, bytes.clone());
+                    .map_err(|error| unreadable(&error))?;
+                let length = bytes.len();
+                *ended = length < PIECE;
+                if length > 0 {
+                    kept.insert(offset, bytes);
                 }
-                *read += bytes.len() as u64;
-                Ok(bytes)
+                *read += length as u64;
+                Ok(length)
             }
         }
+    }
+
+    /// Puts a piece that is [`Feed::ready`] behind what stands in `to`.
+    fn lay(&mut self, (offset, length): (u64, usize), to: &mut Vec<u8>) -> Result<()> {
+        let mut left = length;
+        if length == 0 {
+            return Ok(());
+        }
+        match self {
+            Self::File { file, .. } => {
+                let end = to.len() + length;
+                to.reserve_exact(length + 1);
+                while left > 0 {
+                    let at = offset + (length - left) as u64;
+                    let count = match rustix::io::pread(&*file, spare_capacity(to), at) {
+                        Ok(count) => count,
+                        Err(rustix::io::Errno::INTR) => continue,
+                        Err(error) => return Err(unreadable(&error.into())),
+                    };
+                    if count == 0 {
+                        return Err(Error::conflict("the file became shorter while it was read")
+                            .next("store it again"));
+                    }
+                    left = left.saturating_sub(count);
+                }
+                // There may have been room for more.
+                to.truncate(end);
+            }
+            Self::Pipe { kept, .. } => {
+                let found = kept.range(..=offset).next_back();
+                let part = found.and_then(|(begin, bytes)| {
+                    bytes.get(usize::try_from(offset - begin).ok()?..)?.get(..length)
+                });
+                to.extend_from_slice(part.ok_or_else(|| Error::bug("a piece was sent before it was read"))?);
+            }
+        }
+        Ok(())
     }
 
     /// The rest of an upload comes on standard input.
@@ -160,9 +192,17 @@ impl Feed {
     /// So much survives a power cut where it is.
     fn forget(&mut self, synced: u64) {
         if let Self::Pipe { kept, .. } = self {
-            kept.retain(|begin, bytes| *begin + bytes.len() as u64 > synced);
+            while let Some(first) = kept.first_entry()
+                && first.key() + first.get().len() as u64 <= synced
+            {
+                proto::piece::give(first.remove());
+            }
         }
     }
+}
+
+fn unreadable(error: &io::Error) -> Error {
+    Error::unavailable("what is to be stored cannot be read").why(error)
 }
 
 /// What is on its way.
@@ -198,7 +238,7 @@ pub(crate) fn go_on(line: &mut Line, draft: &str, feed: &mut Feed, voice: &Voice
             ))
             .next("is it another file?"));
         }
-        if feed.at(received)?.is_empty() {
+        if feed.ready(received)? == 0 {
             progress.clear();
             return Ok(standing);
         }
@@ -227,20 +267,20 @@ fn fly(line: &mut Line, draft: &str, (feed, from): (&mut Feed, u64), progress: &
     let total = feed.size();
     loop {
         while !flight.over && flight.out.len() < WINDOW {
-            let bytes = feed.at(flight.next)?;
-            if bytes.is_empty() {
+            let length = feed.ready(flight.next)?;
+            if length == 0 {
                 flight.over = true;
                 break;
             }
-            let length = bytes.len() as u64;
             let piece = artifact::Request::Append {
                 draft: draft.to_owned(),
                 offset: flight.next,
-                bytes,
+                bytes: Vec::new(),
             };
             let ask = line.question(piece, "");
-            flight.out.insert(line.client.post(&ask)?);
-            flight.next += length;
+            let lay = |to: &mut Vec<u8>| feed.lay((flight.next, length), to);
+            flight.out.insert(line.client.post_with(&ask, length, lay)?);
+            flight.next += length as u64;
         }
         if flight.out.is_empty() {
             return Ok(());
