@@ -24,7 +24,9 @@ pub fn since(text: &str) -> Result<Since, String> {
 pub fn duration(text: &str) -> Result<Duration, String> {
     let span = span(text).ok_or_else(|| "it is not a length of time, as `30s` or `5m` is".to_owned())?;
     let seconds = span.total((Unit::Second, jiff::SpanRelativeTo::days_are_24_hours()));
-    let seconds = seconds.map_err(|error| error.to_string())?;
+    // Months and years have no length of their own.
+    let seconds =
+        seconds.map_err(|_| "give it in weeks, days or smaller units, as `365d` or `12h`".to_owned())?;
     Duration::try_from_secs_f64(seconds)
         .ok()
         .filter(|duration| !duration.is_zero())
@@ -65,7 +67,9 @@ fn time(text: &str, now: &Zoned) -> Result<Timestamp, String> {
         return Err("a time ago has no sign: `5s` is five seconds ago".to_owned());
     }
     if let Some(span) = span(text) {
-        let then = now.checked_sub(span.abs()).map_err(|error| error.to_string())?;
+        let then = now
+            .checked_sub(span.abs())
+            .map_err(|_| "it is too long ago".to_owned())?;
         return Ok(then.timestamp());
     }
     if let Ok(time) = text.parse::<Timestamp>() {

@@ -39,6 +39,8 @@ pub(crate) struct Out {
     form: Form,
     colour: Colour,
     pretty: bool,
+    /// The beginning of a letter whose end has not come yet.
+    begun: Vec<u8>,
 }
 
 #[derive(Serialize)]
@@ -63,6 +65,7 @@ impl Out {
             form,
             colour: if terminal { colour } else { Colour::No },
             pretty: terminal,
+            begun: Vec::new(),
         }
     }
 
@@ -73,6 +76,7 @@ impl Out {
             form,
             colour: Colour::No,
             pretty: false,
+            begun: Vec::new(),
         }
     }
 
@@ -94,6 +98,8 @@ impl Out {
     }
 
     pub(crate) fn flush(&mut self) -> io::Result<()> {
+        let begun = std::mem::take(&mut self.begun);
+        self.to.write_all(&spelt(&begun))?;
         self.to.flush()
     }
 
@@ -124,6 +130,27 @@ impl Out {
     /// Bytes as they are.
     pub(crate) fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.to.write_all(bytes)
+    }
+
+    /// A piece of what somebody else wrote: as it is for a pipe, its commands spelt out on a terminal.
+    pub(crate) fn foreign(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.form != Form::Terminal {
+            return self.raw(bytes);
+        }
+        let mut whole = std::mem::take(&mut self.begun);
+        whole.extend_from_slice(bytes);
+        let mut chunks = whole.utf8_chunks().peekable();
+        while let Some(chunk) = chunks.next() {
+            self.to.write_all(inert(chunk.valid()).as_bytes())?;
+            let invalid = chunk.invalid();
+            let unfinished = || std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none());
+            if chunks.peek().is_none() && unfinished() {
+                self.begun = invalid.to_vec();
+            } else {
+                self.to.write_all(&spelt(invalid))?;
+            }
+        }
+        Ok(())
     }
 
     /// A line of text of our own or of the daemon's.
@@ -222,6 +249,14 @@ impl Out {
     }
 }
 
+/// Bytes that are no text, spelt out.
+fn spelt(bytes: &[u8]) -> Vec<u8> {
+    bytes
+        .iter()
+        .flat_map(|byte| format!("\\x{byte:02x}").into_bytes())
+        .collect()
+}
+
 /// Columns a cell takes, for text without wide characters.
 fn shown(cell: &[u8]) -> usize {
     String::from_utf8_lossy(cell).chars().count()
@@ -260,6 +295,23 @@ pub(crate) mod tests {
         let table = |out: &mut Out| out.table(["NAME", "N"], &rows);
         assert_eq!(written(Form::Terminal, table), "NAME  N\na     1\nlong  2\n");
         assert_eq!(written(Form::Pipe, table), "a\t1\nlong\t2\n");
+    }
+
+    #[test]
+    fn what_others_wrote_commands_no_terminal_wherever_its_pieces_end() {
+        let text = "a\u{1b}[31mß\u{9b}2J\n\u{202e}".as_bytes();
+        let text = [text, b"\xff\xc3"].concat();
+        let shown = |form, size: usize| {
+            written(form, |out| {
+                text.chunks(size).try_for_each(|piece| out.foreign(piece))?;
+                out.flush()
+            })
+        };
+        for size in 1..=text.len() {
+            let expected = "a\\u{1b}[31mß\\u{9b}2J\n\\u{202e}\\xff\\xc3";
+            assert_eq!(shown(Form::Terminal, size), expected, "in pieces of {size}");
+        }
+        assert_eq!(shown(Form::Pipe, 3), String::from_utf8_lossy(&text));
     }
 
     #[test]

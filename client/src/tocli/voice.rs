@@ -8,7 +8,7 @@ use proto::Error;
 use serde::Serialize;
 
 use crate::out::{Colour, SCHEMA_VERSION};
-use crate::quote::inert;
+use crate::quote::{inert, inert_json};
 
 /// How much is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Voice {
                 schema_version: SCHEMA_VERSION,
                 error,
             };
-            return say(&serde_json::to_string(&failure).unwrap_or_default());
+            return say(&inert_json(&serde_json::to_string(&failure).unwrap_or_default()));
         }
         say(&format!("{} {}", self.paint("31", "error:"), inert(&error.what)));
         if let Some(why) = &error.why {

@@ -23,6 +23,7 @@ pub mod read;
 pub mod rules;
 pub mod search;
 pub mod store;
+mod strays;
 #[cfg(test)]
 mod tests;
 pub mod upkeep;

@@ -13,7 +13,7 @@ use super::copies::{self, Home};
 use super::rules::{self, Wanted};
 use super::store::Edition;
 use super::write::Scene;
-use super::{ready, search, stray, upkeep};
+use super::{ready, search, stray, strays, upkeep};
 use crate::objects::{Checked, Digest};
 use crate::world::World;
 
@@ -241,6 +241,12 @@ fn verify(scene: &Scene<'_>, id: Option<&str>, cursor: Option<&str>) -> Result<A
             next_cursor = Some(rules::after(card.born));
             break;
         }
+    }
+    if id.is_none() && next_cursor.is_none() {
+        let all: Vec<Entry> = slot.with(|catalog| Ok(catalog.all().cloned().collect()))?;
+        let room = MOST_FAULTS.saturating_sub(faults.len()).max(1);
+        let world = &*scene.desk.ctx.world;
+        faults.extend(strays::found(world, home, (&all, scene.place.tree), room));
     }
     Ok(Answer::Verified {
         versions,

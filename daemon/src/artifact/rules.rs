@@ -15,6 +15,8 @@ pub const MAX_SOURCE: usize = 1024;
 pub const FOLDER: &str = "artifacts";
 /// The folder of copies that are not in their place yet, within that.
 pub const DRAFTS: &str = ".drafts";
+/// What stands in the name of a file that was set aside because somebody had changed it.
+pub const BY_HAND: &str = ".by-hand-";
 /// The folder of artifacts that belong to no task is named as they are asked for.
 pub use proto::artifact::NO_TASK;
 
@@ -111,8 +113,8 @@ pub fn numbered(name: &str, n: u32) -> String {
 #[must_use]
 pub fn by_hand(name: &str, n: u32) -> String {
     match name.rsplit_once('.') {
-        Some((stem, end)) if !stem.is_empty() => format!("{stem}.by-hand-{n}.{end}"),
-        _ => format!("{name}.by-hand-{n}"),
+        Some((stem, end)) if !stem.is_empty() => format!("{stem}{BY_HAND}{n}.{end}"),
+        _ => format!("{name}{BY_HAND}{n}"),
     }
 }
 

@@ -27,6 +27,10 @@ const OF_ALL: [&str; 14] = [
 
 const OF_ALTERNATIVES: [&str; 3] = ["name", "pros", "cons"];
 
+const CATEGORIES: &str =
+    "architecture, implementation, design, technology, process, quality, security, performance";
+const IMPACTS: &str = "high, medium, low";
+
 /// Reads a decision.
 ///
 /// # Errors
@@ -64,10 +68,11 @@ pub fn completed(draft: Draft, from: Draft) -> Draft {
 
 fn refused(fault: &Fault) -> Error {
     let place = match fault.line {
-        Some(line) if line > 0 => format!(" line {line}"),
+        Some(line) if line > 0 => format!("line {line}: "),
         _ => String::new(),
     };
-    Error::usage(format!("the decision cannot be read{place}: {}", fault.what))
+    Error::usage("the decision cannot be read")
+        .why(format!("{place}{}", fault.what))
         .next(format!("its fields are: {}", OF_ALL.join(", ")))
 }
 
@@ -95,8 +100,8 @@ fn draft(node: &Node) -> std::result::Result<Draft, Fault> {
         decision: text(node, "decision")?,
         rationale: text(node, "rationale")?,
         context: text(node, "context")?,
-        category: word(node, "category", Category::parse)?,
-        impact: word(node, "impact", Impact::parse)?,
+        category: word(node, "category", CATEGORIES, Category::parse)?,
+        impact: word(node, "impact", IMPACTS, Impact::parse)?,
         alternatives: list(node, "alternatives")?
             .iter()
             .map(alternative)
@@ -167,10 +172,8 @@ mod tests {
     #[test]
     fn what_is_unknown_is_named_with_the_nearest_word() {
         let error = read("title: T\nrational: R\n").expect_err("refused");
-        assert!(
-            error.what.contains("line 2") && error.what.contains("`rationale`"),
-            "{error}"
-        );
+        let why = error.why.expect("a reason");
+        assert!(why.contains("line 2") && why.contains("`rationale`"), "{why}");
         for text in [
             "- a\n",
             "title: [x]\n",

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto::task::Priority;
+use proto::task::{Priority, Status};
 use proto::{Error, error::Result};
 
 use super::card::Card;
@@ -251,6 +251,23 @@ impl Board {
             .filter_map(|(_, queue)| queue.first())
             .min()?;
         self.nodes.get(&best.born).map(|node| &node.card)
+    }
+
+    /// How many tasks are ready for each specialist that has any.
+    #[must_use]
+    pub fn ready_by_specialist(&self) -> Vec<(&str, usize)> {
+        self.ready
+            .iter()
+            .map(|(name, queue)| (name.as_str(), queue.len()))
+            .collect()
+    }
+
+    /// Whether a task is an open group that stands for nothing open any more, and waits for nothing itself.
+    #[must_use]
+    pub fn is_finished_group(&self, card: &Card) -> bool {
+        let idle = matches!(card.status, Status::Pending | Status::NeedsRevision) && card.hold.is_none();
+        let group = |node: &Node| node.open_children == 0 && self.is_group(node);
+        idle && self.node(&card.id).is_some_and(group) && !self.waits(card)
     }
 
     /// All ready tasks, the best first within each specialist.

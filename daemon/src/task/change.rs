@@ -10,6 +10,7 @@ use proto::{Error, error::Result};
 use super::board::Board;
 use super::card::{Card, Hold, Texts};
 use super::moves::{Move, lead};
+use super::nothing;
 use super::rules;
 use super::step::{Rewritten, Step};
 use super::view::View;
@@ -30,16 +31,24 @@ fn moved(card: &Card, step: Move) -> Result<Card> {
     })
 }
 
-/// Whether the caller may end the work of whoever holds the task.
+/// Whether the caller may end the work of whoever holds the task; `force` is none for a verb that has no such word.
 ///
 /// A caller that is known by its process only may be the named holder itself, which has not said so this time.
-fn not_anothers(card: &Card, who: &Who, force: Force) -> Result<()> {
+fn not_anothers(card: &Card, who: &Who, force: Option<Force>) -> Result<()> {
     let Some(hold) = &card.hold else { return Ok(()) };
     let nameless = who.actor == UNKNOWN || process(&who.actor).is_some();
-    if hold.actor == who.actor || force == Force::Yes || (nameless && process(&hold.actor).is_none()) {
+    let may = hold.actor == who.actor || (nameless && process(&hold.actor).is_none());
+    if may || force == Some(Force::Yes) {
         return Ok(());
     }
-    Err(anothers(card, &hold.actor))
+    let error = anothers(card, &hold.actor);
+    Err(match force {
+        Some(_) => error,
+        None => error.next(format!(
+            "take it over first with `tocli task start {} --force`",
+            card.id
+        )),
+    })
 }
 
 fn anothers(card: &Card, holder: &str) -> Error {
@@ -118,7 +127,7 @@ fn held(card: &Card, who: &Who, after: Card) -> Card {
 /// `NotFound` when none is ready.
 pub fn claim(board: &Board, who: &Who, specialists: &[String]) -> Result<Step> {
     known(who)?;
-    let card = best(board, specialists)?;
+    let card = best(board, specialists, &who.actor)?;
     let mut step = Step::default();
     step.put(
         "claim",
@@ -142,21 +151,11 @@ pub fn sought(board: &Board, named: &[String], declared: Vec<String>) -> Vec<Str
 /// The best ready task.
 ///
 /// # Errors
-/// `NotFound` when none is ready.
-pub fn best<'a>(board: &'a Board, specialists: &[String]) -> Result<&'a Arc<Card>> {
-    board.next(specialists).ok_or_else(|| {
-        let what = match specialists {
-            [] => "no task is ready".to_owned(),
-            names => format!("no task is ready for {}", names.join(", ")),
-        };
-        let (held, open) = (
-            board.held(),
-            board.all(0).filter(|card| card.status.is_open()).count(),
-        );
-        Error::not_found(what)
-            .why(format!("{open} are open, {held} of them held"))
-            .next("`tocli task list` shows what they wait for")
-    })
+/// `NotFound` when none is ready, with what `actor` can do about that.
+pub fn best<'a>(board: &'a Board, specialists: &[String], actor: &str) -> Result<&'a Arc<Card>> {
+    board
+        .next(specialists)
+        .ok_or_else(|| nothing::is_ready(board, specialists, actor))
 }
 
 /// Gives a held task back.
@@ -164,7 +163,7 @@ pub fn best<'a>(board: &'a Board, specialists: &[String]) -> Result<&'a Arc<Card
 /// # Errors
 /// `Conflict` when another holds it, `Refused` when it is not active.
 pub fn release(board: &Board, who: &Who, card: &Arc<Card>) -> Result<Step> {
-    not_anothers(card, who, Force::No)?;
+    not_anothers(card, who, None)?;
     let mut step = Step::default();
     step.put("release", who, Some(card), moved(card, Move::Release)?);
     step.checked(board)
@@ -218,7 +217,7 @@ pub fn complete(
         NextAction::Blocked => (Move::Block, "block"),
     };
     let mut after = moved(card, way)?;
-    not_anothers(card, who, ending.force)?;
+    not_anothers(card, who, Some(ending.force))?;
     let holds = card.hold.as_ref().is_some_and(|hold| hold.actor == who.actor);
     let summary = ending.summary.trim();
     if way == Move::Complete {
@@ -266,7 +265,7 @@ pub fn block(board: &Board, who: &Who, card: &Arc<Card>, reason: &str) -> Result
         Way {
             step: Move::Block,
             op: "block",
-            force: Force::No,
+            force: None,
         },
         reason,
     )
@@ -285,7 +284,7 @@ pub fn fail(board: &Board, who: &Who, card: &Arc<Card>, reason: &str, force: For
         Way {
             step: Move::Fail,
             op: "fail",
-            force,
+            force: Some(force),
         },
         reason,
     )
@@ -294,7 +293,7 @@ pub fn fail(board: &Board, who: &Who, card: &Arc<Card>, reason: &str, force: For
 struct Way {
     step: Move,
     op: &'static str,
-    force: Force,
+    force: Option<Force>,
 }
 
 fn ended(board: &Board, who: &Who, card: &Arc<Card>, way: Way, reason: &str) -> Result<Step> {

@@ -36,11 +36,19 @@ const OF_ALL: [&str; 12] = [
     "name",
 ];
 
+/// What a priority can be.
+const PRIORITIES: &str = "critical, high, medium, low";
+/// What a complexity can be.
+const COMPLEXITIES: &str = "simple, moderate, complex, very_complex";
+
 /// Reads a plan.
 ///
 /// # Errors
 /// `Usage` with the line and the nearest known word; `TooLarge` for too many tasks or too deep ones.
 pub fn read(text: &str) -> Result<Vec<Item>> {
+    if text.trim().is_empty() {
+        return Err(Error::usage("the plan is empty").next(FORM));
+    }
     let node = parse(text).map_err(|fault| refused(&fault))?;
     let mut items = Vec::new();
     collect(&node, None, 1, &mut items)?;
@@ -91,19 +99,24 @@ fn from_json(json: &serde_json::Value) -> Node {
     }
 }
 
+/// Where the form of a plan can be seen.
+const FORM: &str = "`tocli task template show feature` shows the form of a plan";
+
 fn refused(fault: &Fault) -> Error {
     let place = match fault.line {
-        Some(line) if line > 0 => format!(" line {line}"),
+        Some(line) if line > 0 => format!("line {line}: "),
         _ => String::new(),
     };
-    Error::usage(format!("the plan cannot be read{place}: {}", fault.what))
-        .next("`tocli task template show feature` shows the form of a plan")
+    Error::usage("the plan cannot be read")
+        .why(format!("{place}{}", fault.what))
+        .next(FORM)
 }
 
 fn collect(node: &Node, parent: Option<usize>, depth: usize, items: &mut Vec<Item>) -> Result<()> {
     if depth > MAX_DEPTH {
         return Err(Error::too_large("the plan is too deep")
-            .why(format!("tasks stand at most {MAX_DEPTH} deep in tasks")));
+            .why(format!("tasks stand at most {MAX_DEPTH} deep in tasks"))
+            .next("put what is deepest beside what it stands in"));
     }
     if items.len() > MAX_PLANNED {
         return Err(Error::too_large("the plan has too many tasks")
@@ -134,8 +147,14 @@ fn item(node: &Node, parent: Option<usize>, number: usize) -> std::result::Resul
             return Err(Fault::at(key.place.line.max(node.place.line), what));
         }
     }
-    let title = text(node, "title")?
-        .ok_or_else(|| Fault::at(node.place.line, format!("task {} has no `title`", number + 1)))?;
+    let title = text(node, "title")?.ok_or_else(|| {
+        let which = match (text(node, "name"), number) {
+            (Ok(Some(name)), _) => format!("task `{}`", tree::shortened(&name)),
+            (_, 0) => "the plan".to_owned(),
+            (_, number) => format!("task {number}"),
+        };
+        Fault::at(node.place.line, format!("{which} has no `title`"))
+    })?;
     let local = match (text(node, "name")?, text(node, "id")?) {
         (Some(name), _) => name,
         (None, Some(id)) => id,
@@ -151,8 +170,8 @@ fn item(node: &Node, parent: Option<usize>, number: usize) -> std::result::Resul
         specialist: text(node, "specialist")?,
         parent: None,
         after: texts(node, "after")?,
-        priority: word(node, "priority", Priority::parse)?.unwrap_or_default(),
-        complexity: word(node, "complexity", Complexity::parse)?,
+        priority: word(node, "priority", PRIORITIES, Priority::parse)?.unwrap_or_default(),
+        complexity: word(node, "complexity", COMPLEXITIES, Complexity::parse)?,
         effort: text(node, "effort")?,
         labels: texts(node, "labels")?,
         links: Vec::new(),
@@ -207,15 +226,17 @@ pub(crate) fn texts(node: &Node, name: &str) -> std::result::Result<Vec<String>,
 pub(crate) fn word<T>(
     node: &Node,
     name: &str,
+    known: &str,
     parse: fn(&str) -> Option<T>,
 ) -> std::result::Result<Option<T>, Fault> {
     let Some(given) = text(node, name)? else {
         return Ok(None);
     };
     let line = node.get(name).map_or(0, |node| node.place.line);
-    parse(&given)
-        .map(Some)
-        .ok_or_else(|| Fault::at(line, format!("`{}` is no {name}", tree::shortened(&given))))
+    parse(&given).map(Some).ok_or_else(|| {
+        let what = format!("`{}` is no {name}: it is one of {known}", tree::shortened(&given));
+        Fault::at(line, what)
+    })
 }
 
 #[cfg(test)]
@@ -240,8 +261,9 @@ mod tests {
     #[test]
     fn an_unknown_word_is_named_with_its_line_and_the_nearest_known_one() {
         let error = read("title: T\ntasks:\n  - title: x\n    afer: [y]\n").expect_err("refused");
-        assert!(error.what.contains("line 4"), "{}", error.what);
-        assert!(error.what.contains("`after`"), "{}", error.what);
+        let why = error.why.expect("a reason");
+        assert!(why.contains("line 4"), "{why}");
+        assert!(why.contains("`after`"), "{why}");
     }
 
     #[test]

@@ -113,7 +113,11 @@ fn task_id(own: &str) -> String {
 }
 
 fn parsed(text: &str) -> Result<Vec<Json>> {
-    let bad = |error: serde_json::Error| Error::usage("this is no JSON of issues").why(error);
+    let bad = |error: serde_json::Error| {
+        Error::usage("this is no JSON of issues")
+            .why(error)
+            .next("give a list of issues as JSON, or one issue on each line")
+    };
     let issues: Vec<Json> = if text.trim_start().starts_with('[') {
         serde_json::from_str(text).map_err(bad)?
     } else {

@@ -14,6 +14,7 @@ pub mod graph;
 pub mod import;
 pub mod lease;
 pub mod moves;
+pub mod nothing;
 mod pen;
 pub mod plan;
 pub mod prompt;

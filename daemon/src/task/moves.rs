@@ -146,11 +146,27 @@ pub fn lead(step: Move, id: &str, from: Status, back: Option<Status>) -> Result<
 }
 
 fn illegal(word: &str, id: &str, from: Status) -> Error {
+    let legal = |step: Move| {
+        TABLE
+            .iter()
+            .any(|row| row.step == step && row.from.contains(&from))
+    };
     let mut possible: Vec<&str> = TABLE
         .iter()
-        .filter(|row| row.from.contains(&from) && !matches!(row.step, Move::Expire | Move::Exhaust))
-        .map(|row| row.word)
+        .filter(|row| row.from.contains(&from))
+        .filter_map(|row| match row.step {
+            // Nobody asks for these two.
+            Move::Expire | Move::Exhaust => None,
+            Move::ForceStart if legal(Move::Start) => None,
+            Move::ForceStart => Some("start --force"),
+            Move::Return if legal(Move::Complete) => None,
+            Move::Return => Some("complete --next-action needs_revision"),
+            _ => Some(row.word),
+        })
         .collect();
+    if from == Archived {
+        possible.push("delete --purge");
+    }
     possible.sort_unstable();
     possible.dedup();
     Error::refused(format!("cannot {word} `{id}`: it is {}", from.word())).next(format!(

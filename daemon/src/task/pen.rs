@@ -18,7 +18,7 @@ use super::shown::{self, Moment};
 use super::step::Step;
 use super::store::Tasks;
 use super::who::{self, Who};
-use super::{change, import, read};
+use super::{change, import, nothing, read};
 use crate::ctx::Ctx;
 use crate::db::Batch;
 use crate::dispatch::hold;
@@ -99,7 +99,7 @@ impl<'a> Pen<'a> {
                 task: Box::new(shown::task(board, board.card(&target)?, at)),
                 unblocked,
                 along: step.ids().filter(|id| *id != target).map(str::to_owned).collect(),
-                warnings: Vec::new(),
+                warnings: finished_group(board, board.card(&target)?).into_iter().collect(),
             },
             Kind::Plan(task_id, tasks) => Answer::Planned {
                 task_id,
@@ -120,6 +120,19 @@ impl<'a> Pen<'a> {
             },
         })
     }
+}
+
+/// What is said of the group of a task that was the last open one there.
+fn finished_group(board: &Board, card: &Card) -> Option<String> {
+    let group = board.find(card.parent.as_deref()?)?;
+    let finished = !card.status.is_open() && board.is_finished_group(group);
+    finished.then(|| {
+        format!(
+            "nothing below `{}` is open any more: {}",
+            group.id,
+            nothing::closing(&group.id)
+        )
+    })
 }
 
 /// Gives back what is held by leases that have ended, in one commit of its own. What a process holds that is still

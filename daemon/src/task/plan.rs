@@ -76,11 +76,38 @@ pub fn lay(
             task_id: id.clone(),
         })
         .collect();
+    let known = ids.clone();
     Ok(Laid {
         top: ids.into_iter().next().unwrap_or_default(),
         tasks,
-        step: step.checked(board)?,
+        step: step
+            .checked(board)
+            .map_err(|error| by_name(error, items, &known))?,
     })
+}
+
+/// An error about tasks that do not exist yet, with their names in the plan in the place of the ids they would have got.
+fn by_name(error: Error, items: &[Item], ids: &[String]) -> Error {
+    let spoken = |text: String| {
+        let made = items.iter().zip(ids).filter(|(item, _)| item.task.id.is_none());
+        made.fold(text, |text, (item, id)| {
+            text.replace(id.as_str(), &shown(called(item)))
+        })
+    };
+    Error {
+        kind: error.kind,
+        what: spoken(error.what),
+        why: error.why.map(spoken),
+        next: error.next.map(spoken),
+    }
+}
+
+/// What the plan calls a task.
+fn called(item: &Item) -> &str {
+    match item.local.as_str() {
+        "" => &item.task.title,
+        local => local,
+    }
 }
 
 /// The ids of all items, none of them taken by the board or by another.
@@ -101,13 +128,8 @@ fn named(board: &Board, items: &[Item], chance: &mut dyn Chance) -> Result<Vec<S
 }
 
 fn named_in(error: Error, item: &Item) -> Error {
-    let name = if item.local.is_empty() {
-        &item.task.title
-    } else {
-        &item.local
-    };
     Error {
-        what: format!("task `{}` of the plan: {}", shown(name), error.what),
+        what: format!("task `{}` of the plan: {}", shown(called(item)), error.what),
         ..error
     }
 }
@@ -126,6 +148,6 @@ fn resolved(board: &Board, locals: &HashMap<&str, &str>, item: &Item, name: &str
     ));
     Err(match nearest(name, locals.keys().copied()) {
         Some(near) => error.next(format!("did you mean `{near}`?")),
-        None => error,
+        None => error.next("name a task of the plan by its `name`, or one of the workspace by its id"),
     })
 }

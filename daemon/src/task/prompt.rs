@@ -128,7 +128,7 @@ fn parts(role: Option<&Role>, about: &About<'_>) -> Vec<Part> {
     parts.extend(role.map(|role| Part {
         name: "the role".to_owned(),
         head: format!("# You are: {}\n\n", role.name),
-        body: role_text(role),
+        body: role_text(role, &about.card.specialist),
     }));
     let mut add = |name: &str, head: &str, body: String| {
         if !body.trim().is_empty() {
@@ -147,11 +147,11 @@ fn parts(role: Option<&Role>, about: &About<'_>) -> Vec<Part> {
             other => format!(" ({})", other.word()),
         };
         let head = format!("# Result of `{}`: {}{state}\n\n", source.id, source.title);
-        add(
-            &format!("the result of `{}`", source.id),
-            &head,
-            source.summary.clone(),
-        );
+        let summary = match source.summary.trim() {
+            "" => "Nothing was written down about it.".to_owned(),
+            summary => summary.to_owned(),
+        };
+        add(&format!("the result of `{}`", source.id), &head, summary);
     }
     parts
 }
@@ -180,16 +180,22 @@ fn notes(notes: &[Remark]) -> String {
     lines.collect::<Vec<String>>().join("\n")
 }
 
-fn role_text(role: &Role) -> String {
+fn role_text(role: &Role, specialist: &str) -> String {
     let list = |head: &str, items: &[String]| match items {
         [] => String::new(),
         items => format!("\n\n{head}:\n- {}", items.join("\n- ")),
     };
-    let mut text = role.role_definition.trim().to_owned();
+    let mut text = match role.name == specialist {
+        true => String::new(),
+        false => format!("(The task is for `{specialist}`, of whom no role file speaks.)\n\n"),
+    };
+    text.push_str(role.role_definition.trim());
     text.push_str(&list("You know", &role.expertise));
     text.push_str(&list("You work like this", &role.approach));
     if !role.output_format.trim().is_empty() {
-        text.push_str(&format!("\n\nYour result: {}", role.output_format.trim()));
+        let form = role.output_format.trim();
+        let gap = if form.contains('\n') { "\n" } else { " " };
+        text.push_str(&format!("\n\nYour result:{gap}{form}"));
     }
     text
 }

@@ -45,7 +45,7 @@ pub fn answer(desk: &Desk<'_>, place: &Place<'_>, what: &Request) -> Result<Answ
     };
     if let Request::Next { specialists, .. } = what {
         let declared = desk.ctx.boards.preferred(place.workspace, &who.actor);
-        return slot.with(|board| next(board, tasks, (specialists, declared), at));
+        return slot.with(|board| next(board, tasks, (specialists, declared, &who.actor), at));
     }
     slot.with(|board| read(board, tasks, place, what, at))
 }
@@ -53,12 +53,12 @@ pub fn answer(desk: &Desk<'_>, place: &Place<'_>, what: &Request) -> Result<Answ
 fn next(
     board: &Board,
     tasks: Tasks<'_>,
-    (named, declared): (&[String], Vec<String>),
+    (named, declared, actor): (&[String], Vec<String>, &str),
     at: Moment,
 ) -> Result<Answer> {
     let sought = sought(board, named, declared);
     Ok(Answer::Next {
-        task: Box::new(detail(board, tasks, best(board, &sought)?, at)?),
+        task: Box::new(detail(board, tasks, best(board, &sought, actor)?, at)?),
         others: board.ready_count(named).saturating_sub(1) as u64,
     })
 }
@@ -267,8 +267,13 @@ fn execute(
     let card = board.card(id)?;
     let budget = prompt::budget(budget)?;
     let mut results = Vec::new();
-    for id in &card.after {
-        let Some(done) = board.find(id) else { continue };
+    let groups_after = board.ancestors(card).map(|group| &group.after);
+    let mut named: Vec<&String> = Vec::new();
+    for id in std::iter::once(&card.after).chain(groups_after).flatten() {
+        let Some(done) = board.find(id).filter(|_| !named.contains(&id)) else {
+            continue;
+        };
+        named.push(id);
         results.push(prompt::Source {
             id: done.id.clone(),
             title: done.title.clone(),

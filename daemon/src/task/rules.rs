@@ -77,11 +77,11 @@ pub fn id(id: &str) -> Result<()> {
     if !id.is_empty() && id.len() <= MAX_ID && !id.starts_with('.') && id.chars().all(legal) {
         return Ok(());
     }
-    Err(
-        Error::usage(format!("`{}` is not a task id", shown(id))).why(format!(
-            "an id has 1 to {MAX_ID} letters of A-Z a-z 0-9 . _ - and no dot in front"
-        )),
-    )
+    Err(Error::usage(format!("`{}` is not a task id", shown(id)))
+        .why(format!(
+            "an id has 1 to {MAX_ID} characters of A-Z a-z 0-9 . _ - and no dot in front"
+        ))
+        .next("choose another one, or leave it out and one is made"))
 }
 
 /// A specialist's name.
@@ -94,9 +94,11 @@ pub fn specialist(name: &str) -> Result<()> {
         return Ok(());
     }
     Err(
-        Error::usage(format!("`{}` is not a specialist's name", shown(name))).why(format!(
-            "a name has 1 to {MAX_SPECIALIST} letters of A-Z a-z 0-9 _ -"
-        )),
+        Error::usage(format!("`{}` is not a specialist's name", shown(name)))
+            .why(format!(
+                "a name has 1 to {MAX_SPECIALIST} characters of A-Z a-z 0-9 _ -"
+            ))
+            .next("`tocli role list` shows those that have a role; others can be used too"),
     )
 }
 
@@ -106,12 +108,12 @@ pub fn specialist(name: &str) -> Result<()> {
 /// `Usage` when it is empty or holds control characters, `TooLarge` over `limit` bytes.
 pub fn line(what: &str, text: &str, limit: usize) -> Result<()> {
     if text.trim().is_empty() {
-        return Err(Error::usage(format!("an empty {what}")));
+        return Err(Error::usage(format!("an empty {what}")).next("give it one line of text"));
     }
     if text.chars().any(char::is_control) {
         return Err(
             Error::usage(format!("the {what} `{}` holds a control character", shown(text)))
-                .next("keep it on one line"),
+                .next("keep it on one line, without tabs and escapes"),
         );
     }
     long(what, text, limit)
@@ -147,11 +149,19 @@ pub fn reason(text: &str) -> Result<()> {
 /// `TooLarge` over `limit` bytes, `Usage` with a zero byte.
 pub fn long(what: &str, text: &str, limit: usize) -> Result<()> {
     if text.len() > limit {
-        return Err(Error::too_large(format!("a {what} of {} bytes", text.len()))
-            .why(format!("the limit is {limit} bytes")));
+        let article = if what.starts_with(['a', 'e', 'i', 'o', 'u']) {
+            "an"
+        } else {
+            "a"
+        };
+        return Err(
+            Error::too_large(format!("{article} {what} of {} bytes", text.len()))
+                .why(format!("the limit is {limit} bytes"))
+                .next("shorten it; `tocli artifact store` keeps texts of any length"),
+        );
     }
     if text.contains('\0') {
-        return Err(Error::usage(format!("the {what} holds a zero byte")));
+        return Err(Error::usage(format!("the {what} holds a zero byte")).next("leave it out"));
     }
     Ok(())
 }
@@ -208,11 +218,11 @@ pub fn labels(labels: &[String]) -> Result<Vec<String>> {
     if kept.len() <= MAX_LABELS && bytes <= MAX_LABELS_BYTES {
         return Ok(kept);
     }
-    Err(
-        Error::too_large(format!("{} labels of one task", kept.len())).why(format!(
+    Err(Error::too_large(format!("{} labels of one task", kept.len()))
+        .why(format!(
             "the limit is {MAX_LABELS} labels of {MAX_LABELS_BYTES} bytes together"
-        )),
-    )
+        ))
+        .next("leave some out, or take some away with `tocli task update TASK --remove-label WORD`"))
 }
 
 /// The links of one task.
@@ -233,7 +243,8 @@ pub fn links(links: &[Link]) -> Result<()> {
         return Ok(());
     }
     Err(Error::too_large(format!("{} links of one task", links.len()))
-        .why(format!("the limit is {MAX_LINKS}")))
+        .why(format!("the limit is {MAX_LINKS}"))
+        .next("leave some out"))
 }
 
 /// A generated id: `task_<8 hex>` for what is going to be a breakdown, `<specialist>_<6 hex>` for the others.

@@ -128,7 +128,8 @@ impl<'a> View<'a> {
             return Ok(());
         }
         Err(Error::too_large(format!("`{}` stands too deep", card.id))
-            .why(format!("tasks stand at most {MAX_DEPTH} deep in tasks")))
+            .why(format!("tasks stand at most {MAX_DEPTH} deep in tasks"))
+            .next("put it nearer to the top"))
     }
 
     fn closed(&self, card: &Card) -> Result<()> {
@@ -170,9 +171,16 @@ impl<'a> View<'a> {
             more => format!(" and {more} more"),
         };
         Err(
-            Error::refused(format!("`{}` has {} open children", card.id, open.len()))
+            Error::refused(format!("`{}` has {} open below it", card.id, tasks(open.len())))
                 .why(format!("{}{more}", named.join(", ")))
-                .next("complete or cancel them first"),
+                .next("complete or cancel what is open there first"),
         )
+    }
+}
+
+fn tasks(count: usize) -> String {
+    match count {
+        1 => "1 task".to_owned(),
+        many => format!("{many} tasks"),
     }
 }

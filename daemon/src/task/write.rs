@@ -213,7 +213,7 @@ pub fn unchanged(card: &Card, seen: Option<u64>) -> Result<()> {
             card.id, card.revision
         ))
         .why(format!(
-            "it is {} now, last changed by somebody else",
+            "it was changed in between, and is {} now",
             card.status.word()
         ))
         .next(format!(
@@ -289,7 +289,7 @@ fn before(board: &Board, tasks: Tasks<'_>, card: &Arc<Card>) -> Result<Vec<Befor
 fn noted(pen: &Pen<'_>, batch: &mut Batch, (id, text, to): (&str, &str, Option<&str>)) -> Result<Answer> {
     rules::text("note", text)?;
     if text.trim().is_empty() {
-        return Err(Error::usage("an empty note"));
+        return Err(Error::usage("an empty note").next("say what is to be remarked"));
     }
     if let Some(to) = to {
         rules::actor(to)?;

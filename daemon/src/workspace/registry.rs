@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use proto::detect::{Detection, From};
+use proto::detect::{Detection, From, Method};
 use proto::places::Places;
 use proto::{Answer, Caller, Error, RawPath, error::Result};
 
@@ -239,6 +239,10 @@ impl House<'_> {
     fn look(&self, detection: &Detection) -> Result<Sight> {
         let tree = detection.root.to_path_buf();
         let mut warnings = Vec::new();
+        if detection.method == Method::UserHome {
+            warnings
+                .push("no project was found here: this is the workspace of the home directory".to_owned());
+        }
         let root = match detection.vcs.as_ref().and_then(|vcs| vcs.main_root.as_ref()) {
             Some(main) if main.as_path() != tree => match linked(self.world, &tree, main.as_path()) {
                 Ok(()) => main.to_path_buf(),

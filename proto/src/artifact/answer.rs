@@ -174,14 +174,14 @@ pub struct Match {
 /// What is wrong with an artifact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
-    /// The artifact.
+    /// The artifact; empty for a file that is of none.
     #[serde(rename = "artifact_id")]
     pub id: String,
     /// The version.
     pub version: u32,
     /// The name of its file.
     pub name: String,
-    /// `damaged`, `lost`, `modified` or `missing`.
+    /// `damaged`, `lost`, `modified`, `missing`, or `added`: a file that somebody put there by hand.
     pub fault: String,
     /// In words, with what to do.
     pub detail: String,

@@ -9,6 +9,7 @@
     reason = "in a test a panic is the verdict, also in the functions that tests share"
 )]
 
+mod advice;
 mod artifact;
 mod audit;
 mod config;

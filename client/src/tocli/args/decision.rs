@@ -247,6 +247,11 @@ impl Narrow {
     }
 }
 
+fn cursor(text: &str) -> std::result::Result<u64, String> {
+    text.parse()
+        .map_err(|_| "take the `next_cursor` of the page before".to_owned())
+}
+
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Words {
@@ -286,7 +291,7 @@ pub(crate) enum Words {
         #[command(flatten)]
         narrow: Box<Narrow>,
         /// Go on where the page before ended: its `next_cursor`
-        #[arg(long)]
+        #[arg(long, value_parser = cursor)]
         cursor: Option<u64>,
     },
     /// One decision with its texts

@@ -70,15 +70,21 @@ pub(crate) fn answer(out: &mut Out, voice: &Voice, answer: &Answer) -> io::Resul
                     ]
                 })
                 .collect();
+            if rows.is_empty() {
+                voice.note("no uploads are under way");
+            }
             out.table(["DRAFT", "TASK", "NAME", "RECEIVED", "OF"], &rows)
         }
         Answer::Discarded { draft } => out.line(draft),
-        Answer::Piece { bytes, .. } => out.raw(bytes),
+        Answer::Piece { bytes, .. } => out.foreign(bytes),
         Answer::Artifacts {
             artifacts,
             total,
             next_cursor,
         } => {
+            if artifacts.is_empty() {
+                voice.note("no artifacts found: `tocli artifact store TASK FILE` keeps one");
+            }
             list(out, artifacts)?;
             if let Some(cursor) = next_cursor {
                 voice.note(&format!("of {total}; more with `--cursor {cursor}`"));
@@ -97,6 +103,9 @@ pub(crate) fn answer(out: &mut Out, voice: &Voice, answer: &Answer) -> io::Resul
                     "not looked into whole (no text, too large, or lines over 64 KiB): {name}"
                 ));
             }
+            if matches.is_empty() && next_cursor.is_none() {
+                voice.note("no line matches");
+            }
             found(out, matches)?;
             if let Some(cursor) = next_cursor {
                 voice.note(&format!("there may be more: `--cursor {cursor}`"));
@@ -113,7 +122,7 @@ pub(crate) fn answer(out: &mut Out, voice: &Voice, answer: &Answer) -> io::Resul
                 .iter()
                 .map(|one| {
                     [
-                        cell(&one.id),
+                        cell(if one.id.is_empty() { "-" } else { &one.id }),
                         cell(&one.version.to_string()),
                         cell(&one.fault),
                         cell(&one.name),
@@ -124,8 +133,9 @@ pub(crate) fn answer(out: &mut Out, voice: &Voice, answer: &Answer) -> io::Resul
             out.table(["ARTIFACT", "V", "FAULT", "NAME", "DETAIL"], &rows)?;
             let read = String::from_utf8_lossy(&bytes(out, *read)).into_owned();
             voice.note(&format!(
-                "{versions} versions, {read} read, {} faults",
-                faults.len()
+                "{} looked at, {read} read, {} found",
+                counted(*versions, "version"),
+                counted(faults.len() as u64, "fault")
             ));
             Ok(())
         }
@@ -137,6 +147,9 @@ pub(crate) fn answer(out: &mut Out, voice: &Voice, answer: &Answer) -> io::Resul
         } => cleaned(out, voice, artifacts, (*done, *more)),
         Answer::Optimized { done, figures } => optimized(out, voice, figures, *done),
         Answer::Restored { restored, more } => {
+            if restored.is_empty() {
+                voice.note("nothing was missing");
+            }
             for one in restored {
                 match &one.left_because {
                     Some(why) => voice.note(&format!("{} stays: {why}", one.id)),
@@ -233,6 +246,13 @@ fn list(out: &mut Out, artifacts: &[Artifact]) -> io::Result<()> {
         })
         .collect();
     out.table(["ARTIFACT", "TASK", "NAME", "TYPE", "V", "SIZE", "FILE"], &rows)
+}
+
+fn counted(count: u64, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        many => format!("{many} {what}s"),
+    }
 }
 
 fn standing(one: &Artifact) -> String {

@@ -60,7 +60,7 @@ pub(crate) fn answer(out: &mut Out, voice: &Voice, answer: &Answer) -> io::Resul
                 return out.json(&serde_json::json!({ "notes": notes, "next_cursor": next_cursor }));
             }
             if notes.is_empty() {
-                voice.note("no notes: `tocli remember` keeps one");
+                voice.note("no notes found: `tocli recall` shows all there are, `tocli remember` keeps one");
             }
             table(out, notes)?;
             if let Some(next) = next_cursor {

@@ -78,7 +78,7 @@ pub(super) fn answer(out: &mut Out, voice: &Voice, answer: &Answer) -> io::Resul
             next_cursor,
         } => {
             if decisions.is_empty() {
-                voice.note("no decisions: `tocli decision record` makes one");
+                voice.note("no decisions found: `tocli decision list` shows all there are, `tocli decision record` makes one");
             }
             let rows: Vec<_> = decisions.iter().map(|one| row(out, one)).collect();
             out.table(["N", "STATUS", "IMPACT", "CATEGORY", "TITLE"], &rows)?;

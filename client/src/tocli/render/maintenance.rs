@@ -41,6 +41,9 @@ pub(super) fn answer(out: &mut Out, voice: &Voice, answer: &Answer) -> io::Resul
                 return out.json(&Page { events, next_cursor });
             }
             let rows: Vec<[Vec<u8>; 6]> = events.iter().map(|event| row(out, event)).collect();
+            if events.is_empty() {
+                voice.note("no events found: `tocli audit` shows all there are");
+            }
             out.table(["SEQ", "TIME", "ACTOR", "OPERATION", "TARGET", "RECORDS"], &rows)?;
             if let Some(cursor) = next_cursor {
                 voice.note(&format!("there are older ones: `--cursor {cursor}`"));
@@ -112,8 +115,14 @@ fn legacy(out: &mut Out, voice: &Voice, found: &Legacy) -> io::Result<()> {
         ));
     }
     found.warnings.iter().for_each(|warning| voice.warn(warning));
+    if found.dry_run {
+        voice.note(NOTHING_DONE);
+    }
     Ok(())
 }
+
+/// What is said of a rehearsal.
+const NOTHING_DONE: &str = "nothing was done: the same without `--dry-run` does it";
 
 /// What became of each kind: found, imported, there already, skipped.
 fn taken_in<C>(out: &mut Out, kinds: &[(&str, Of<C>)], accounts: [&C; 4], dry_run: bool) -> io::Result<()> {
@@ -186,6 +195,9 @@ fn imported(out: &mut Out, voice: &Voice, found: &Imported) -> io::Result<()> {
     taken_in(out, &LINES, accounts, found.dry_run)?;
     passed_over(voice, &found.skipped);
     found.warnings.iter().for_each(|warning| voice.warn(warning));
+    if found.dry_run {
+        voice.note(NOTHING_DONE);
+    }
     Ok(())
 }
 

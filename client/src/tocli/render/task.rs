@@ -172,6 +172,9 @@ fn standing(task: &Task) -> String {
         (Some(claim), ..) => format!("{} by {}", task.status.word(), claim.actor),
         (None, true, _) => "ready".to_owned(),
         (None, false, false) => format!("{}, waits for {}", task.status.word(), task.waiting_for.len()),
+        (None, false, true) if task.children > 0 && task.open_children == 0 && task.status.is_open() => {
+            format!("{}, nothing open below", task.status.word())
+        }
         (None, false, true) => task.status.word().to_owned(),
     }
 }
@@ -225,14 +228,16 @@ fn list(
                     cell(&standing(task)),
                     task.priority.word().into(),
                     cell(&task.specialist),
-                    cell(&task.title),
+                    out.prose(&task.title, 80),
                 ]
             })
             .collect();
         out.table(["TASK", "STATUS", "PRIORITY", "SPECIALIST", "TITLE"], &rows)?;
     }
     if tasks.is_empty() {
-        voice.note("no tasks: `tocli task add` and `tocli task plan` make some");
+        voice.note(
+            "no tasks found: `--all` shows closed ones too, `tocli task add` and `tocli task plan` make some",
+        );
     }
     if let Some(next) = next {
         voice.note(&format!("there are more: `--cursor {next}`"));
@@ -328,6 +333,11 @@ fn notes(out: &mut Out, detail: &Detail) -> io::Result<()> {
 }
 
 fn tree(out: &mut Out, voice: &Voice, lines: &[TreeLine], left_out: u32) -> io::Result<()> {
+    if lines.is_empty() {
+        voice.note(
+            "no tasks found: `--all` shows closed ones too, `tocli task add` and `tocli task plan` make some",
+        );
+    }
     for line in lines {
         let state = match (&line.actor, line.ready) {
             (Some(actor), _) => format!("{} by {actor}", line.status.word()),
@@ -397,17 +407,15 @@ fn synthesis(out: &mut Out, voice: &Voice, report: &Synthesis) -> io::Result<()>
         report.task.title
     ))?;
     let row = |finding: &Finding| {
-        let parts = [
+        [
             cell(&finding.id),
             finding.status.word().into(),
-            cell(&finding.title),
-            cell(&finding.text),
-        ];
-        parts.join(&b'\t')
+            out.prose(&finding.title, 40),
+            out.prose(&finding.text, 80),
+        ]
     };
-    for finding in report.done.iter().chain(&report.open) {
-        out.cell_line(&row(finding))?;
-    }
+    let rows: Vec<[Vec<u8>; 4]> = report.done.iter().chain(&report.open).map(row).collect();
+    out.table(["TASK", "STATUS", "TITLE", "RESULT, OR WHY NOT"], &rows)?;
     if report.left_out > 0 {
         voice.warn(&format!("{} more did not fit", report.left_out));
     }

@@ -70,7 +70,8 @@ _tocli_live() {{
     local cur=${{COMP_WORDS[COMP_CWORD]}} verb=${{COMP_WORDS[COMP_CWORD-1]}} noun=${{COMP_WORDS[COMP_CWORD-2]:-}} of=
     case "$cur" in -*) return ;; esac
     case "$noun $verb" in
-        *" --from-existing") of=workspaces ;;
+        *" --from-existing" | *" --workspace" | *" -w") of=workspaces ;;
+        *" --specialist" | *" -s") of=roles ;;
         *" --after" | *" --parent" | *" --task") of=tasks ;;
         "config get" | "config set" | "config unset") of=keys ;;
         "role show" | "roles show") of=roles ;;
@@ -87,8 +88,12 @@ _tocli_live() {{
             esac ;;
     esac
     [[ -n $of ]] || return
-    local IFS=$'\n'
-    COMPREPLY=($(compgen -W "$(tocli --no-start complete "$of" 2>/dev/null)" -- "$cur"))
+    # Names come from outside: `compgen -W` would carry out what stands in them.
+    local name
+    COMPREPLY=()
+    while IFS= read -r name; do
+        [[ $name == "$cur"* ]] && COMPREPLY+=("$(printf %q "$name")")
+    done < <(tocli --no-start complete "$of" 2>/dev/null)
 }}
 complete -F _tocli_live -o nosort -o bashdefault -o default tocli
 "#
@@ -110,7 +115,7 @@ fn zsh() -> String {
             Some("decision-number") => Some("_tocli_live_decisions"),
             Some("artifact-id") => Some("_tocli_live_artifacts"),
             Some("workspace" | "names") => Some("_tocli_live_workspaces"),
-            Some("--from-existing=[Begin") => Some("_tocli_live_workspaces"),
+            Some("--from-existing=[Begin" | "--workspace=[The") => Some("_tocli_live_workspaces"),
             Some("key") => Some("_tocli_live_keys"),
             Some("name") => Some("_tocli_live_roles"),
             _ => None,

@@ -72,8 +72,14 @@ impl Listener for Writing<'_> {
     }
 }
 
-fn cannot(path: &Path, error: impl ToString) -> Error {
-    Error::unavailable(format!("`{}` cannot be written", path.display())).why(error)
+fn cannot(path: &Path, error: impl std::borrow::Borrow<io::Error>) -> Error {
+    let error = error.borrow();
+    // A file with a passing name says that name too, which nobody knows.
+    let inner = error.get_ref().and_then(|inner| inner.source());
+    let why = inner.map_or_else(|| error.to_string(), ToString::to_string);
+    Error::unavailable(format!("`{}` cannot be written", path.display()))
+        .why(why)
+        .next("name another place, or make room there; nothing was left behind")
 }
 
 /// Carries out the one or the other.

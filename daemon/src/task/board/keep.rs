@@ -178,7 +178,7 @@ impl Board {
     }
 
     /// Whether a task stands for others: then they are the work. What was put away does not count.
-    fn is_group(&self, node: &Node) -> bool {
+    pub(super) fn is_group(&self, node: &Node) -> bool {
         let kept = |born| {
             self.born(born)
                 .is_some_and(|card| card.status != Status::Archived)

@@ -333,7 +333,7 @@ fn a_parent_with_open_children_is_not_completed_and_names_them() {
     };
     let error =
         change::complete(&board, &who("me"), &group, &Texts::default(), &ending).expect_err("refused");
-    assert_eq!(error.what, "`group` has 1 open children");
+    assert_eq!(error.what, "`group` has 1 task open below it");
     assert_eq!(error.why.as_deref(), Some("`inner`"));
 }
 

@@ -238,7 +238,7 @@ fn a_specialist_gets_only_its_own_tasks() {
     };
     assert_eq!(
         next("coder").expect_err("none").what,
-        "no task is ready for coder"
+        "no task is ready for `coder`"
     );
     assert!(next("tester").is_ok());
     let list = bed.change("me", "t", Verb::Release);

@@ -126,6 +126,43 @@ fn what_a_hand_changes_or_removes_is_noticed_and_never_overwritten() {
 }
 
 #[test]
+fn what_a_hand_adds_is_told_by_verify_and_left_as_it_is() {
+    let ground = Ground::new();
+    let id = ground.id("one.md", "1");
+    let folder = ground.path(&id).parent().expect("a folder").to_path_buf();
+    let above = folder.parent().expect("above").to_path_buf();
+    let strays = [
+        above.join("loose"),
+        folder.join("stray.md"),
+        above.join("own/deep"),
+    ];
+    std::fs::create_dir(above.join("own")).expect("made");
+    for stray in &strays {
+        std::fs::write(stray, "mine").expect("written");
+    }
+    let verified = ground.run(&["artifact", "verify", "--json"]).ends(5).json();
+    assert_eq!(names(&verified, "faults", "fault"), ["added", "added", "added"]);
+    for stray in &strays {
+        let path = stray.to_str().expect("UTF-8");
+        let details = names(&verified, "faults", "detail");
+        let told = details.iter().filter(|detail| detail.contains(path)).count();
+        assert_eq!(told, 1, "{path} in {details:?}");
+        assert_eq!(std::fs::read(stray).expect("there"), b"mine");
+    }
+    // One artifact alone is asked about: the others are none of it.
+    ground.run(&["artifact", "verify", &id]).ok();
+    // Stored and taken away, as was advised, they are no fault any more.
+    for stray in &strays {
+        let path = stray.to_str().expect("UTF-8");
+        ground.json(&["artifact", "store", &ground.task, path]);
+        if stray.parent() != Some(&folder) {
+            std::fs::remove_file(stray).expect("removed");
+        }
+    }
+    ground.run(&["artifact", "verify"]).ok();
+}
+
+#[test]
 fn cleaning_the_project_loses_no_artifact() {
     let ground = Ground::new();
     let ids: Vec<String> = (0..5)

@@ -15,8 +15,15 @@ use crate::time;
 
 /// The text of a file, or of standard input for `-`; at most `limit` bytes.
 pub(crate) fn text_of(path: &Path, limit: usize) -> Result<String> {
-    let shown = path.display();
-    let unreadable = |error: std::io::Error| Error::not_found(format!("`{shown}` cannot be read")).why(error);
+    let shown = match path.to_str() {
+        Some("-") => "standard input".to_owned(),
+        _ => format!("`{}`", path.display()),
+    };
+    let unreadable = |error: std::io::Error| {
+        Error::not_found(format!("{shown} cannot be read"))
+            .why(error)
+            .next("name a file of text, or `-` for standard input")
+    };
     let mut text = Vec::new();
     let most = limit as u64 + 1;
     if path == Path::new("-") {
@@ -29,9 +36,14 @@ pub(crate) fn text_of(path: &Path, limit: usize) -> Result<String> {
         file.take(most).read_to_end(&mut text).map_err(unreadable)?;
     }
     if text.len() > limit {
-        return Err(Error::too_large(format!("`{shown}` has more than {limit} bytes")));
+        return Err(Error::too_large(format!("{shown} has more than {limit} bytes"))
+            .why("that is the limit here")
+            .next("give less; `tocli artifact store` keeps files of any size"));
     }
-    String::from_utf8(text).map_err(|_| Error::usage(format!("`{shown}` is not UTF-8 text")))
+    String::from_utf8(text).map_err(|_| {
+        Error::usage(format!("{shown} is not UTF-8 text"))
+            .next("convert it, or keep it as it is with `tocli artifact store`")
+    })
 }
 
 /// A text as given, or standard input for `-`.
@@ -69,13 +81,68 @@ fn complexity(word: &str) -> std::result::Result<Complexity, String> {
     Complexity::parse(word).ok_or_else(|| "it is one of: simple, moderate, complex, very_complex".to_owned())
 }
 
+/// What other systems call a status.
+const OTHERWISE: [(&str, Status); 12] = [
+    ("todo", Status::Pending),
+    ("open", Status::Pending),
+    ("new", Status::Pending),
+    ("in_progress", Status::Active),
+    ("doing", Status::Active),
+    ("started", Status::Active),
+    ("rework", Status::NeedsRevision),
+    ("done", Status::Completed),
+    ("complete", Status::Completed),
+    ("finished", Status::Completed),
+    ("canceled", Status::Cancelled),
+    ("deleted", Status::Archived),
+];
+
+/// The fields of a task in a list, as JSON names them.
+pub(super) const FIELDS: [&str; 23] = [
+    "task_id",
+    "title",
+    "specialist",
+    "status",
+    "ready",
+    "waiting_for",
+    "parent",
+    "after",
+    "priority",
+    "complexity",
+    "effort",
+    "labels",
+    "created_by",
+    "created",
+    "updated",
+    "started",
+    "finished",
+    "claim",
+    "attempts",
+    "revision",
+    "reason",
+    "children",
+    "open_children",
+];
+
+fn field(name: &str) -> std::result::Result<String, String> {
+    match name {
+        "id" => Ok("task_id".to_owned()),
+        name if FIELDS.contains(&name) => Ok(name.to_owned()),
+        _ => Err(format!("it is one of: {}", FIELDS.join(", "))),
+    }
+}
+
 fn status(word: &str) -> std::result::Result<Status, String> {
-    let word = word.to_ascii_lowercase().replace('-', "_");
+    let word = word.to_ascii_lowercase().replace(['-', ' '], "_");
     let known = |status: &&Status| status.word() == word;
-    Status::ALL.iter().find(known).copied().ok_or_else(|| {
-        let words: Vec<&str> = Status::ALL.iter().map(|status| status.word()).collect();
-        format!("it is one of: {}", words.join(", "))
-    })
+    let otherwise = || OTHERWISE.iter().find(|(other, _)| *other == word);
+    let found = Status::ALL.iter().find(known).copied();
+    found
+        .or_else(|| otherwise().map(|(_, status)| *status))
+        .ok_or_else(|| {
+            let words: Vec<&str> = Status::ALL.iter().map(|status| status.word()).collect();
+            format!("it is one of: {}", words.join(", "))
+        })
 }
 
 /// A moment, as nanoseconds since 1970 UTC.
@@ -239,7 +306,7 @@ impl Changes {
             (None, true) => Some(None),
             (None, false) => None,
         };
-        Ok(Edit {
+        let edit = Edit {
             title: self.title.clone(),
             description: description(self.description.as_ref(), self.description_file.as_ref())?,
             context: self.context.clone(),
@@ -254,7 +321,12 @@ impl Changes {
             add_labels: self.add_labels.clone(),
             remove_labels: self.remove_labels.clone(),
             add_links: self.links.clone(),
-        })
+        };
+        if edit == Edit::default() {
+            return Err(Error::usage("nothing to change")
+                .next("name a field, such as `--title` or `--priority`; `--help` lists them"));
+        }
+        Ok(edit)
     }
 }
 
@@ -301,7 +373,7 @@ pub(crate) struct Narrow {
     #[arg(long)]
     cursor: Option<String>,
     /// Only these fields of each task, as JSON names them
-    #[arg(long, value_delimiter = ',', value_name = "FIELD,…")]
+    #[arg(long, value_delimiter = ',', value_name = "FIELD,…", value_parser = field)]
     pub(super) fields: Vec<String>,
     #[command(flatten)]
     pub(super) common: Common,

@@ -5,7 +5,7 @@ use proto::task::NextAction;
 use super::*;
 use crate::args::tests::{asked, wrong};
 use proto::detect::From;
-use proto::task::{Edit, NewTask};
+use proto::task::{Edit, NewTask, Priority, Status, Task};
 
 fn is(line: &str, what: task::Request) {
     let call = Call {
@@ -89,6 +89,7 @@ fn wrong_words_are_refused() {
     for line in [
         "task add",
         "task list --status nothing",
+        "task list --fields task_id,nothing",
         "task update t --parent p --no-parent",
         "task complete t --next-action never",
         "task history t --limit 0",
@@ -97,4 +98,72 @@ fn wrong_words_are_refused() {
     ] {
         assert!(wrong(line), "{line}");
     }
+}
+
+#[test]
+fn a_list_shows_every_field_that_a_task_has_and_no_other() {
+    let task = Task {
+        id: "t".to_owned(),
+        title: "T".to_owned(),
+        specialist: "generic".to_owned(),
+        status: Status::Pending,
+        ready: true,
+        waiting_for: Vec::new(),
+        parent: None,
+        after: Vec::new(),
+        priority: Priority::Medium,
+        complexity: None,
+        effort: None,
+        labels: Vec::new(),
+        created_by: "me".to_owned(),
+        created: 1,
+        updated: 1,
+        started: None,
+        finished: None,
+        claim: None,
+        attempts: 0,
+        revision: 1,
+        reason: None,
+        children: 0,
+        open_children: 0,
+    };
+    let task = serde_json::to_value(task).expect("JSON");
+    let mut names: Vec<&str> = task
+        .as_object()
+        .expect("an object")
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let mut known = fields::FIELDS.to_vec();
+    names.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(names, known);
+}
+
+#[test]
+fn what_other_systems_call_a_status_is_understood() {
+    for (word, status) in [
+        ("done", Status::Completed),
+        ("in-progress", Status::Active),
+        ("Canceled", Status::Cancelled),
+    ] {
+        let filter = proto::task::Filter {
+            status: vec![status],
+            ..proto::task::Filter::default()
+        };
+        is(
+            &format!("task list --status {word}"),
+            task::Request::List {
+                filter: Box::new(filter),
+                limit: 100,
+                cursor: None,
+            },
+        );
+    }
+}
+
+#[test]
+fn a_change_of_nothing_is_refused() {
+    let error = asked("task update t").expect_err("nothing to change");
+    assert_eq!(error.what, "nothing to change");
 }

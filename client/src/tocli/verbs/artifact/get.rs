@@ -71,7 +71,7 @@ impl Sink<'_> {
                     _ => Err(io::Error::other("the file is written by nobody")),
                 };
             }
-            Self::Out(out) => out.raw(&bytes)?,
+            Self::Out(out) => out.foreign(&bytes)?,
             Self::Kept(kept) => kept.extend_from_slice(&bytes),
         }
         hasher.update(&bytes);
@@ -99,8 +99,14 @@ pub(super) fn run(
     let (version, first) = look(line, &words.one.id, words.version)?;
     let (from, to) = slice(line, &version, words, first)?;
     let wanted = to - from;
-    if let Some(path) = &words.output {
+    if let Some(path) = words.output.as_ref().filter(|path| *path != Path::new("-")) {
         let path = &std::path::absolute(path)?;
+        if path.is_dir() {
+            return Err(End::Failed(
+                Error::usage(format!("`{}` is a folder", path.display()))
+                    .next("name the file that is to be written in it"),
+            ));
+        }
         into_file(line, &version, (from, to), path, voice)?;
         if out.form() == Form::Json {
             out.json(&said(&version, (from, wanted), None, Some(path)))?;
@@ -364,8 +370,11 @@ fn into_file(
     path: &Path,
     voice: &Voice,
 ) -> std::result::Result<(), End> {
-    let failed =
-        |error: io::Error| Error::unavailable(format!("`{}` cannot be written", path.display())).why(error);
+    let failed = |error: io::Error| {
+        Error::unavailable(format!("`{}` cannot be written", path.display()))
+            .why(error)
+            .next("name another place, or make room there")
+    };
     let name = path
         .file_name()
         .ok_or_else(|| Error::usage(format!("`{}` is no name of a file", path.display())))?;
