@@ -1,6 +1,6 @@
 //! Who the caller is, when nobody has said it: the nearest ancestor of this process that is not a shell.
 //!
-//! The name has the form `claude[4242.8812345]`: program, process id, start time in clock ticks, so that the daemon can
+//! The name has the form `claude[4242.8812345]`: program, process id, start time as the system counts it, so that the daemon can
 //! see whether that session is still there. What must stay true: two calls from one session get one name, whatever
 //! shells and starters stand between; a name that was given counts before all that.
 
@@ -64,10 +64,18 @@ struct Process {
     start: u64,
 }
 
+#[cfg(target_os = "macos")]
+fn look(pid: u32) -> Option<Process> {
+    let (name, parent, start) = crate::apple::process(pid)?;
+    Some(Process { name, parent, start })
+}
+
+#[cfg(not(target_os = "macos"))]
 fn look(pid: u32) -> Option<Process> {
     parse(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
+#[cfg(any(test, not(target_os = "macos")))]
 /// A line of `/proc/<pid>/stat`: the name stands in brackets and may hold brackets itself.
 fn parse(stat: &str) -> Option<Process> {
     let (head, tail) = stat.rsplit_once(')')?;

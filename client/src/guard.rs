@@ -118,7 +118,11 @@ fn nofollow() -> i32 {
     i32::try_from(flags.bits()).unwrap_or_default()
 }
 
+#[cfg(target_os = "macos")]
+use crate::apple::boot_id;
+
 /// The machine's boot id; empty where the system has none, as the daemon writes it.
+#[cfg(not(target_os = "macos"))]
 fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
         .map(|id| id.trim().to_owned())

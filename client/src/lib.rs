@@ -7,6 +7,8 @@
 
 mod actor;
 mod agent;
+#[cfg(target_os = "macos")]
+mod apple;
 mod ask;
 mod caller;
 mod connect;

@@ -55,9 +55,9 @@ pub fn only_reads(request: &Request) -> bool {
 #[must_use]
 pub fn request_id() -> Option<String> {
     let mut bytes = [0_u8; 16];
-    let count = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()).ok()?;
+    getrandom::fill(&mut bytes).ok()?;
     let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes.get(..count).filter(|_| count == bytes.len())? {
+    for byte in bytes {
         write!(text, "{byte:02x}").ok()?;
     }
     Some(text)
@@ -66,11 +66,9 @@ pub fn request_id() -> Option<String> {
 /// A number that tells a client from the others of its process; 0, which tells nothing, where the system gives no chance.
 pub(crate) fn number() -> u32 {
     let mut bytes = [0_u8; 4];
-    let drawn = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
-    if drawn == Ok(bytes.len()) {
-        u32::from_le_bytes(bytes)
-    } else {
-        0
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => u32::from_le_bytes(bytes),
+        Err(_) => 0,
     }
 }
 
