@@ -98,7 +98,7 @@ impl Dock<'_> {
         let received = match record.kept {
             Some((_, size)) => size,
             // What was written in this boot can be read; of an earlier one only what was synced is certain.
-            None if record.boot == process::boot_id() => length,
+            None if process::is_this_boot(&record.boot) => length,
             None => length.min(record.synced),
         };
         if record.kept.is_none() && length > received {
@@ -140,7 +140,7 @@ impl Dock<'_> {
         let length = self.ctx.db.objects().draft_length(&record.id).unwrap_or_default();
         let received = match record.kept {
             Some((_, size)) => size,
-            None if record.boot == process::boot_id() => length,
+            None if process::is_this_boot(&record.boot) => length,
             None => length.min(record.synced),
         };
         (received, record.synced.min(received))

@@ -370,14 +370,14 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Exchanges two folders in one step.
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", target_os = "macos"))]
 fn exchange(one: &Path, other: &Path) -> io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     Ok(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
 }
 
 /// Exchanges two folders in one step.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
 fn exchange(_: &Path, _: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
@@ -425,6 +425,7 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// The name of the network file system with this `statfs` type, if it is one: their locks and syncs promise too little.
+#[cfg(any(test, target_os = "linux"))]
 pub(super) fn network_file_system(kind: i64) -> Option<&'static str> {
     // Numbers from linux/magic.h and the kernel's fs/smb, fs/ceph and lustre sources.
     match kind & 0xFFFF_FFFF {
@@ -453,7 +454,7 @@ pub(super) fn on_network(folder: &Path) -> io::Result<Option<&'static str>> {
     Ok(network_file_system(kind))
 }
 
-/// The network file system that `folder` is on, if it is one.
+/// The network file system that `folder` is on, if it is one: whoever made the state folder has looked.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn on_network(_: &Path) -> io::Result<Option<&'static str>> {
     Ok(None)

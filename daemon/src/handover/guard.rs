@@ -13,12 +13,11 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use proto::{Error, error::Result};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{PidfdFlags, Signal, getppid, pidfd_open, pidfd_send_signal};
 
 use super::{ABANDONED, COMMITTED, Inherited, VARIABLE};
 use crate::world::fd;
 use crate::world::image::Image;
+use crate::world::parent::{First, Parent};
 
 /// The variable that carries the number of the reading end of the commit pipe.
 const WATCH: &str = "TOD_GUARD_WATCH";
@@ -94,7 +93,7 @@ enum Seen {
 /// When the old image could not be started.
 pub fn guard(charge: &Charge) -> Result<()> {
     let broken = |error: io::Error| Error::bug("a guardian could not begin").why(error);
-    let watched = parent(charge.watched).map_err(broken)?;
+    let watched = Parent::expected(charge.watched).map_err(broken)?;
     let inherited = Inherited::adopt(&charge.numbers)?;
     let watch = fd::adopt(&[charge.watch]).map_err(broken)?;
     let Some(watch) = watch.into_iter().next() else {
@@ -109,66 +108,29 @@ pub fn guard(charge: &Charge) -> Result<()> {
             .why(format!("the limit was {} ms", charge.limit.as_millis())),
     };
     if let Some(watched) = &watched {
-        end(watched).map_err(broken)?;
+        // Only when it is gone is its database free.
+        watched.end().map_err(broken)?;
     }
     let state = inherited.read_state()?;
     state.put_backup_back()?;
     Err(super::give_back(&inherited, &state, &why))
 }
 
-/// The process to watch; none when it has ended already, and then its number may be anybody's: a child whose parent has
-/// ended is given to another one.
-fn parent(expected: u32) -> io::Result<Option<OwnedFd>> {
-    let ours = || getppid().filter(|parent| u32::try_from(parent.as_raw_nonzero().get()) == Ok(expected));
-    let Some(parent) = ours() else { return Ok(None) };
-    let descriptor = pidfd_open(parent, PidfdFlags::empty())?;
-    // Still the parent: so the descriptor is not of a later process with the same number.
-    Ok(ours().map(|_| descriptor))
-}
-
-fn look(watch: &OwnedFd, watched: Option<&OwnedFd>, until: Instant) -> io::Result<Seen> {
+fn look(watch: &OwnedFd, watched: Option<&Parent>, until: Instant) -> io::Result<Seen> {
     let Some(watched) = watched else {
         return Ok(Seen::Gone);
     };
-    loop {
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(Seen::Late);
-        }
-        let mut polled = [
-            PollFd::new(watch, PollFlags::IN),
-            PollFd::new(watched, PollFlags::IN),
-        ];
-        let left = Timespec {
-            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: left.subsec_nanos().into(),
-        };
-        match poll(&mut polled, Some(&left)) {
-            Ok(0) | Err(rustix::io::Errno::INTR) => continue,
-            Ok(_) => {}
-            Err(error) => return Err(error.into()),
-        }
-        if !polled[0].revents().is_empty() {
+    Ok(match watched.wait(watch, until)? {
+        First::Late => Seen::Late,
+        First::Ended => Seen::Gone,
+        First::Readable => {
             let mut word = [0];
-            return Ok(match rustix::io::read(watch, &mut word) {
+            match rustix::io::read(watch, &mut word) {
                 Ok(1) if word[0] == COMMITTED || word[0] == ABANDONED => Seen::Word,
                 _ => Seen::Gone,
-            });
+            }
         }
-        if !polled[1].revents().is_empty() {
-            return Ok(Seen::Gone);
-        }
-    }
-}
-
-/// Ends the image that failed, and waits until it is gone: only then is its database free.
-fn end(watched: &OwnedFd) -> io::Result<()> {
-    match pidfd_send_signal(watched, Signal::KILL) {
-        Ok(()) | Err(rustix::io::Errno::SRCH) => {}
-        Err(error) => return Err(error.into()),
-    }
-    poll(&mut [PollFd::new(watched, PollFlags::IN)], None)?;
-    Ok(())
+    })
 }
 
 #[cfg(test)]

@@ -15,18 +15,15 @@
 pub mod guard;
 pub mod state;
 
-use std::io::{Read, Seek, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::time::Duration;
 
 use proto::{Error, error::Result};
-use rustix::fs::{MemfdFlags, SealFlags};
-use rustix::pipe::PipeFlags;
 
 use crate::world::fd::{self, Keep};
 use crate::world::image::Image;
-use crate::world::signals;
+use crate::world::{memory, signals};
 use state::State;
 
 /// The variable that carries the numbers of the descriptors of [`Inherited`], in its order, separated by commas. Not
@@ -131,7 +128,7 @@ impl Inherited {
     /// `refused` when it cannot be read.
     pub fn read_state(&self) -> Result<State> {
         let unreadable = |error: std::io::Error| Error::refused("the state cannot be read").why(error);
-        State::from_bytes(&whole(&self.state).map_err(unreadable)?)
+        State::from_bytes(&memory::whole(&self.state).map_err(unreadable)?)
     }
 
     /// The indexes that came with them.
@@ -139,7 +136,7 @@ impl Inherited {
     /// # Errors
     /// When they cannot be read.
     pub fn read_indexes(&self) -> std::io::Result<Vec<u8>> {
-        whole(&self.indexes)
+        memory::whole(&self.indexes)
     }
 
     /// Tells the guardian how it ended, and waits until it is gone.
@@ -153,15 +150,6 @@ impl Inherited {
         }
         crate::world::process::reap(guardian);
     }
-}
-
-/// The bytes of a memory file.
-fn whole(memory: &OwnedFd) -> std::io::Result<Vec<u8>> {
-    let mut file = std::fs::File::from(memory.try_clone()?);
-    let mut bytes = Vec::new();
-    file.rewind()?;
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// What the guardian is told.
@@ -216,19 +204,15 @@ pub fn pass(packed: Packed, deafen: impl FnOnce() -> bool) -> Result<(Inherited,
     let broken = |error: std::io::Error| Error::unavailable("the hand-over could not be prepared").why(error);
     let old = Image::own()?;
     state.old_image = old.path().into();
-    let memory = |name: &str| {
-        rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)
-            .map_err(|error| broken(error.into()))
-    };
-    let (watch, commit) =
-        rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|error| broken(error.into()))?;
+    let (watch, commit) = std::io::pipe().map_err(broken)?;
+    let (watch, commit) = (OwnedFd::from(watch), OwnedFd::from(commit));
     let old_image = old.file().try_clone().map_err(broken)?;
     let inherited = Inherited {
         listener,
         lock,
-        state: memory("tod-state")?,
+        state: memory::file("tod-state").map_err(broken)?,
         watcher,
-        indexes: memory("tod-indexes")?,
+        indexes: memory::file("tod-indexes").map_err(broken)?,
         old_image,
         commit,
         connections,
@@ -307,12 +291,7 @@ fn become_image(next: &Image, inherited: &Inherited) -> Error {
 }
 
 fn write_state(inherited: &Inherited, state: &State, indexes: &[u8]) -> Result<()> {
-    let seal = |memory: &OwnedFd, bytes: &[u8]| {
-        let mut file = std::fs::File::from(memory.try_clone()?);
-        file.write_all(bytes)?;
-        let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
-        rustix::fs::fcntl_add_seals(&file, seals).map_err(std::io::Error::from)
-    };
-    let written = seal(&inherited.state, &state.to_bytes()?).and_then(|()| seal(&inherited.indexes, indexes));
+    let written = memory::fill(&inherited.state, &state.to_bytes()?)
+        .and_then(|()| memory::fill(&inherited.indexes, indexes));
     written.map_err(|error| Error::unavailable("the state cannot be written").why(error))
 }

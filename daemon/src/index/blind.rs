@@ -82,9 +82,14 @@ impl Blind {
         if let (count, Some(backend)) = self.chosen {
             let n = directories(count);
             said.push(match backend {
-                Backend::Notify => format!(
-                    "{n} no watch of ours, `watch.backend` is `notify`: it says where to look, and every question looks everywhere"
-                ),
+                Backend::Notify => {
+                    let why = if cfg!(target_os = "linux") {
+                        "`watch.backend` is `notify`"
+                    } else {
+                        "this system tells through `notify`"
+                    };
+                    format!("{n} no watch of ours, {why}: it says where to look, and every question looks everywhere")
+                }
                 other => format!("{n} no watch, `watch.backend` is `{}`", other.word()),
             });
         }

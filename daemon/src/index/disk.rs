@@ -127,13 +127,14 @@ impl Disk for LocalDisk {
     }
 
     fn watch(&self, dir: &Dir, dev: u64) -> Result<Wd, WatchError> {
-        match *self.backend.read().unwrap_or_else(PoisonError::into_inner) {
-            Backend::Inotify => {}
-            chosen => return Err(WatchError::Chosen(chosen)),
+        let backend = *self.backend.read().unwrap_or_else(PoisonError::into_inner);
+        if backend == Backend::Poll {
+            return Err(WatchError::Chosen(backend));
         }
-        match self.silence(dir, dev) {
-            Some(name) => Err(WatchError::Silent(name)),
-            None => self.hub.watch(self.key, dir),
+        match (self.silence(dir, dev), backend) {
+            (Some(name), _) => Err(WatchError::Silent(name)),
+            (None, Backend::Inotify) => self.hub.watch(self.key, dir),
+            (None, chosen) => Err(WatchError::Chosen(chosen)),
         }
     }
 

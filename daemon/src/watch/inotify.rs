@@ -8,7 +8,6 @@ use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -19,7 +18,7 @@ use rustix::io::Errno;
 use super::registry::{Left, Registry, Tree};
 use super::{Event, Hint, Mailbox, TreeKey, WatchError, Wd};
 use crate::world::dir::Dir;
-use crate::world::mounts::{self, Mount, Mounts};
+use crate::world::mounts::{self, Mounts};
 
 /// No open, access or close-without-write: our own reading makes no events. `MASK_ADD` because two trees may watch one
 /// directory. The handle's path in `/proc` is a link, so links are followed: to the open directory and nowhere else.
@@ -174,15 +173,7 @@ impl Hub {
     /// What is mounted in a directory, by the kernel's numbers and at which paths.
     #[must_use]
     pub fn mounts_in(&self, path: &[u8]) -> Vec<(u64, Vec<u8>)> {
-        let table = self.mounts.current();
-        let point = |mount: &Mount| (mount.id, mount.point.as_os_str().as_bytes().to_vec());
-        let lies_in = |point: &[u8]| {
-            point
-                .strip_prefix(path)
-                .is_some_and(|rest| rest.first() == Some(&b'/'))
-        };
-        let points = table.mounts.iter().map(point);
-        points.filter(|(_, point)| lies_in(point)).collect()
+        self.mounts.current().within(path)
     }
 
     /// Events read from the queue so far, of all trees.

@@ -8,10 +8,21 @@
 
 use std::sync::Arc;
 
+#[cfg(any(test, not(target_os = "linux")))]
+#[cfg_attr(
+    target_os = "linux",
+    allow(dead_code, unreachable_pub, reason = "built there for its tests alone")
+)]
+mod deaf;
+#[cfg(target_os = "linux")]
 mod inotify;
 mod notifier;
+#[cfg(target_os = "linux")]
 mod registry;
 
+#[cfg(not(target_os = "linux"))]
+pub use deaf::{Hub, system_limit};
+#[cfg(target_os = "linux")]
 pub use inotify::{Hub, system_limit};
 pub use notifier::Notifier;
 

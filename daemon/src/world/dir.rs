@@ -4,10 +4,9 @@
 //! is resolved above the handle it starts from, and names are bytes.
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, ResolveFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::FileKind;
@@ -59,6 +58,51 @@ const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC)
     .union(OFlags::NONBLOCK);
 
+/// A look at a folder that is mounted on demand must not mount it. Other systems do so only when it is gone into.
+#[cfg(target_os = "linux")]
+const NO_AUTOMOUNT: AtFlags = AtFlags::NO_AUTOMOUNT;
+#[cfg(not(target_os = "linux"))]
+const NO_AUTOMOUNT: AtFlags = AtFlags::empty();
+
+/// Several names in one call of the kernel's, no link among them.
+#[cfg(target_os = "linux")]
+fn open_at_once(at: &OwnedFd, path: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    use rustix::fs::ResolveFlags;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    rustix::fs::openat2(at, path, flags, Mode::empty(), resolve)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_at_once(_: &OwnedFd, _: &[u8], _: OFlags) -> rustix::io::Result<OwnedFd> {
+    Err(Errno::NOSYS)
+}
+
+/// All names of a directory from the beginning, in large pieces and without copying one.
+#[cfg(target_os = "linux")]
+fn entries(folder: &OwnedFd, mut each: impl FnMut(&[u8], FileType)) -> io::Result<()> {
+    rustix::fs::seek(folder, rustix::fs::SeekFrom::Start(0))?;
+    let mut buffer = [std::mem::MaybeUninit::uninit(); 32 << 10];
+    let mut entries = rustix::fs::RawDir::new(folder, &mut buffer);
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        each(entry.file_name().to_bytes(), entry.file_type());
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+use entries_by_library as entries;
+
+/// The same by the C library, over a handle of its own.
+#[cfg(any(test, not(target_os = "linux")))]
+fn entries_by_library(folder: &OwnedFd, mut each: impl FnMut(&[u8], FileType)) -> io::Result<()> {
+    for entry in rustix::fs::Dir::read_from(folder)? {
+        let entry = entry?;
+        each(entry.file_name().to_bytes(), entry.file_type());
+    }
+    Ok(())
+}
+
 impl Dir {
     /// Opens a directory by an absolute path, following links: a root, or a folder of git's.
     ///
@@ -80,9 +124,8 @@ impl Dir {
         if !path.contains(&b'/') {
             return Ok(Self(rustix::fs::openat(&self.0, path, flags, Mode::empty())?));
         }
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        match rustix::fs::openat2(&self.0, path, flags, Mode::empty(), resolve) {
-            // Some sandboxes and kernels have no openat2: name by name is the same, only slower.
+        match open_at_once(&self.0, path, flags) {
+            // Some sandboxes, kernels and systems have no openat2: name by name is the same, only slower.
             Err(Errno::NOSYS | Errno::PERM) => self.open_by_name(path),
             opened => Ok(Self(opened?)),
         }
@@ -109,22 +152,12 @@ impl Dir {
     /// # Errors
     /// The system's; what came before has been given already.
     pub fn list(&self, each: &mut dyn FnMut(&[u8], Option<FileKind>)) -> io::Result<()> {
-        rustix::fs::seek(&self.0, rustix::fs::SeekFrom::Start(0))?;
-        let mut buffer = [MaybeUninit::uninit(); 32 << 10];
-        let mut entries = RawDir::new(&self.0, &mut buffer);
-        while let Some(entry) = entries.next() {
-            let entry = entry?;
-            let name = entry.file_name().to_bytes();
-            if name == b"." || name == b".." {
-                continue;
+        entries(&self.0, |name, kind| {
+            if name != b"." && name != b".." {
+                let known = (kind != FileType::Unknown).then(|| file_kind(kind));
+                each(name, known);
             }
-            let kind = match entry.file_type() {
-                FileType::Unknown => None,
-                kind => Some(file_kind(kind)),
-            };
-            each(name, kind);
-        }
-        Ok(())
+        })
     }
 
     /// What a name in this directory is; links not followed.
@@ -136,7 +169,7 @@ impl Dir {
         Ok(meta(&rustix::fs::statat(
             &self.0,
             name,
-            AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT,
+            AtFlags::SYMLINK_NOFOLLOW | NO_AUTOMOUNT,
         )?))
     }
 
@@ -179,7 +212,7 @@ pub fn read_file(path: &[u8], limit: usize) -> io::Result<Vec<u8>> {
 /// # Errors
 /// The system's.
 pub fn stat_file(path: &[u8]) -> io::Result<Meta> {
-    Ok(meta(&rustix::fs::statat(CWD, path, AtFlags::NO_AUTOMOUNT)?))
+    Ok(meta(&rustix::fs::statat(CWD, path, NO_AUTOMOUNT)?))
 }
 
 /// An absolute path with all its links resolved.
@@ -227,23 +260,20 @@ fn file_kind(kind: FileType) -> FileKind {
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a mode has 16 bits, sizes are not negative"
+    clippy::unnecessary_cast,
+    reason = "a mode has 16 bits, sizes are not negative, and the widths differ between systems"
 )]
 fn meta(stat: &rustix::fs::Stat) -> Meta {
-    let nanos = |seconds: i64, nanos: u64| {
-        seconds
-            .saturating_mul(1_000_000_000)
-            .saturating_add_unsigned(nanos)
-    };
+    let nanos = |seconds: i64, nanos: i64| seconds.saturating_mul(1_000_000_000).saturating_add(nanos);
     let kind = file_kind(FileType::from_raw_mode(stat.st_mode));
     Meta {
         kind,
         mode: stat.st_mode as u16,
         size: stat.st_size as u64,
-        mtime: nanos(stat.st_mtime, stat.st_mtime_nsec),
-        ctime: nanos(stat.st_ctime, stat.st_ctime_nsec),
+        mtime: nanos(stat.st_mtime, stat.st_mtime_nsec as i64),
+        ctime: nanos(stat.st_ctime, stat.st_ctime_nsec as i64),
         ino: stat.st_ino,
-        dev: stat.st_dev,
+        dev: stat.st_dev as u64,
         is_linked: stat.st_nlink > 1 && kind != FileKind::Dir,
     }
 }
@@ -262,7 +292,70 @@ pub fn now() -> i64 {
 /// # Errors
 /// The system's.
 pub fn random() -> io::Result<u64> {
-    let mut bytes = [0; 8];
-    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
-    Ok(u64::from_ne_bytes(bytes))
+    Ok(getrandom::u64()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_library_lists_what_the_kernel_lists_and_again_from_the_beginning() {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..600 {
+            std::fs::write(folder.path().join(format!("file-{number}")), "").unwrap();
+        }
+        std::fs::create_dir(folder.path().join("dir")).unwrap();
+        std::os::unix::fs::symlink("dir", folder.path().join("link")).unwrap();
+        let dir = Dir::open(folder.path().as_os_str().as_encoded_bytes()).unwrap();
+        let mut told = Vec::new();
+        dir.list(&mut |name, kind| told.push((name.to_vec(), kind)))
+            .unwrap();
+        assert_eq!(told.len(), 602);
+        for _ in 0..2 {
+            let mut by_library = Vec::new();
+            entries_by_library(&dir.0, |name, kind| {
+                if name != b"." && name != b".." {
+                    by_library.push((name.to_vec(), Some(file_kind(kind))));
+                }
+            })
+            .unwrap();
+            assert_eq!(by_library, told);
+        }
+    }
+
+    #[test]
+    fn name_by_name_opens_what_the_kernel_opens_at_once_and_refuses_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("root/a/b/c")).unwrap();
+        std::fs::write(folder.path().join("root/a/f"), "").unwrap();
+        for (to, name) in [
+            ("a", "link"),
+            ("../..", "a/out"),
+            ("/", "absolute"),
+            ("loop", "loop"),
+        ] {
+            std::os::unix::fs::symlink(to, folder.path().join("root").join(name)).unwrap();
+        }
+        let root = Dir::open(folder.path().join("root").as_os_str().as_encoded_bytes()).unwrap();
+        let same = |path: &[u8]| {
+            let (one, other) = (root.open_at(path), root.open_by_name(path));
+            assert_eq!(one.is_ok(), other.is_ok(), "{}", path.escape_ascii());
+            one.is_ok_and(|one| one.identity().unwrap().ino == other.unwrap().identity().unwrap().ino)
+        };
+        assert!(same(b"a/b") && same(b"a/b/c"));
+        for path in [
+            "link/b",
+            "a/out/root",
+            "absolute/etc",
+            "loop/x",
+            "a/f/x",
+            "a/../..",
+            "/etc",
+            "a/none",
+        ] {
+            assert!(!same(path.as_bytes()), "{path}");
+        }
+        assert!(root.open_by_name(b"a/../a").is_err(), "that is no name");
+    }
 }

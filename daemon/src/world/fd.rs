@@ -1,5 +1,5 @@
-//! Descriptors that come from outside: the one place of this project with `unsafe`, because a number that another
-//! program left open has no owner that the compiler could see.
+//! Descriptors that come from outside: the one place with `unsafe` on Linux, because a number that another program left
+//! open has no owner that the compiler could see.
 //!
 //! Asked by `lifecycle` only, before anything else has opened a file. What must stay true: every number is taken over
 //! at most once.
@@ -56,35 +56,31 @@ pub enum Keep {
 /// A shell that runs `x=$(tocli …)` waits until nobody holds the writing end of its pipe: a daemon that was started on
 /// demand must not.
 pub fn close_inherited(kept: &[RawFd]) {
-    let Ok(listing) = rustix::fs::open(
-        "/proc/self/fd",
-        rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC,
-        rustix::fs::Mode::empty(),
-    ) else {
-        return;
-    };
-    let Ok(entries) = rustix::fs::Dir::read_from(&listing) else {
+    let Ok(entries) = std::fs::read_dir(OPEN) else {
         return;
     };
     let numbers: Vec<RawFd> = entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str().ok()?.parse().ok())
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter(|number| *number >= FIRST && !kept.contains(number))
         .collect();
-    let own = std::os::fd::AsRawFd::as_raw_fd(&listing);
-    for number in numbers {
-        if number != own && !is_our_reader(number) {
-            // SAFETY: nothing of this process has opened a file yet, so nobody here owns the number.
-            unsafe { rustix::io::close(number) };
-        }
+    // The listing's own descriptor is closed by now.
+    for number in numbers.into_iter().filter(|number| is_open(*number)) {
+        // SAFETY: nothing of this process has opened a file yet, so nobody here owns the number.
+        unsafe { rustix::io::close(number) };
     }
 }
 
-/// The listing's own second descriptor (`Dir::read_from` duplicates it) is gone by now and may show up as a number that
-/// is not open any more.
-fn is_our_reader(number: RawFd) -> bool {
+/// Where the system lists the descriptors of the process that looks.
+const OPEN: &str = if cfg!(target_os = "linux") {
+    "/proc/self/fd"
+} else {
+    "/dev/fd"
+};
+
+fn is_open(number: RawFd) -> bool {
     // SAFETY: the number is only borrowed for the call, which fails when nothing is open behind it.
     let borrowed = unsafe { rustix::fd::BorrowedFd::borrow_raw(number) };
-    rustix::io::fcntl_getfd(borrowed).is_err()
+    rustix::io::fcntl_getfd(borrowed).is_ok()
 }
 
 /// Lets go of standard error: whoever started us reads it to its end to know that we serve.

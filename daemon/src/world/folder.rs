@@ -8,21 +8,6 @@ use std::path::Path;
 
 use proto::{Error, error::Result};
 
-/// File systems that live on another machine, by `statfs` type (Linux `magic.h` and `statfs(2)`): a lock or a sync that
-/// is granted there proves too little for a database.
-const NETWORK: [(u64, &str); 10] = [
-    (0x6969, "nfs"),
-    (0x517b, "smb"),
-    (0xff53_4d42, "cifs"),
-    (0xfe53_4d42, "smb2"),
-    (0x00c3_6400, "ceph"),
-    (0x0102_1997, "9p"),
-    (0x5346_414f, "afs"),
-    (0x0bd0_0bd0, "lustre"),
-    (0x7375_7245, "coda"),
-    (0x6573_5546, "fuse"),
-];
-
 /// Makes the folder, or checks the one that is there.
 ///
 /// # Errors
@@ -64,12 +49,7 @@ pub fn make(folder: &Path, uid: u32) -> Result<()> {
 }
 
 fn refuse_network(folder: &Path) -> Result<()> {
-    let Ok(found) = rustix::fs::statfs(folder) else {
-        return Ok(());
-    };
-    // The field is signed on some systems; the magic numbers are 32 bits wide everywhere.
-    let magic = u64::from_ne_bytes(found.f_type.to_ne_bytes()) & 0xffff_ffff;
-    let Some((_, name)) = NETWORK.iter().find(|(number, _)| *number == magic) else {
+    let Ok(Some(name)) = super::filesystem::elsewhere(folder) else {
         return Ok(());
     };
     Err(Error::refused(format!(

@@ -1,10 +1,15 @@
 //! Program files, kept by descriptor: what is checked is what runs, also when the file is replaced or deleted meanwhile.
+//! Where the system runs no program by descriptor ([`BY_DESCRIPTOR`]) it runs what has the file's name by then.
 //!
 //! Asked by `reboot`. What must stay true: nothing is run that is not a program for this machine.
 
+mod machine;
+
 use std::fs::File;
-use std::io::{Read, Seek, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::io::{Read, Seek};
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
@@ -15,8 +20,20 @@ use std::time::{Duration, Instant};
 
 use proto::{Error, error::Result};
 
-/// The running image, which the kernel keeps readable after its file is gone.
-const OWN: &str = "/proc/self/exe";
+use machine::{HEAD, Machine, machines};
+
+/// Whether this system runs a program by its descriptor, whatever has become of its file.
+pub const BY_DESCRIPTOR: bool = cfg!(target_os = "linux");
+
+/// The running image. Linux keeps it readable after its file is gone.
+fn own() -> std::io::Result<File> {
+    let path = if BY_DESCRIPTOR {
+        PathBuf::from("/proc/self/exe")
+    } else {
+        std::env::current_exe()?
+    };
+    File::open(path)
+}
 
 /// A program file.
 #[derive(Debug)]
@@ -31,12 +48,12 @@ impl Image {
     /// # Errors
     /// `not_found` when there is no such file; `refused` when it is not a program that this user may run here.
     pub fn open(path: &Path) -> Result<Self> {
-        let mut file = File::open(path).map_err(|error| {
+        let file = File::open(path).map_err(|error| {
             Error::not_found(format!("`{}` cannot be opened", path.display()))
                 .why(error)
                 .next("name the new `tod` with `--binary`")
         })?;
-        if let Some(problem) = problem(&mut file) {
+        if let Some(problem) = problem(&file) {
             return Err(Error::refused(format!("`{}` cannot take over", path.display()))
                 .why(problem)
                 .next("name a `tod` built for this machine"));
@@ -52,8 +69,8 @@ impl Image {
     /// # Errors
     /// `unavailable` where the system does not give it.
     pub fn own() -> Result<Self> {
-        let file = File::open(OWN)
-            .map_err(|error| Error::unavailable("the running program cannot be opened").why(error))?;
+        let file =
+            own().map_err(|error| Error::unavailable("the running program cannot be opened").why(error))?;
         Ok(Self {
             path: started_from()?,
             file: file.into(),
@@ -81,9 +98,19 @@ impl Image {
     /// A command that runs it.
     #[must_use]
     pub fn command(&self) -> Command {
-        let mut command = Command::new(format!("/proc/self/fd/{}", self.file.as_raw_fd()));
+        let mut command = Command::new(self.runnable());
         command.arg0("tod");
         command
+    }
+
+    #[cfg(target_os = "linux")]
+    fn runnable(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn runnable(&self) -> &Path {
+        &self.path
     }
 }
 
@@ -161,9 +188,9 @@ pub fn run(
 }
 
 fn memory_file(bytes: &[u8]) -> std::io::Result<File> {
-    let file = rustix::fs::memfd_create("input", rustix::fs::MemfdFlags::CLOEXEC)?;
-    let mut file = File::from(file);
-    file.write_all(bytes)?;
+    let memory = super::memory::file("input")?;
+    super::memory::fill(&memory, bytes)?;
+    let mut file = File::from(memory);
     file.rewind()?;
     Ok(file)
 }
@@ -233,15 +260,13 @@ impl Drop for Scratch {
     }
 }
 
-/// The bytes at the front of a program that say for which machine it is: magic, class, byte order, and at 18 the
-/// architecture (ELF specification, `e_ident` and `e_machine`).
-fn machine(file: &mut File) -> Option<[u8; 20]> {
-    let mut head = [0; 20];
-    file.read_exact(&mut head).ok()?;
-    head.starts_with(b"\x7fELF").then_some(head)
+fn kinds(file: &File) -> std::io::Result<Vec<Machine>> {
+    let mut head = Vec::with_capacity(HEAD);
+    file.take(HEAD as u64).read_to_end(&mut head)?;
+    Ok(machines(&head))
 }
 
-fn problem(file: &mut File) -> Option<&'static str> {
+fn problem(file: &File) -> Option<&'static str> {
     let Ok(found) = file.metadata() else {
         return Some("it cannot be read");
     };
@@ -253,13 +278,14 @@ fn problem(file: &mut File) -> Option<&'static str> {
     if mode & 0o111 == 0 || (mine && mode & 0o100 == 0) {
         return Some("it is not executable");
     }
-    let own = File::open(OWN).ok().and_then(|mut own| machine(&mut own))?;
-    match machine(file) {
-        None => Some("it is not a program"),
-        Some(head) if head[4..6] != own[4..6] || head[18..20] != own[18..20] => {
-            Some("it is a program for another kind of machine")
-        }
-        Some(_) => None,
+    let own = own().and_then(|own| kinds(&own)).unwrap_or_default();
+    let found = kinds(file).unwrap_or_default();
+    if found.is_empty() {
+        Some("it is not a program")
+    } else if found.iter().any(|machine| own.contains(machine)) {
+        None
+    } else {
+        Some("it is a program for another kind of machine")
     }
 }
 
@@ -277,7 +303,7 @@ mod tests {
 
     #[test]
     fn only_a_program_for_this_machine_is_taken() {
-        let own = std::fs::read(OWN).expect("read");
+        let own = std::fs::read(std::env::current_exe().expect("known")).expect("read");
         let (_keep, path) = file(0o755, &own);
         assert!(Image::open(&path).is_ok());
         let (_keep, path) = file(0o644, &own);

@@ -9,6 +9,8 @@
     reason = "this is the hand that the bans in `daemon/clippy.toml` point to"
 )]
 
+#[cfg(target_os = "macos")]
+mod apple;
 mod beneath;
 pub mod dir;
 pub mod events;
@@ -19,10 +21,13 @@ pub mod folder;
 pub mod image;
 pub mod lock;
 pub mod log;
+pub mod memory;
 pub mod mounts;
 pub mod os;
+pub mod parent;
 mod place;
 pub mod process;
+mod resolve;
 pub mod shelf;
 pub mod signals;
 pub mod socket;

@@ -4,19 +4,26 @@
 //! file systems deliver no events. What must stay true: a file system is *local* only when its type is known to be, so
 //! a new kind of remote one is treated with care until somebody has judged it.
 
-use std::fs::File;
-use std::io::{self, Read, Seek};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+#[cfg(not(target_os = "macos"))]
+mod proc;
+
+use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+#[cfg(target_os = "macos")]
+use super::apple::Source;
+#[cfg(not(target_os = "macos"))]
+use proc::Source;
+#[cfg(not(target_os = "macos"))]
+pub use proc::news;
 
 /// File systems whose calls answer from memory or a local disk and whose change times come from this machine's clock.
-const LOCAL: [&str; 28] = [
-    "apfs", "bcachefs", "btrfs", "cramfs", "devtmpfs", "erofs", "exfat", "ext2", "ext3", "ext4", "f2fs",
-    "hfs", "hfsplus", "iso9660", "jfs", "msdos", "nilfs2", "ntfs3", "overlay", "ramfs", "reiserfs", "rootfs",
-    "squashfs", "tmpfs", "udf", "vfat", "xfs", "zfs",
+const LOCAL: [&str; 30] = [
+    "apfs", "bcachefs", "btrfs", "cd9660", "cramfs", "devfs", "devtmpfs", "erofs", "exfat", "ext2", "ext3",
+    "ext4", "f2fs", "hfs", "hfsplus", "iso9660", "jfs", "msdos", "nilfs2", "ntfs3", "overlay", "ramfs",
+    "reiserfs", "rootfs", "squashfs", "tmpfs", "udf", "vfat", "xfs", "zfs",
 ];
 
 /// One line of the table.
@@ -87,6 +94,19 @@ impl MountTable {
             .find(|point| lies_in(path, point))
     }
 
+    /// What is mounted in a directory, by the kernel's numbers and at which paths.
+    #[must_use]
+    pub fn within(&self, path: &[u8]) -> Vec<(u64, Vec<u8>)> {
+        let point = |mount: &Mount| (mount.id, mount.point.as_os_str().as_bytes().to_vec());
+        let lies_in = |point: &[u8]| {
+            point
+                .strip_prefix(path)
+                .is_some_and(|rest| rest.first() == Some(&b'/'))
+        };
+        let points = self.mounts.iter().map(point);
+        points.filter(|(_, point)| lies_in(point)).collect()
+    }
+
     /// The mount with this id.
     #[must_use]
     pub fn by_id(&self, id: u64) -> Option<&Mount> {
@@ -103,29 +123,26 @@ fn lies_in(path: &Path, folder: &Path) -> bool {
             .is_some_and(|rest| rest.first().is_none_or(|byte| *byte == b'/'))
 }
 
-/// The table of this process, kept open so that the kernel can say when it changed.
+/// The table of this process, asked anew for each question.
 pub struct Mounts {
     state: Mutex<State>,
 }
 
 struct State {
-    file: Option<File>,
+    source: Source,
     table: Arc<MountTable>,
 }
 
 impl Mounts {
-    /// Opens the kernel's table. Where there is none, nothing is known to be local.
+    /// Reads the kernel's table. Where there is none, nothing is known to be local.
     #[must_use]
     pub fn open() -> Self {
-        let mut file = File::open("/proc/self/mountinfo").ok();
-        let table = file
-            .as_mut()
-            .and_then(|file| read(file, 1).ok())
-            .unwrap_or_default();
+        let mut source = Source::open();
+        let table = source.changed(&[]).map(|mounts| table_of(1, mounts));
         Self {
             state: Mutex::new(State {
-                file,
-                table: Arc::new(table),
+                source,
+                table: Arc::new(table.unwrap_or_default()),
             }),
         }
     }
@@ -135,103 +152,35 @@ impl Mounts {
     #[must_use]
     pub fn current(&self) -> Arc<MountTable> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(file) = state.file.as_mut() else {
-            return Arc::clone(&state.table);
-        };
-        if has_changed(file) {
-            let version = state.table.version + 1;
-            let table = state.file.as_mut().map(|file| read(file, version));
-            state.table = Arc::new(match table {
-                Some(Ok(table)) => table,
-                _ => MountTable {
-                    version,
-                    ..MountTable::default()
-                },
-            });
+        let State { source, table } = &mut *state;
+        if let Some(mounts) = source.changed(&table.mounts) {
+            *table = Arc::new(table_of(table.version + 1, mounts));
         }
-        Arc::clone(&state.table)
+        Arc::clone(table)
     }
 }
 
-/// A descriptor that is ready (`POLLPRI`) once for every change of the mounts; none where the kernel has no table.
-#[must_use]
-pub fn news() -> Option<File> {
-    File::open("/proc/self/mountinfo").ok()
-}
-
-/// Whether the table changed since the last call on this descriptor. An unanswered question counts as a change.
-fn has_changed(file: &File) -> bool {
-    let mut fds = [PollFd::new(file, PollFlags::PRI)];
-    poll(
-        &mut fds,
-        Some(&Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        }),
-    )
-    .map_or(true, |ready| ready > 0)
-}
-
-fn read(file: &mut File, version: u64) -> io::Result<MountTable> {
-    let mut bytes = Vec::new();
-    file.rewind()?;
-    file.read_to_end(&mut bytes)?;
-    Ok(MountTable::new(
-        version,
-        bytes.split(|byte| *byte == b'\n').filter_map(line).collect(),
-    ))
-}
-
-/// `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue`
-fn line(bytes: &[u8]) -> Option<Mount> {
-    let mut words = bytes.split(|byte| *byte == b' ');
-    let id = std::str::from_utf8(words.next()?).ok()?.parse().ok()?;
-    let point = unescape(words.nth(3)?);
-    let options = words.next()?;
-    let mut words = words.skip_while(|word| *word != b"-").skip(1);
-    let kind = String::from_utf8_lossy(words.next()?).into_owned();
-    let super_options = words.nth(1).unwrap_or_default();
-    let read_only = [options, super_options]
-        .iter()
-        .any(|list| list.split(|byte| *byte == b',').any(|word| word == b"ro"));
-    Some(Mount {
-        id,
-        point: PathBuf::from(std::ffi::OsString::from_vec(point)),
-        kind,
-        read_only,
-    })
-}
-
-/// The kernel writes space, tab, newline and backslash as three octal digits.
-fn unescape(word: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(word.len());
-    let mut rest = word;
-    while let Some((&byte, after)) = rest.split_first() {
-        if let (b'\\', Some(digits)) = (byte, after.get(..3))
-            && digits.iter().all(|digit| (b'0'..b'8').contains(digit))
-        {
-            let value = digits
-                .iter()
-                .fold(0u8, |sum, digit| sum.wrapping_mul(8).wrapping_add(digit - b'0'));
-            out.push(value);
-            rest = &after[3..];
-            continue;
-        }
-        out.push(byte);
-        rest = after;
+fn table_of(version: u64, mounts: io::Result<Vec<Mount>>) -> MountTable {
+    match mounts {
+        Ok(mounts) => MountTable::new(version, mounts),
+        Err(_) => MountTable {
+            version,
+            ..MountTable::default()
+        },
     }
-    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn table(lines: &str) -> MountTable {
-        MountTable::new(
-            1,
-            lines.lines().filter_map(|text| line(text.as_bytes())).collect(),
-        )
+    fn mount(point: &str, kind: &str) -> Mount {
+        Mount {
+            id: 1,
+            point: point.into(),
+            kind: kind.into(),
+            read_only: false,
+        }
     }
 
     #[test]
@@ -240,21 +189,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_read_with_its_escapes_and_both_read_only_flags() {
-        let table = table(
-            "36 35 98:0 / /my\\040disk rw,noatime master:1 - ext4 /dev/root rw\n37 36 0:5 / /b ro - tmpfs x rw\n\
-             38 36 0:5 / /c rw shared:1 - fuse.sshfs h: ro,user=1\nbroken line\n",
-        );
-        assert_eq!(table.mounts.len(), 3);
-        assert_eq!(table.mounts[0].point, Path::new("/my disk"));
-        let flags: Vec<_> = table.mounts.iter().map(|m| (m.is_local(), m.read_only)).collect();
-        assert_eq!(flags, [(true, false), (true, true), (false, true)]);
-    }
-
-    #[test]
     fn a_path_is_remote_from_the_mount_point_on_down_and_by_component() {
-        let table = table(
-            "1 0 8:1 / / rw - ext4 d rw\n2 1 0:9 / /mnt/s rw - fuse.x s rw\n3 2 8:2 / /mnt/s/in rw - ext4 e rw\n",
+        let table = MountTable::new(
+            1,
+            vec![
+                mount("/", "ext4"),
+                mount("/mnt/s", "fuse.x"),
+                mount("/mnt/s/in", "ext4"),
+            ],
         );
         assert_eq!(table.remote_on_the_way(Path::new("/mnt")), None);
         assert_eq!(table.remote_on_the_way(Path::new("/mnt/sister")), None);

@@ -77,14 +77,9 @@ impl World for OsWorld {
     }
 
     fn random(&self, bytes: &mut [u8]) {
-        let mut filled = 0;
-        while filled < bytes.len() {
-            match rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty()) {
-                Ok(count) => filled += count,
-                Err(rustix::io::Errno::INTR) => {}
-                // Ids made without chance would collide with what is stored: no daemon is better than that one.
-                Err(_) => std::process::abort(),
-            }
+        if getrandom::fill(bytes).is_err() {
+            // Ids made without chance would collide with what is stored: no daemon is better than that one.
+            std::process::abort();
         }
     }
 
@@ -210,7 +205,7 @@ fn stat_of(file: &File) -> io::Result<Stat> {
 
 #[cfg(not(target_os = "linux"))]
 fn stat_of(file: &File) -> io::Result<Stat> {
-    Ok(from_metadata(&file.metadata()?))
+    Ok(from_stat(&rustix::fs::fstat(file)?))
 }
 
 /// How a folder is opened to be listed.
@@ -323,34 +318,36 @@ fn born(path: &Path) -> io::Result<Option<Nanos>> {
 
 #[cfg(not(target_os = "linux"))]
 fn stat(path: &Path) -> io::Result<Stat> {
-    Ok(from_metadata(&std::fs::symlink_metadata(path)?))
+    let found = rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(from_stat(&found))
 }
 
 #[cfg(not(target_os = "linux"))]
 fn stat_opened(root: &Path, relative: &Path) -> io::Result<Stat> {
-    let found = beneath::open(root, relative, OFlags::RDONLY | OFlags::NONBLOCK)?;
-    Ok(from_metadata(&File::from(found).metadata()?))
+    let (folder, name) = beneath::find(root, relative)?;
+    let found = rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(from_stat(&found))
 }
 
+/// Where the system numbers no mounts, the device stands for the mount.
 #[cfg(not(target_os = "linux"))]
-fn from_metadata(stat: &std::fs::Metadata) -> Stat {
-    use std::os::unix::fs::MetadataExt;
+#[allow(
+    clippy::cast_sign_loss,
+    clippy::unnecessary_cast,
+    reason = "sizes are not negative, and the widths differ between systems"
+)]
+fn from_stat(stat: &rustix::fs::Stat) -> Stat {
+    let time = |seconds: i64, nanos: i64| seconds.saturating_mul(SECOND).saturating_add(nanos);
     Stat {
-        kind: kind(FileType::from_raw_mode(stat.mode() as _)),
-        mount: 0,
-        dev: stat.dev(),
-        ino: stat.ino(),
-        size: stat.size(),
-        mode: stat.mode(),
-        uid: stat.uid(),
-        mtime: stat
-            .mtime()
-            .saturating_mul(SECOND)
-            .saturating_add(stat.mtime_nsec()),
-        ctime: stat
-            .ctime()
-            .saturating_mul(SECOND)
-            .saturating_add(stat.ctime_nsec()),
+        kind: kind(FileType::from_raw_mode(stat.st_mode)),
+        mount: stat.st_dev as u64,
+        dev: stat.st_dev as u64,
+        ino: stat.st_ino,
+        size: stat.st_size as u64,
+        mode: u32::from(stat.st_mode),
+        uid: stat.st_uid,
+        mtime: time(stat.st_mtime, stat.st_mtime_nsec),
+        ctime: time(stat.st_ctime, stat.st_ctime_nsec),
     }
 }
 
@@ -371,7 +368,8 @@ mod tests {
     fn a_pipe_in_the_place_of_a_file_stops_nobody() {
         let dir = tempfile::tempdir().unwrap();
         let pipe = dir.path().join("HEAD");
-        rustix::fs::mknodat(CWD, &pipe, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
         let error = OsWorld::new().read(&pipe, 10).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     }

@@ -49,7 +49,21 @@ pub(super) fn paced() -> Duration {
     }
 }
 
+/// Whether the machine has run without a break since that boot id was asked for. Where the system has none, nobody knows.
+#[must_use]
+pub fn is_this_boot(id: &str) -> bool {
+    !id.is_empty() && id == boot_id()
+}
+
 /// The machine's boot id; empty where the system has none.
+#[cfg(target_os = "macos")]
+#[must_use]
+pub fn boot_id() -> String {
+    super::apple::boot_id()
+}
+
+/// The machine's boot id; empty where the system has none.
+#[cfg(not(target_os = "macos"))]
 #[must_use]
 pub fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
@@ -58,6 +72,14 @@ pub fn boot_id() -> String {
 }
 
 /// Resident memory of this process in bytes; 0 where the system does not say.
+#[cfg(target_os = "macos")]
+#[must_use]
+pub fn resident_bytes() -> u64 {
+    super::apple::resident(std::process::id()).unwrap_or_default()
+}
+
+/// Resident memory of this process in bytes; 0 where the system does not say.
+#[cfg(not(target_os = "macos"))]
 #[must_use]
 pub fn resident_bytes() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm")
@@ -95,7 +117,13 @@ pub fn home_of(uid: u32) -> Option<PathBuf> {
     Some(PathBuf::from(home)).filter(|home| home.is_absolute())
 }
 
+/// Has the system call this process by its name in lists, also when it was started by descriptor. Where the system keeps
+/// the name of the file, nothing.
+#[cfg(not(target_os = "linux"))]
+pub fn call_itself(_: &std::ffi::CStr) {}
+
 /// Has the system call this process by its name in lists, also when it was started by descriptor.
+#[cfg(target_os = "linux")]
 pub fn call_itself(name: &std::ffi::CStr) {
     if let Err(error) = rustix::thread::set_name(name) {
         tracing::debug!(%error, "the process keeps its name");
@@ -137,7 +165,15 @@ pub fn raise_descriptor_limit() {
     }
 }
 
+/// When a process started, in microseconds since 1970; none when there is no such process.
+#[cfg(target_os = "macos")]
+#[must_use]
+pub fn started(pid: u32) -> Option<u64> {
+    super::apple::started(pid)
+}
+
 /// When a process started, in clock ticks since boot; none when there is no such process.
+#[cfg(not(target_os = "macos"))]
 #[must_use]
 pub fn started(pid: u32) -> Option<u64> {
     /// Fields after the program's name, which ends with the last bracket: `starttime` is the 20th of them.
@@ -159,6 +195,12 @@ mod tests {
         let own = started(std::process::id()).expect("this one runs");
         assert!(started(1).is_none_or(|first| first <= own));
         assert_eq!(started(u32::MAX), None);
+    }
+
+    #[test]
+    fn an_unknown_boot_is_never_this_one() {
+        assert!(!is_this_boot("") && !is_this_boot("another"));
+        assert_eq!(is_this_boot(&boot_id()), !boot_id().is_empty());
     }
 
     #[test]

@@ -113,8 +113,7 @@ pub fn bind(path: &Path) -> Result<(Listener, Bound)> {
 /// # Errors
 /// `unavailable` when the descriptor is not a listening local socket.
 pub fn adopt(descriptor: OwnedFd, path: &Path, owner: Owner) -> Result<(Listener, Bound)> {
-    let listening = rustix::net::sockopt::socket_acceptconn(&descriptor).unwrap_or(false);
-    if !listening {
+    if !is_listening(&descriptor) {
         return Err(
             Error::unavailable("the descriptor passed by `LISTEN_FDS` is not a listening socket")
                 .next("start the daemon without `LISTEN_FDS`, or through its socket unit"),
@@ -132,6 +131,21 @@ pub fn adopt(descriptor: OwnedFd, path: &Path, owner: Owner) -> Result<(Listener
             owner,
         },
     ))
+}
+
+#[cfg(target_os = "linux")]
+fn is_listening(descriptor: &OwnedFd) -> bool {
+    rustix::net::sockopt::socket_acceptconn(descriptor).unwrap_or(false)
+}
+
+#[cfg(not(target_os = "linux"))]
+use is_bound_and_waiting as is_listening;
+
+/// Where the system does not say whether somebody listens: the socket has a path, and nobody is at its other end.
+#[cfg(any(test, not(target_os = "linux")))]
+fn is_bound_and_waiting(descriptor: &OwnedFd) -> bool {
+    let peer = rustix::net::getpeername(descriptor);
+    bound_path(descriptor).is_some() && peer.is_err()
 }
 
 /// A descriptor of a listening socket, to be handed on.
@@ -209,6 +223,28 @@ mod tests {
 
     fn uid() -> u32 {
         rustix::process::geteuid().as_raw()
+    }
+
+    #[test]
+    fn a_socket_that_waits_at_a_path_is_told_from_everything_else() {
+        use std::os::unix::net::{UnixListener, UnixStream};
+        let base = tempfile::tempdir().expect("a folder");
+        let listener = UnixListener::bind(base.path().join("s")).expect("bound");
+        let client = UnixStream::connect(base.path().join("s")).expect("connected");
+        let (served, _) = listener.accept().expect("accepted");
+        let file = std::fs::File::create(base.path().join("f")).expect("made");
+        let (one, _other) = UnixStream::pair().expect("made");
+        for (descriptor, expected) in [
+            (OwnedFd::from(listener), true),
+            (client.into(), false),
+            (served.into(), false),
+            (file.into(), false),
+            (one.into(), false),
+        ] {
+            assert_eq!(is_bound_and_waiting(&descriptor), expected, "{descriptor:?}");
+            #[cfg(target_os = "linux")]
+            assert_eq!(is_listening(&descriptor), expected, "{descriptor:?}");
+        }
     }
 
     #[test]
