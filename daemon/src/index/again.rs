@@ -8,6 +8,8 @@ pub(super) struct Again {
     /// Whether the root is still where it was.
     pub(super) root: bool,
     pub(super) repo: bool,
+    /// What had a say beyond the watched folders.
+    pub(super) outside: bool,
     pub(super) index: bool,
     /// Whether git holds the index.
     pub(super) lock: bool,
@@ -25,6 +27,7 @@ impl Again {
     pub(super) const ALL: Self = Self {
         root: true,
         repo: true,
+        outside: false,
         index: true,
         lock: true,
         mounts: true,

@@ -3,15 +3,19 @@
 //! Asked by `engine` for events of control watches, and by `settle` when the repository itself has changed. What must stay
 //! true: nothing in these folders is a file of the project; a folder that cannot be watched is looked at each time.
 
+use std::io::ErrorKind;
+
 use super::disk::Disk;
 use super::doubt::Doubt;
 #[cfg(test)]
 use super::engine::Bug;
 use super::engine::{Control, Engine, INDEX_LIMIT};
 use super::gitindex::{Entries, Problem};
-use super::repo::{self, Repo};
+use super::repo::{self, Found, Repo};
 use super::tracked::Tracked;
 use super::tree::{Kind, Tree};
+use super::wild::Case;
+use super::witness::is_settled;
 use crate::watch::{Backend, Wd};
 
 /// Directories of a sparse index that are looked for; a checkout has few.
@@ -102,12 +106,45 @@ impl<D: Disk> Engine<D> {
             self.again.repo |= self.has_blind_control || self.inner.unwatched.contains_key(&Tree::ROOT);
             self.inner.reread.extend(self.inner.unwatched.keys());
         }
-        if self
-            .repo
-            .as_ref()
-            .is_some_and(|repo| repo.is_outdated(&self.disk))
-        {
-            self.again.repo = true;
+        self.look_at_named_repositories();
+        if self.outside.have_changed(&self.disk) {
+            self.again.outside = true;
+            let index = self.repo.as_ref().map(|repo| repo::join(&repo.git_dir, b"index"));
+            // A link: of what is written to its target no event tells.
+            self.again.index |= index.is_some_and(|index| self.outside.have(&index));
+        }
+    }
+
+    /// Why the list may not be what git would show.
+    pub(super) fn doubt(&self) -> Option<Doubt> {
+        self.refusal.map(Doubt::Refused).or(self.doubt)
+    }
+
+    pub(super) fn look_at_lock(&mut self) {
+        let git_dir = self.repo.as_ref().map(|repo| &repo.git_dir);
+        self.is_locked =
+            git_dir.is_some_and(|dir| self.disk.stat_file(&repo::join(dir, b"index.lock")).is_ok());
+    }
+
+    /// What a `.git` that is no folder leads to lies beyond the watched folders.
+    fn look_at_named_repositories(&mut self) {
+        let shared = self.shared.clone();
+        let view = shared.read();
+        for id in self.inner.gits.clone() {
+            let Some(folder) = self.inner.folders.get_mut(&id) else {
+                continue;
+            };
+            if folder.git_wd.is_some() || !view.tree.is_attached(id) {
+                continue;
+            }
+            let path = repo::join(&self.start.root, &view.tree.path(id));
+            let is_repository = self
+                .disk
+                .open(&path)
+                .is_ok_and(|dir| repo::is_repository(&self.disk, &dir, &path));
+            if std::mem::replace(&mut folder.is_repository, is_repository) != is_repository {
+                self.inner.mark(&view.tree, id);
+            }
         }
     }
 
@@ -122,23 +159,27 @@ impl<D: Disk> Engine<D> {
         let dot_git = repo::join(&self.start.root, b".git");
         self.watch_control(&dot_git, Control::GitDir);
         self.watch_control(&dot_git, Control::Common);
-        let open = |engine: &Self| {
-            let root = engine.root.as_ref()?;
-            Repo::open(&engine.disk, root, &engine.start.root, &engine.start.env)
+        let open = |engine: &Self| match &engine.root {
+            Some(root) => Repo::open(&engine.disk, root, &engine.start.root, &engine.start.env),
+            None => Found::default(),
         };
-        let mut repo = open(self);
-        if let Some(found) = &repo {
+        let mut found = open(self);
+        if let Some(found_repo) = &found.repo {
             let folders = [
-                (found.git_dir.clone(), Control::GitDir),
-                (found.common_dir.clone(), Control::Common),
-                (repo::join(&found.common_dir, b"info"), Control::Info),
+                (found_repo.git_dir.clone(), Control::GitDir),
+                (found_repo.common_dir.clone(), Control::Common),
+                (repo::join(&found_repo.common_dir, b"info"), Control::Info),
             ];
             for (path, control) in folders {
                 self.watch_control(&path, control);
             }
-            repo = open(self);
+            found = open(self);
         }
-        self.repo = repo;
+        Found {
+            repo: self.repo,
+            refusal: self.refusal,
+            outside: self.outside,
+        } = found;
     }
 
     fn watch_control(&mut self, path: &[u8], control: Control) {
@@ -160,9 +201,10 @@ impl<D: Disk> Engine<D> {
     /// Reads git's index whole. To be narrowed once the tree is right.
     pub(super) fn load_tracked(&mut self) {
         // Before it is read: what changes from here on makes another stamp, or this one is not believed.
-        let young = self.disk.now().saturating_sub(self.disk.granularity());
+        let at = self.disk.now();
+        let is_settled = |ctime| is_settled(ctime, at, self.disk.granularity());
         let now = self.git_index_now();
-        self.git_index = Some(now).filter(|now| now.is_none_or(|(.., ctime)| ctime <= young));
+        self.git_index = Some(now).filter(|now| now.is_none_or(|(.., ctime)| is_settled(ctime)));
         let read = self.read_tracked();
         let entries = match &read {
             Some(Err(problem)) => {
@@ -183,17 +225,24 @@ impl<D: Disk> Engine<D> {
         if entries.sparse().iter().take(SPARSE).any(|dir| is_there(&dir)) {
             self.doubt = Some(Doubt::Sparse);
         }
-        self.tracked = Tracked::whole(entries);
+        let repo = self.repo.as_ref();
+        let case = repo.map_or(Case::Exact, |repo| repo.settings.case());
+        self.tracked = Tracked::whole(entries, case);
     }
 
     fn read_tracked(&self) -> Option<Result<Entries, Problem>> {
         let repo = self.repo.as_ref()?;
-        let mut read = |name: &[u8]| {
+        let read = |name: &[u8]| {
             let path = repo::join(&repo.git_dir, name);
-            self.disk.read_file(&path, INDEX_LIMIT).ok()
+            self.disk.read_file(&path, INDEX_LIMIT)
         };
-        let file = read(b"index")?;
-        let id_len = if repo.settings.sha256 { 32 } else { 20 };
-        Some(Entries::read(&file, id_len, &mut read))
+        let file = match read(b"index") {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return None,
+            Err(error) if error.kind() == ErrorKind::FileTooLarge => return Some(Err(Problem::TooLarge)),
+            Err(_) => return Some(Err(Problem::Damaged)),
+        };
+        let id_len = if repo.settings.format.sha256 { 32 } else { 20 };
+        Some(Entries::read(&file, id_len, &mut |name| read(name).ok()))
     }
 }

@@ -5,6 +5,7 @@
 //! tree, so any number of directories can be read at once.
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::blind::Unwatched;
@@ -23,6 +24,11 @@ use crate::world::dir::Meta;
 const CONTROL: [&[u8]; 4] = [b".git", b".hg", b".svn", b".jj"];
 /// Handles are kept open for at most this many levels; deeper directories are opened by their path.
 const HANDLE_DEPTH: usize = 64;
+/// Bytes of the root and of a path in it, less the system's limit for the slash between and the zero at the end. What
+/// is deeper has no path that could be opened.
+pub(super) const PATH_MAX: usize = 4096 - 1;
+/// Shorter ones are not counted.
+pub(super) const LONG: usize = PATH_MAX / 2;
 /// Directories waiting before other threads are asked to help.
 const HELP_AT: usize = 64;
 
@@ -90,6 +96,7 @@ pub(super) struct Listing<D: Disk> {
     pub(super) matcher: Option<Arc<Matcher>>,
     pub(super) has_git: bool,
     pub(super) nested: Nested,
+    pub(super) is_repository: bool,
     /// It was not listed: `files` are only those that differ from what is known.
     pub(super) is_as_saved: bool,
     pub(super) files: Vec<Found>,
@@ -130,6 +137,8 @@ pub(super) struct Look<'a, D: Disk> {
     pub(super) is_git: bool,
     /// Whether they tell upper from lower case.
     pub(super) case: Case,
+    /// Bytes of the longest path that was met, with the root's.
+    pub(super) longest: &'a AtomicUsize,
     #[cfg(test)]
     pub(super) bug: super::engine::Bug,
 }
@@ -141,11 +150,13 @@ impl<D: Disk> Look<'_, D> {
         if name == b".git" || (!self.is_git && CONTROL.contains(&name)) {
             return Verdict::Hidden;
         }
-        if self.extra.hide(path, kind == FileKind::Dir) {
+        if self.extra.hide(path, kind == FileKind::Dir) || self.is_too_long(path) {
             return Verdict::Hidden;
         }
         match kind {
             FileKind::Dir if self.tracked.is_link(path) => Verdict::Submodule,
+            FileKind::Dir if self.tracked.has_link_in_other_case(path) => Verdict::Hidden,
+            FileKind::File | FileKind::Link if self.tracked.has_in_other_case(path) => Verdict::Hidden,
             FileKind::Dir => match excluded || rules.hide(path, true) {
                 true if !self.tracked.has_beneath(path) => Verdict::Hidden,
                 forced => Verdict::Descend { forced },
@@ -157,6 +168,14 @@ impl<D: Disk> Look<'_, D> {
             FileKind::Other if self.tracked.has(path) => Verdict::Shown { forced: true },
             FileKind::Other => Verdict::Hidden,
         }
+    }
+
+    fn is_too_long(&self, path: &[u8]) -> bool {
+        let length = self.root_path.len() + path.len();
+        if length > LONG {
+            self.longest.fetch_max(length, Ordering::Relaxed);
+        }
+        length >= PATH_MAX
     }
 
     pub(super) fn open(&self, job: &Job<D>) -> io::Result<D::Dir> {
@@ -197,6 +216,7 @@ impl<D: Disk> Look<'_, D> {
             matcher: None,
             has_git: has_git && self.is_git && !job.path.is_empty(),
             nested: Nested::No,
+            is_repository: false,
             is_as_saved: false,
             files: Vec::new(),
             dirs: Vec::new(),
@@ -207,7 +227,8 @@ impl<D: Disk> Look<'_, D> {
                 Some(Err(error)) => listing.blind = Some(Unwatched::from(&error)),
                 None => {}
             }
-            listing.nested = self.nested(&dir, &job.path);
+            listing.is_repository = self.is_repository(&dir, &job.path);
+            listing.nested = self.nested(&job.path, listing.is_repository);
             if listing.nested != Nested::No {
                 return Ok(listing);
             }
@@ -242,10 +263,13 @@ impl<D: Disk> Look<'_, D> {
         Some(self.disk.watch(&git, meta.dev))
     }
 
-    pub(super) fn nested(&self, dir: &D::Dir, path: &[u8]) -> Nested {
-        let is_one = !self.tracked.has_beneath(path)
-            && repo::is_repository(self.disk, dir, &repo::join(self.root_path, path));
-        match is_one {
+    pub(super) fn is_repository(&self, dir: &D::Dir, path: &[u8]) -> bool {
+        repo::is_repository(self.disk, dir, &repo::join(self.root_path, path))
+    }
+
+    /// What a directory with a `.git` is, which makes it a repository or does not.
+    pub(super) fn nested(&self, path: &[u8], is_repository: bool) -> Nested {
+        match is_repository && !self.tracked.has_beneath_in_any_case(path) {
             false => Nested::No,
             true if self.tracked.has(path) => Nested::Veiled,
             true => Nested::Shown,

@@ -4,6 +4,8 @@
 //! far that is. What must stay true: an answer names the root it is about and the clock it stands for; a query with a
 //! cookie sees all that happened before it was asked, or says `unsynced`.
 
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use crate::ctx::{self, Ctx};
 use crate::dispatch::{self, Ask};
 use crate::server::Sink;
 use crate::workspace;
+use crate::world::FileKind;
 
 /// How long a query waits for its cookie before it answers `unsynced` (SPEC 6).
 const SYNC_LIMIT: Duration = Duration::from_secs(1);
@@ -127,13 +130,7 @@ async fn tree(ctx: &Arc<Ctx>, ask: &Ask, at: From, sink: &Sink) -> Result<Arc<Tr
     let found = dispatch::locate(ctx, ask, at).await?;
     // The home directory in place of what was named is not what was asked for.
     if (!named || found.method == Method::UserHome) && weak(ctx, &found) {
-        return Err(
-            Error::refused(format!("`{}` is not indexed", found.root.display()))
-                .why("it looks like no project, and reading all of it was not asked for")
-                .next(
-                    "name the directory with `--path`, or make it a project with `git init` or a marker file",
-                ),
-        );
+        return Err(dispatch::compute(move || Ok(not_indexed(found.root.as_path()))).await?);
     }
     // Detection has just looked at the user's file.
     ctx.follow_settings();
@@ -184,6 +181,29 @@ pub async fn at_hand(ctx: &Arc<Ctx>, ask: &Ask, at: From, patience: Duration) ->
     let _in_time = tokio::time::timeout(patience, whole).await;
     let ready = tree.progress().ready;
     Ok(Some(AtHand { tree, ready }))
+}
+
+fn not_indexed(root: &Path) -> Error {
+    let error = Error::refused(format!("`{}` is not indexed", root.display()));
+    let kind = |path: PathBuf| {
+        let about = crate::world::dir::stat_file(path.as_os_str().as_bytes());
+        about.ok().map(|meta| (path, meta.kind))
+    };
+    let mut gits = root.ancestors().map(|folder| folder.join(".git"));
+    match gits.find_map(kind) {
+        Some((folder, FileKind::Dir)) => error
+            .why(format!("`{}` is no repository that git would read", folder.display()))
+            .next("ask `git status` what is wrong with it, or name the directory with `--path`"),
+        Some((file, _)) => error
+            .why(format!(
+                "`{}` is a file that names no repository which is there, so that git sees no project either",
+                file.display()
+            ))
+            .next("bring the repository back or run `git worktree repair` in it, or name the directory with `--path`"),
+        None => error
+            .why("it looks like no project, and reading all of it was not asked for")
+            .next("name the directory with `--path`, or make it a project with `git init` or a marker file"),
+    }
 }
 
 fn weak(ctx: &Ctx, found: &Detection) -> bool {

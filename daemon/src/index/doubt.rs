@@ -1,6 +1,6 @@
 //! What of git's answer cannot be known here, and how that is said: never a silent wrong list. Pure.
 //!
-//! Set by `control` when it reads git's index, shown by `tend`.
+//! Set by `control` when it reads git's index and by `repo` when it reads git's configuration, shown by `tend`.
 
 use super::gitindex::Problem;
 
@@ -11,8 +11,21 @@ pub(super) enum Doubt {
     Unread(Problem),
     /// A directory that the index holds as one entry is there.
     Sparse,
-    /// Names that differ from git's index in nothing but case are not told from others.
-    Case,
+    /// Git itself gives no answer.
+    Refused(Refusal),
+}
+
+/// Why git gives no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// What `.git` names is not there, or is no repository.
+    NoRepository,
+    /// A line of a configuration file is not understood.
+    Config,
+    /// A later git has made the repository, or it has an extension that is not known.
+    Format,
+    /// An exclude file is a folder.
+    ExcludeFile,
 }
 
 impl Doubt {
@@ -34,14 +47,23 @@ impl Doubt {
             Self::Sparse => {
                 "a folder is there that git's sparse index holds as one: ignored files in it that are tracked are not shown"
             }
-            Self::Case => {
-                "`core.ignoreCase` is set: files whose names differ from git's index in case alone may be shown"
+            Self::Refused(Refusal::NoRepository) => {
+                "`.git` is a file that names no repository which is there: git gives no answer, and the last known rules count"
+            }
+            Self::Refused(Refusal::Config) => {
+                "git does not understand a line of its configuration and gives no answer: what stands after that line does not count"
+            }
+            Self::Refused(Refusal::Format) => {
+                "the repository has a format or an extension that git does not know: it gives no answer"
+            }
+            Self::Refused(Refusal::ExcludeFile) => {
+                "`info/exclude` or `core.excludesFile` is a folder: git gives no answer, and no line of it counts"
             }
         }
     }
 
     /// Whether git itself would not answer, or answer otherwise.
     pub(super) fn is_grave(self) -> bool {
-        matches!(self, Self::Unread(_))
+        matches!(self, Self::Unread(_) | Self::Refused(_))
     }
 }

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::Manner;
@@ -16,16 +17,17 @@ use super::blind::{Blind, Unwatched};
 pub(super) use super::bug::Bug;
 use super::crawl::Look;
 use super::disk::Disk;
-use super::doubt::Doubt;
+use super::doubt::{Doubt, Refusal};
 use super::ignore::{Matcher, Rules};
 use super::journal::Journal;
 use super::links::Links;
-use super::repo::{self, GitEnv, Repo, Stamp};
+use super::repo::{GitEnv, Repo};
 use super::root::Identity;
 use super::tracked::Tracked;
 use super::tree::{Id, Kind, Tree};
 use super::verify::Trusted;
 use super::wild::Case;
+use super::witness::{Stamp, Witnesses};
 use crate::watch::{Event, Hint, WatchError, Wd};
 use crate::world::dir::Meta;
 
@@ -93,6 +95,8 @@ pub(super) struct Folder {
     pub(super) wd: Option<Wd>,
     pub(super) git_wd: Option<Wd>,
     pub(super) matcher: Option<Arc<Matcher>>,
+    /// Its `.git` made it a repository when that was last looked at.
+    pub(super) is_repository: bool,
 }
 
 /// What events said of a name.
@@ -154,6 +158,10 @@ pub(super) struct Engine<D: Disk> {
     pub(super) identity: Identity,
     pub(super) shared: Shared,
     pub(super) repo: Option<Repo>,
+    /// Why git gives no answer, when it gives none.
+    pub(super) refusal: Option<Refusal>,
+    /// What had a say beyond the watched folders.
+    pub(super) outside: Witnesses,
     pub(super) tracked: Tracked,
     pub(super) inner: Inner,
     pub(super) again: Again,
@@ -173,6 +181,8 @@ pub(super) struct Engine<D: Disk> {
     pub(super) trusted: Option<Trusted>,
     /// What is mounted in the root.
     pub(super) mounts: Vec<(u64, Vec<u8>)>,
+    /// Bytes of the longest path that was met, with the root's; the most there are when that is not known.
+    pub(super) longest: AtomicUsize,
     /// For the fault of taking a watch for a path.
     #[cfg(test)]
     pub(super) paths: HashMap<Wd, Vec<u8>>,
@@ -201,6 +211,8 @@ impl<D: Disk> Engine<D> {
             identity,
             shared,
             repo: None,
+            refusal: None,
+            outside: Witnesses::default(),
             tracked: Tracked::default(),
             inner: Inner::default(),
             again: Again::default(),
@@ -212,6 +224,7 @@ impl<D: Disk> Engine<D> {
             saved_rules: [0; 32],
             trusted: None,
             mounts: Vec::new(),
+            longest: AtomicUsize::new(0),
             #[cfg(test)]
             paths: HashMap::new(),
         }
@@ -249,21 +262,9 @@ impl<D: Disk> Engine<D> {
         self.start.manner = manner;
     }
 
-    /// Why the list may not be what git would show.
-    pub(super) fn doubt(&self) -> Option<Doubt> {
-        let ignores_case = self.repo.as_ref().is_some_and(|repo| repo.settings.ignore_case);
-        self.doubt.or_else(|| ignores_case.then_some(Doubt::Case))
-    }
-
     /// Whether `watch.extra_ignores` takes something away.
     pub(super) fn has_extra(&self) -> bool {
         !self.start.extra.is_empty()
-    }
-
-    pub(super) fn look_at_lock(&mut self) {
-        let git_dir = self.repo.as_ref().map(|repo| &repo.git_dir);
-        self.is_locked =
-            git_dir.is_some_and(|dir| self.disk.stat_file(&repo::join(dir, b"index.lock")).is_ok());
     }
 
     /// Whether something has no watch, so that only looking tells what happened to it.
@@ -302,6 +303,7 @@ impl<D: Disk> Engine<D> {
         let Again {
             root,
             repo,
+            outside,
             index,
             lock,
             verify,
@@ -314,6 +316,7 @@ impl<D: Disk> Engine<D> {
             || self.inner.links.is_waiting()
             || root
             || repo
+            || outside
             || index
             || lock
             || verify
@@ -411,6 +414,7 @@ impl<D: Disk> Engine<D> {
                 .as_ref()
                 .map_or(Case::Exact, |repo| repo.settings.case()),
             extra: &self.start.extra,
+            longest: &self.longest,
             trusted: self.trusted.as_ref(),
             #[cfg(test)]
             bug: self.start.bug,

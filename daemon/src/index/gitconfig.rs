@@ -12,12 +12,52 @@ pub(super) struct Settings {
     pub(super) excludes_file: Option<Vec<u8>>,
     /// `core.ignoreCase`.
     pub(super) ignore_case: bool,
+    /// What the repository's own file says of its format.
+    pub(super) format: Format,
+    /// There was a line that git does not understand, or a value that it does not take.
+    pub(super) is_broken: bool,
+    /// `remote.*.url` of every remote, for conditions.
+    pub(super) remote_urls: Vec<Vec<u8>>,
+}
+
+/// What a repository's own configuration says of its format; in other files git does not look for that.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Format {
+    /// `core.repositoryFormatVersion`.
+    pub(super) version: i64,
     /// `extensions.objectFormat` is `sha256`.
     pub(super) sha256: bool,
     /// `extensions.worktreeConfig`.
     pub(super) worktree_config: bool,
-    /// `remote.*.url` of every remote, for conditions.
-    pub(super) remote_urls: Vec<Vec<u8>>,
+    /// An extension that counts only from version 1 on.
+    has_new: bool,
+    /// An extension that is not known.
+    has_unknown: bool,
+}
+
+impl Format {
+    /// Whether git works with it.
+    pub(super) fn is_known(&self) -> bool {
+        match self.version {
+            ..=0 => !self.has_new,
+            1 => !self.has_unknown,
+            _ => false,
+        }
+    }
+
+    fn extension(&mut self, key: &[u8], value: Option<&[u8]>) -> bool {
+        match key {
+            b"worktreeconfig" => match truth(value) {
+                Some(is_true) => self.worktree_config = is_true,
+                None => return false,
+            },
+            b"noop" | b"preciousobjects" | b"partialclone" => {}
+            b"objectformat" => (self.has_new, self.sha256) = (true, value == Some(b"sha256")),
+            b"noop-v1" | b"compatobjectformat" | b"refstorage" | b"relativeworktrees" => self.has_new = true,
+            _ => self.has_unknown = true,
+        }
+        true
+    }
 }
 
 /// Given the path and the condition of an included file, as written.
@@ -49,6 +89,7 @@ impl Settings {
             at: 0,
             section: Vec::new(),
             subsection: None,
+            is_broken: false,
         };
         while let Some(entry) = reader.next() {
             let value = entry.value.as_deref();
@@ -61,9 +102,15 @@ impl Settings {
             }
             match (entry.section.as_slice(), entry.key.as_slice()) {
                 (b"core", b"excludesfile") => self.excludes_file = value.map(<[u8]>::to_vec),
-                (b"core", b"ignorecase") => self.ignore_case = is_true(value),
-                (b"extensions", b"objectformat") => self.sha256 = value == Some(b"sha256"),
-                (b"extensions", b"worktreeconfig") => self.worktree_config = is_true(value),
+                (b"core", b"ignorecase") => match truth(value) {
+                    Some(is_true) => self.ignore_case = is_true,
+                    None => self.is_broken = true,
+                },
+                (b"core", b"repositoryformatversion") => match value.and_then(number) {
+                    Some(version) => self.format.version = version,
+                    None => self.is_broken = true,
+                },
+                (b"extensions", key) => self.is_broken |= !self.format.extension(key, value),
                 (b"include", b"path") => {
                     include(value.unwrap_or_default(), None, self);
                 }
@@ -73,19 +120,30 @@ impl Settings {
                 _ => {}
             }
         }
+        self.is_broken |= reader.is_broken;
     }
 }
 
-fn is_true(value: Option<&[u8]>) -> bool {
-    let Some(value) = value else { return true };
-    let lower = value.to_ascii_lowercase();
-    match lower.as_slice() {
-        b"true" | b"yes" | b"on" => true,
-        number => std::str::from_utf8(number)
-            .ok()
-            .and_then(|n| n.parse::<i64>().ok())
-            .is_some_and(|n| n != 0),
+/// None for what git would not take.
+fn truth(value: Option<&[u8]>) -> Option<bool> {
+    let Some(value) = value else { return Some(true) };
+    match value.to_ascii_lowercase().as_slice() {
+        b"true" | b"yes" | b"on" => Some(true),
+        b"false" | b"no" | b"off" | b"" => Some(false),
+        _ => number(value).map(|number| number != 0),
     }
+}
+
+/// A whole number, with git's units.
+fn number(value: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(value).ok()?.trim_start();
+    let (digits, unit) = match text.as_bytes().last()?.to_ascii_lowercase() {
+        b'k' => (&text[..text.len() - 1], 1 << 10),
+        b'm' => (&text[..text.len() - 1], 1 << 20),
+        b'g' => (&text[..text.len() - 1], 1 << 30),
+        _ => (text, 1),
+    };
+    digits.parse::<i64>().ok()?.checked_mul(unit)
 }
 
 struct Reader<'a> {
@@ -93,6 +151,8 @@ struct Reader<'a> {
     at: usize,
     section: Vec<u8>,
     subsection: Option<Vec<u8>>,
+    /// It ended before its end.
+    is_broken: bool,
 }
 
 impl Reader<'_> {
@@ -119,12 +179,23 @@ impl Reader<'_> {
             self.at = 3;
         }
         loop {
-            match self.take()? {
-                byte if byte.is_ascii_whitespace() => {}
-                b'#' | b';' => self.skip_line(),
-                b'[' => self.header()?,
-                byte if byte.is_ascii_alphabetic() => return self.entry(byte),
-                _ => return None,
+            let read = match self.take()? {
+                byte if byte.is_ascii_whitespace() => continue,
+                b'#' | b';' => {
+                    self.skip_line();
+                    continue;
+                }
+                b'[' => self.header(),
+                byte if byte.is_ascii_alphabetic() && !self.section.is_empty() => {
+                    let entry = self.entry(byte);
+                    self.is_broken = entry.is_none();
+                    return entry;
+                }
+                _ => None,
+            };
+            if read.is_none() {
+                self.is_broken = true;
+                return None;
             }
         }
     }
@@ -184,10 +255,6 @@ impl Reader<'_> {
         }
         let value = match self.take() {
             None | Some(b'\n') => None,
-            Some(b'#' | b';') => {
-                self.skip_line();
-                None
-            }
             Some(b'=') => Some(self.value()?),
             Some(_) => return None,
         };
@@ -269,7 +336,7 @@ mod tests {
     fn a_key_alone_is_true() {
         assert!(read("[core]\n\tignorecase\n").ignore_case);
         assert!(!read("[core]\n\tignorecase = false\n").ignore_case);
-        assert!(read("[extensions]\n\tobjectFormat = sha256\n").sha256);
+        assert!(read("[extensions]\n\tobjectFormat = sha256\n").format.sha256);
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //! Asked by `settle` for each name that events or a rescan have marked. What must stay true: the event's kind is a hint and
 //! the disk is the truth; a directory that has moved keeps its nodes only when no rule can judge them differently.
 
-use super::crawl::{Found, Job, Nested, Verdict};
+use std::sync::atomic::Ordering;
+
+use super::crawl::{Found, Job, LONG, Nested, PATH_MAX, Verdict};
 use super::disk::Disk;
 #[cfg(test)]
 use super::engine::Bug;
@@ -13,6 +15,9 @@ use super::settle::Desk;
 use super::tree::{Id, Kind, Tree};
 use crate::world::FileKind;
 use crate::world::dir::Meta;
+
+/// Of every Linux file system, with the slash before it.
+const NAME_MAX: usize = 256;
 
 impl<D: Disk> Engine<D> {
     pub(super) fn look_at(&mut self, desk: &Desk<D>, name: Vec<u8>, said: Said, jobs: &mut Vec<Job<D>>) {
@@ -128,7 +133,10 @@ impl<D: Disk> Engine<D> {
         let has_git = self.inner.gits.contains(&known);
         self.inner.needs_index |= has_git && !self.tracked.is_whole();
         let nested = match has_git {
-            true => self.look().nested(&dir, &job.path),
+            true => {
+                let look = self.look();
+                look.nested(&job.path, look.is_repository(&dir, &job.path))
+            }
             false => Nested::No,
         };
         let is_veiled = self.inner.veiled.contains(&known);
@@ -162,6 +170,25 @@ impl<D: Disk> Engine<D> {
         None
     }
 
+    /// Whether no path was ever too long, and none becomes that by so many bytes more.
+    fn fits(&self, tree: &Tree, more: usize) -> bool {
+        if self.longest.load(Ordering::Relaxed) == usize::MAX {
+            self.longest.store(self.longest_in(tree), Ordering::Relaxed);
+        }
+        self.longest.load(Ordering::Relaxed).max(LONG) + more < PATH_MAX
+    }
+
+    /// As long as a path beneath can be, by what is known of the directories.
+    fn longest_in(&self, tree: &Tree) -> usize {
+        let (mut longest, mut waiting) = (0, vec![(Tree::ROOT, self.start.root.len())]);
+        while let Some((id, length)) = waiting.pop() {
+            longest = longest.max(length + NAME_MAX);
+            let dirs = tree.children(id).filter(|&child| tree.kind(child) == Kind::Dir);
+            waiting.extend(dirs.map(|dir| (dir, length + 1 + tree.name(dir).len())));
+        }
+        longest
+    }
+
     /// Whether nothing in a directory can be judged differently at its new place.
     fn can_just_move(&self, tree: &Tree, known: Id, job: &Job<D>) -> bool {
         let (old_rules, old_excluded) = self.rules_of(tree, tree.parent(known));
@@ -169,6 +196,8 @@ impl<D: Disk> Engine<D> {
         let old_path = tree.path(known);
         !old_excluded
             && !job.excluded
+            && !self.tracked.is_folded()
+            && self.fits(tree, job.path.len().saturating_sub(old_path.len()))
             && !has_git
             && job.rules.says_the_same(&old_rules)
             && !self.tracked.has_beneath(&old_path)

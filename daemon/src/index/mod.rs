@@ -51,6 +51,7 @@ mod tree;
 mod trees;
 mod verify;
 mod wild;
+mod witness;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -98,6 +98,7 @@ impl Inner {
         };
         let folder = self.folders.entry(id).or_default();
         folder.wd = wd;
+        folder.is_repository = listing.is_repository;
         match &listing.blind {
             None => self.unwatched.remove(&id),
             Some(why) => self.unwatched.insert(id, why.clone()),

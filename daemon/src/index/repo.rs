@@ -2,18 +2,19 @@
 //!
 //! Asked by the engine when a root is opened and whenever one of those files has changed. Follows git's `setup.c` and
 //! `dir.c`; starts no process. What must stay true: every file that had a say is either in a folder that is watched or
-//! among [`Repo::outside`], which is compared at every sync.
+//! among [`Found::outside`], which is looked at before every answer.
 
 use std::sync::Arc;
 
 use globset::GlobBuilder;
 
 use super::disk::{Disk, FILE_LIMIT};
-use super::gitconfig::Settings;
+use super::doubt::Refusal;
+use super::gitconfig::{Format, Settings};
 use super::ignore::{Matcher, Rules};
 use super::wild::is_match;
+use super::witness::{Stamp, Witnesses, stamp_of};
 use crate::world::FileKind;
-use crate::world::dir::Meta;
 
 /// Git reads at most this much of a `.git` file; a HEAD is shorter.
 const GITFILE_LIMIT: usize = 1 << 20;
@@ -31,8 +32,16 @@ pub(super) struct GitEnv {
     pub(super) xdg_config_home: Option<Vec<u8>>,
 }
 
-/// A file as it was when it was read; none when there was none.
-pub(super) type Stamp = Option<(u64, u64, i64, i64)>;
+/// What is found where a root may have its repository.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// None when git would not see one there.
+    pub(super) repo: Option<Repo>,
+    /// Why git gives no answer, when it gives none.
+    pub(super) refusal: Option<Refusal>,
+    /// What had a say beyond the watched folders.
+    pub(super) outside: Witnesses,
+}
 
 /// The repository of one root.
 #[derive(Debug)]
@@ -47,87 +56,131 @@ pub(super) struct Repo {
     pub(super) rules: Rules,
     /// The sources of `rules`, to see whether they changed.
     sources: Vec<Vec<u8>>,
-    /// Files beyond the watched folders that had a say, and how they were.
-    pub(super) outside: Vec<(Vec<u8>, Stamp)>,
+    /// Which folder `git_dir` is.
+    identity: Stamp,
 }
 
 impl Repo {
-    /// The repository of a root; none when git would not see one there.
-    pub(super) fn open<D: Disk>(disk: &D, root: &D::Dir, root_path: &[u8], env: &GitEnv) -> Option<Self> {
-        let git_dir = git_dir(disk, root, root_path)?;
+    /// Looks for the repository of a root.
+    pub(super) fn open<D: Disk>(disk: &D, root: &D::Dir, root_path: &[u8], env: &GitEnv) -> Found {
+        let mut found = Found::default();
+        let git_dir = match find(disk, root, root_path, &mut found.outside) {
+            Place::Nowhere => return found,
+            Place::Elsewhere(path) => {
+                found.refusal = Some(Refusal::NoRepository);
+                path
+            }
+            Place::Here(path) => path,
+        };
         let common_dir = common_dir(disk, &git_dir);
+        for name in [&b"HEAD"[..], b"index", b"commondir"] {
+            found.outside.see_link(disk, &join(&git_dir, name));
+        }
+        let identity = stamp_of(disk, &git_dir);
         let mut reading = Reading {
             disk,
             env,
             git_dir: &git_dir,
-            outside: Vec::new(),
+            outside: std::mem::take(&mut found.outside),
             includes: 0,
             urls: None,
             has_asked: false,
         };
         let settings = reading.settings(&common_dir);
-        let excludes = reading.excludes_path(settings.excludes_file.as_deref(), root_path);
-        let global = excludes.and_then(|path| reading.file(&path));
-        let exclude = disk
-            .read_file(&join(&common_dir, b"info/exclude"), FILE_LIMIT)
-            .ok();
-        let outside = reading.outside;
-        let sources: Vec<_> = [global, exclude]
+        let global = reading.excludes_path(settings.excludes_file.as_deref(), root_path);
+        let sources: Vec<_> = [global, Some(join(&common_dir, b"info/exclude"))]
             .into_iter()
-            .map(Option::unwrap_or_default)
+            .map(|path| reading.exclude_file(path.as_deref(), &mut found.refusal))
             .collect();
+        found.outside = reading.outside;
+        if settings.is_broken {
+            found.refusal.get_or_insert(Refusal::Config);
+        } else if !settings.format.is_known() {
+            found.refusal.get_or_insert(Refusal::Format);
+        }
         let rules = sources
             .iter()
             .filter(|source| !source.is_empty())
             .fold(Rules::default(), |rules, source| {
                 rules.with(Arc::new(Matcher::parse_in(source.clone(), settings.case())), 0)
             });
-        Some(Self {
+        found.repo = Some(Self {
             git_dir,
             common_dir,
             settings,
             rules,
             sources,
-            outside,
-        })
+            identity,
+        });
+        found
     }
 
     /// Whether another reading says the same of what is ignored.
     #[must_use]
     pub(super) fn has_same_rules(&self, other: &Self) -> bool {
-        self.sources == other.sources && self.settings == other.settings
+        self.sources == other.sources
+            && self.settings == other.settings
+            && (&self.git_dir, self.identity) == (&other.git_dir, other.identity)
     }
 
     /// What the rules were made of.
     pub(super) fn sources(&self) -> &[Vec<u8>] {
         &self.sources
     }
-
-    /// Whether a file beyond the watched folders is not as it was.
-    pub(super) fn is_outdated<D: Disk>(&self, disk: &D) -> bool {
-        self.outside
-            .iter()
-            .any(|(path, stamp)| stamp_of(disk, path) != *stamp)
-    }
 }
 
 /// Whether git would take the folder that `dir` is for a repository with a checkout (its `is_nonbare_repository_dir`).
 pub(super) fn is_repository<D: Disk>(disk: &D, dir: &D::Dir, path: &[u8]) -> bool {
-    git_dir(disk, dir, path).is_some()
+    matches!(find(disk, dir, path, &mut Witnesses::default()), Place::Here(_))
 }
 
-fn git_dir<D: Disk>(disk: &D, dir: &D::Dir, path: &[u8]) -> Option<Vec<u8>> {
-    let candidate = match disk.stat(dir, b".git").ok()?.kind {
-        FileKind::File => {
-            let file = disk.read(dir, b".git", GITFILE_LIMIT).ok()?;
-            let target = file.strip_prefix(b"gitdir: ")?;
-            let end = target.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r'))?;
-            join(path, &target[..=end])
-        }
-        // A link to a repository counts as the repository, as with git.
-        _ => join(path, b".git"),
+/// Where the `.git` of a folder leads.
+enum Place {
+    Nowhere,
+    /// A file that names what is no repository: git goes no further.
+    Elsewhere(Vec<u8>),
+    Here(Vec<u8>),
+}
+
+fn find<D: Disk>(disk: &D, dir: &D::Dir, path: &[u8], outside: &mut Witnesses) -> Place {
+    let Ok(about) = disk.stat(dir, b".git") else {
+        return Place::Nowhere;
     };
-    is_git_dir(disk, &candidate).then_some(candidate)
+    let is_file = about.kind == FileKind::File;
+    let candidate = match is_file {
+        true => match disk.read(dir, b".git", GITFILE_LIMIT) {
+            Ok(file) => named_by(&file).map(|target| join(path, target)),
+            Err(_) => None,
+        },
+        // A link to a repository counts as the repository, as with git.
+        false => Some(join(path, b".git")),
+    };
+    let Some(candidate) = candidate else {
+        return Place::Elsewhere(join(path, b".git"));
+    };
+    if about.kind != FileKind::Dir {
+        let common = common_dir(disk, &candidate);
+        for (folder, name) in [
+            (&candidate, &b"HEAD"[..]),
+            (&candidate, b"commondir"),
+            (&candidate, b""),
+            (&common, b"objects"),
+            (&common, b"refs"),
+        ] {
+            outside.see(disk, &join(folder, name));
+        }
+    }
+    match is_git_dir(disk, &candidate) {
+        true => Place::Here(candidate),
+        false if is_file => Place::Elsewhere(candidate),
+        false => Place::Nowhere,
+    }
+}
+
+fn named_by(file: &[u8]) -> Option<&[u8]> {
+    let target = file.strip_prefix(b"gitdir: ")?;
+    let end = target.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r'))?;
+    Some(&target[..=end])
 }
 
 fn is_git_dir<D: Disk>(disk: &D, path: &[u8]) -> bool {
@@ -176,17 +229,12 @@ pub(super) fn join(base: &[u8], path: &[u8]) -> Vec<u8> {
     joined
 }
 
-pub(super) fn stamp_of<D: Disk>(disk: &D, path: &[u8]) -> Stamp {
-    let stamp = |meta: Meta| (meta.ino, meta.size, meta.mtime, meta.ctime);
-    disk.stat_file(path).ok().map(stamp)
-}
-
 /// One reading of the configuration.
 struct Reading<'a, D: Disk> {
     disk: &'a D,
     env: &'a GitEnv,
     git_dir: &'a [u8],
-    outside: Vec<(Vec<u8>, Stamp)>,
+    outside: Witnesses,
     includes: usize,
     /// The remotes' addresses, once they are known; until then each condition on them holds, as with git.
     urls: Option<Vec<Vec<u8>>>,
@@ -201,8 +249,8 @@ impl<D: Disk> Reading<'_, D> {
         if !self.has_asked {
             return settings;
         }
+        // What was seen before stays seen: it is read a second time.
         self.urls = Some(urls);
-        self.outside.clear();
         self.includes = 0;
         let mut settings = self.settings_once(common_dir);
         settings.remote_urls.clear();
@@ -214,13 +262,17 @@ impl<D: Disk> Reading<'_, D> {
         let mut files = vec![b"/etc/gitconfig".to_vec()];
         files.extend(self.xdg(b"git/config"));
         files.extend(self.env.home.as_deref().map(|home| join(home, b".gitconfig")));
-        files.push(join(common_dir, b"config"));
         for path in files {
             self.read(&path, &mut settings, 0);
         }
-        if settings.worktree_config {
+        // Only what its own file says of the format counts.
+        settings.format = Format::default();
+        self.read(&join(common_dir, b"config"), &mut settings, 0);
+        let format = settings.format.clone();
+        if format.worktree_config {
             self.read(&join(self.git_dir, b"config.worktree"), &mut settings, 0);
         }
+        settings.format = format;
         settings
     }
 
@@ -242,6 +294,7 @@ impl<D: Disk> Reading<'_, D> {
     /// `~/` is the home directory. The forms `~user/` and `%(prefix)/` are not resolved.
     fn expand(&self, path: &[u8]) -> Option<Vec<u8>> {
         match path.strip_prefix(b"~/") {
+            _ if path == b"~" => self.env.home.clone(),
             Some(rest) => self.env.home.as_deref().map(|home| join(home, rest)),
             None if path.is_empty() || path.starts_with(b"~") || path.starts_with(b"%(") => None,
             None => Some(path.to_vec()),
@@ -249,8 +302,17 @@ impl<D: Disk> Reading<'_, D> {
     }
 
     fn file(&mut self, path: &[u8]) -> Option<Vec<u8>> {
-        self.outside.push((path.to_vec(), stamp_of(self.disk, path)));
+        self.outside.see(self.disk, path);
         self.disk.read_file(path, FILE_LIMIT).ok()
+    }
+
+    fn exclude_file(&mut self, path: Option<&[u8]>, refusal: &mut Option<Refusal>) -> Vec<u8> {
+        let Some(path) = path else { return Vec::new() };
+        let about = self.outside.see(self.disk, path);
+        if about.is_some_and(|meta| meta.kind == FileKind::Dir) {
+            refusal.get_or_insert(Refusal::ExcludeFile);
+        }
+        self.disk.read_file(path, FILE_LIMIT).unwrap_or_default()
     }
 
     fn read(&mut self, path: &[u8], settings: &mut Settings, depth: usize) {

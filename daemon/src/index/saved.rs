@@ -18,10 +18,10 @@ use super::engine::{Control, Folder, Inner, View};
 use super::ignore::Matcher;
 use super::journal::Journal;
 use super::links::Links;
-use super::repo::Stamp;
 use super::tracked::Tracked;
 use super::tree::{Id, Kind, Tree};
 use super::wild::Case;
+use super::witness::Stamp;
 use crate::watch::Backend;
 use crate::watch::Wd;
 
@@ -279,6 +279,7 @@ impl Saved {
         for (id, kept) in std::mem::take(&mut self.folders) {
             let mut folder = Folder {
                 matcher: kept.matcher,
+                is_repository: kept.is_veiled || self.view.tree.kind(id) == Kind::Nested,
                 ..Folder::default()
             };
             if kept.has_git {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::again::Again;
 use super::crawl::{self, Job, Verdict};
 use super::disk::Disk;
+use super::doubt::Refusal;
 #[cfg(test)]
 use super::engine::Bug;
 use super::engine::{Engine, Said};
@@ -48,7 +49,7 @@ impl<D: Disk> Engine<D> {
             }
         }
         let was_lost = again.everything;
-        again.everything |= again.rules || (again.repo && self.reload_repo());
+        again.everything |= again.rules || ((again.repo || again.outside) && self.reload_repo());
         if again.everything || again.verify {
             if again.everything {
                 self.trusted = None;
@@ -62,7 +63,9 @@ impl<D: Disk> Engine<D> {
         let mut needs_whole = again.everything || again.index || again.repo;
         for _ in 0..ROUNDS {
             if needs_whole {
-                self.begin_whole();
+                if self.begin_whole() {
+                    self.read_all();
+                }
                 self.mark_nested();
             }
             let waiting = self.mark_reread();
@@ -84,8 +87,17 @@ impl<D: Disk> Engine<D> {
 
     /// Whether the repository says something else now.
     fn reload_repo(&mut self) -> bool {
-        let old = self.repo.take();
+        let (old, refused) = (self.repo.take(), self.refusal);
         self.open_repo();
+        let is_away = |refusal| refusal == Some(Refusal::NoRepository);
+        if is_away(self.refusal) && old.is_some() {
+            // What it said last counts until it is back.
+            self.repo = old;
+            return false;
+        }
+        if is_away(refused) {
+            return true;
+        }
         match (&old, &self.repo) {
             (None, None) => false,
             (Some(old), Some(new)) => !old.has_same_rules(new),
@@ -112,13 +124,17 @@ impl<D: Disk> Engine<D> {
         }
     }
 
-    /// Has git's index whole from here to [`Engine::narrow`].
-    fn begin_whole(&mut self) {
-        if !self.tracked.is_whole() {
-            let old = std::mem::take(&mut self.tracked);
-            self.load_tracked();
-            self.tracked.remember(old);
+    /// Has git's index whole from here to [`Engine::narrow`]. Whether names that differ in case alone may be judged
+    /// otherwise from now on.
+    fn begin_whole(&mut self) -> bool {
+        if self.tracked.is_whole() || self.refusal == Some(Refusal::NoRepository) {
+            return false;
         }
+        let old = std::mem::take(&mut self.tracked);
+        self.load_tracked();
+        let is_other = !self.tracked.folds_as(&old);
+        self.tracked.remember(old);
+        is_other
     }
 
     /// Brings what is tracked down to what the rules hide, and marks what that makes different.

@@ -1,15 +1,16 @@
 //! What git's index adds to the rules: tracked paths that the rules alone would hide, and submodules.
 //!
 //! Asked by the crawl and by the engine. During a full look it holds the whole index; afterwards only the paths that
-//! are not in the tree by the rules ("forced"), so that a tree of many tracked files costs nothing here. What must stay
-//! true: a path that is tracked and hidden by the rules is in here, whether it exists on disk or not.
+//! are not in the tree by the rules ("forced"), so that a tree of many tracked files costs nothing here; where
+//! `core.ignoreCase` is set all names are kept besides. What must stay true: a path that is tracked and hidden by the rules is in here, whether it exists on disk or not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Bound;
 
 use super::gitindex::Entries;
 use super::saved::bytes::{Eye, Pen};
 use super::tree::{Kind, Tree};
+use super::wild::Case;
 
 type Path = Box<[u8]>;
 
@@ -19,19 +20,55 @@ pub(super) struct Tracked {
     whole: Option<Entries>,
     forced: BTreeSet<Path>,
     links: BTreeSet<Path>,
+    /// Where git knows no case: all there is.
+    folded: Option<Box<Folded>>,
     /// What was known before this index was read.
     before: Option<Box<Tracked>>,
+}
+
+/// All of an index, by names as they are and by names in lower case.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Folded {
+    exact: HashSet<Path>,
+    files: HashSet<Path>,
+    /// Directories above them.
+    dirs: HashSet<Path>,
+    links: HashSet<Path>,
+}
+
+impl Folded {
+    fn of(entries: &Entries) -> Box<Self> {
+        let mut all = Self::default();
+        for number in 0..entries.len() {
+            let path = entries.get(number);
+            let lower = path.to_ascii_lowercase();
+            let mut end = lower.len();
+            while let Some(slash) = lower[..end].iter().rposition(|&byte| byte == b'/') {
+                if !all.dirs.insert(lower[..slash].into()) {
+                    break;
+                }
+                end = slash;
+            }
+            if entries.is_link(number) {
+                all.links.insert(lower.as_slice().into());
+            }
+            all.exact.insert(path.into());
+            all.files.insert(lower.into());
+        }
+        Box::new(all)
+    }
 }
 
 impl Tracked {
     /// All of an index.
     #[must_use]
-    pub(super) fn whole(entries: Entries) -> Self {
+    pub(super) fn whole(entries: Entries, case: Case) -> Self {
         let links = (0..entries.len())
             .filter(|&n| entries.is_link(n))
             .map(|n| entries.get(n).into())
             .collect();
         Self {
+            folded: (case == Case::Folded).then(|| Folded::of(&entries)),
             whole: Some(entries),
             links,
             ..Self::default()
@@ -107,6 +144,44 @@ impl Tracked {
     #[must_use]
     pub(super) fn had_beneath(&self, dir: &[u8]) -> bool {
         self.before.as_ref().is_some_and(|before| before.has_beneath(dir))
+    }
+
+    /// Whether git takes a name for another one that is tracked and differs in case alone, and therefore does not show it.
+    #[must_use]
+    pub(super) fn has_in_other_case(&self, path: &[u8]) -> bool {
+        self.folded.as_ref().is_some_and(|all| {
+            !all.exact.contains(path) && all.files.contains(path.to_ascii_lowercase().as_slice())
+        })
+    }
+
+    /// Whether git takes a directory for a submodule whose name differs in case alone.
+    #[must_use]
+    pub(super) fn has_link_in_other_case(&self, dir: &[u8]) -> bool {
+        self.folded.as_ref().is_some_and(|all| {
+            let lower = dir.to_ascii_lowercase();
+            !all.exact.contains(dir)
+                && all.links.contains(lower.as_slice())
+                && !all.dirs.contains(lower.as_slice())
+        })
+    }
+
+    /// Whether something tracked lies beneath the directory, in whatever case.
+    #[must_use]
+    pub(super) fn has_beneath_in_any_case(&self, dir: &[u8]) -> bool {
+        let is_dir = |all: &Folded| all.dirs.contains(dir.to_ascii_lowercase().as_slice());
+        self.folded.as_deref().is_some_and(is_dir) || self.has_beneath(dir)
+    }
+
+    /// Whether case is not told apart.
+    #[must_use]
+    pub(super) fn is_folded(&self) -> bool {
+        self.folded.is_some()
+    }
+
+    /// Whether other names than in another index are taken for tracked ones.
+    #[must_use]
+    pub(super) fn folds_as(&self, other: &Self) -> bool {
+        self.folded == other.folded
     }
 
     /// Whether the path is a submodule.

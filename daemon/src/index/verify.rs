@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, RwLock};
 
 use super::blind::Unwatched;
@@ -17,10 +18,11 @@ use super::disk::Disk;
 use super::engine::{Engine, Shared, Start};
 use super::ignore::Matcher;
 use super::place::entry_meta;
-use super::repo::{self, Stamp};
+use super::repo;
 use super::root::Identity;
 use super::saved::{self, Head, Saved, Watches};
 use super::tree::{Id, Kind, Tree};
+use super::witness::{Stamp, is_settled, stamp_of};
 use crate::watch::{WatchError, Wd};
 use crate::world::FileKind;
 use crate::world::dir::Meta;
@@ -64,6 +66,7 @@ impl<D: Disk> Engine<D> {
         let shared = Shared::new(saved.view);
         let mut engine = Self::of(disk, start, identity, shared);
         engine.inner = inner;
+        engine.longest = AtomicUsize::new(usize::MAX);
         engine.tracked = saved.tracked;
         engine.git_index = saved.head.git_index;
         engine.saved_rules = saved.head.rules;
@@ -100,6 +103,9 @@ impl<D: Disk> Engine<D> {
         let is_same_index = self.git_index.is_some() && self.git_index == Some(self.git_index_now());
         let has_same_rules = self.rules_digest() == self.saved_rules;
         self.again.verify |= !has_same_rules;
+        // What is not told apart by case is not saved.
+        let is_folded = self.repo.as_ref().is_some_and(|repo| repo.settings.ignore_case);
+        self.again.index |= is_folded;
         if !self.again.verify {
             return;
         }
@@ -107,7 +113,7 @@ impl<D: Disk> Engine<D> {
         self.again.index |= !has_same_rules || !is_same_index;
         let matchers = self.inner.folders.iter();
         let matchers = matchers.filter_map(|(&id, folder)| Some((id, folder.matcher.clone()?)));
-        self.trusted = has_same_rules.then(|| Trusted {
+        self.trusted = (has_same_rules && (is_same_index || !is_folded)).then(|| Trusted {
             shared: self.shared.clone(),
             matchers: matchers.collect(),
             gits: self.inner.gits.clone(),
@@ -142,7 +148,7 @@ impl<D: Disk> Engine<D> {
     /// Git's index as it is now.
     pub(super) fn git_index_now(&self) -> Stamp {
         let repo = self.repo.as_ref()?;
-        repo::stamp_of(&self.disk, &repo::join(&repo.git_dir, b"index"))
+        stamp_of(&self.disk, &repo::join(&repo.git_dir, b"index"))
     }
 }
 
@@ -246,6 +252,7 @@ impl<D: Disk> Look<'_, D> {
             matcher,
             has_git: false,
             nested: Nested::No,
+            is_repository: false,
             is_as_saved: true,
             dirs: dirs.collect(),
             files,
@@ -314,13 +321,7 @@ impl Known {
 /// The times of a directory that has been listed, as they may be believed later: none where another change could have
 /// been made within the same tick of the clock.
 pub(super) fn believable(meta: Meta, now: i64, granularity: i64) -> Meta {
-    // Where a file system keeps whole seconds only, a tick is as long as one, or two.
-    let granularity = if meta.ctime % 1_000_000_000 == 0 {
-        granularity * 100
-    } else {
-        granularity
-    };
-    if meta.kind == FileKind::Dir && meta.ctime > now.saturating_sub(granularity) {
+    if meta.kind == FileKind::Dir && !is_settled(meta.ctime, now, granularity) {
         return Meta { ctime: 0, ..meta };
     }
     meta

@@ -4,7 +4,7 @@
 //! an open `[` matches nothing, `**` inside a name is `*`, bytes need not be UTF-8. Patterns come from the project and
 //! are hostile: matching is a walk over states, at most pattern times path, never a backtracking search.
 
-/// Longer lines are passed over: no path is as long, and each would cost its length for every name.
+/// What needs more bytes than this matches no path that can be opened, and would cost its length for every name.
 const LONGEST: usize = 4096;
 
 /// One step of a compiled pattern.
@@ -82,7 +82,7 @@ impl Pattern {
     /// Reads a line without its end; none for a comment or an empty line.
     pub(super) fn parse(line: &[u8], case: Case) -> Option<Self> {
         let line = line.split(|&byte| byte == 0).next().unwrap_or_default();
-        if line.is_empty() || line[0] == b'#' || line.len() > LONGEST {
+        if line.is_empty() || line[0] == b'#' {
             return None;
         }
         let line = without_trailing_spaces(line);
@@ -110,6 +110,13 @@ impl Pattern {
             _ if is_name => Body::Wild(compile(text, false, case)),
             _ => Body::Wild(compile(&text[prefix..], true, case)),
         };
+        let least = match &body {
+            Body::Literal | Body::Ending => text.len(),
+            Body::Wild(tokens) => least(tokens),
+        };
+        if least > LONGEST {
+            return None;
+        }
         Some(Self {
             case,
             text: text.into(),
@@ -202,6 +209,11 @@ fn compile(text: &[u8], is_path: bool, case: Case) -> Vec<Token> {
                 let is_double = at - start > 1;
                 let crosses = !is_path || (is_double && stands_alone);
                 if is_path && is_double && stands_alone && text.get(at) == Some(&b'/') {
+                    if let [.., Token::Skip, Token::Star { .. }, Token::Byte(b'/')] = tokens[..] {
+                        // `**/` twice is `**/`.
+                        at += 1;
+                        continue;
+                    }
                     tokens.push(Token::Skip);
                 }
                 tokens.push(Token::Star { crosses });
@@ -217,6 +229,15 @@ fn compile(text: &[u8], is_path: bool, case: Case) -> Vec<Token> {
         }
     }
     tokens
+}
+
+/// So many bytes a path has at least that matches.
+fn least(tokens: &[Token]) -> usize {
+    let all = tokens
+        .iter()
+        .filter(|token| !matches!(token, Token::Star { .. } | Token::Skip));
+    let skipped = tokens.iter().filter(|token| matches!(token, Token::Skip));
+    all.count() - skipped.count()
 }
 
 /// The bytes of a class that begins behind its `[`, and where it ends; none when git would give up.
