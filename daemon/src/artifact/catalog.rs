@@ -23,6 +23,8 @@ use crate::task::rules::shown;
 pub struct Entry {
     /// As recorded.
     pub card: Card,
+    /// What words are looked for in.
+    pub text: Box<str>,
     /// How its file is, as of the last look.
     pub copy: Copy,
     /// What the file was at the last look at its bytes.
@@ -73,6 +75,7 @@ impl Catalog {
             (None, None) => Copy::Placing,
         };
         let entry = Entry {
+            text: rules::spoken(&card),
             card,
             copy,
             seen: None,

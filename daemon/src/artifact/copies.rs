@@ -174,6 +174,30 @@ pub fn forget(world: &dyn World, home: &Home, placings: &[Placing]) {
     }
 }
 
+/// Gives the file of an artifact that is to go the name of a copy that is to come: whatever stops from here on, the next
+/// load of the catalogue puts it back, or removes it when there is no record of it any more.
+///
+/// # Errors
+/// `refused` where the project cannot be written to.
+pub fn lay_aside(world: &dyn World, home: &Home, card: &Card) -> Result<()> {
+    let (folder, way) = home.way(card);
+    world
+        .put_in_place(&folder.base, &way, &draft_way(&folder, &draft_of(card)))
+        .map_err(|error| cannot_write(&folder.base.join(&way), &error))
+}
+
+/// Gives such files their names again.
+pub fn lay_back(world: &dyn World, home: &Home, placings: &[Placing]) {
+    for placing in placings {
+        let (folder, way) = home.way(&placing.card);
+        if let Err(error) =
+            world.put_in_place(&folder.base, &draft_way(&folder, &draft_of(&placing.card)), &way)
+        {
+            tracing::debug!(%error, "a file that lies aside stays there until the next load");
+        }
+    }
+}
+
 /// What putting files in place stands on; may outlive the request.
 #[derive(Clone)]
 pub struct Hand {

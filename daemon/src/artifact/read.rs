@@ -132,7 +132,7 @@ fn list(scene: &Scene<'_>, filter: &Filter, (limit, cursor): (u32, Option<&str>)
     slot.with(|catalog| {
         let takes = |entry: &&Entry| {
             let altered = matches!(entry.copy, Copy::Modified | Copy::Missing);
-            (!filter.altered || altered) && wanted.takes(&entry.card)
+            (!filter.altered || altered) && wanted.takes(&entry.card, &entry.text)
         };
         let (mut artifacts, mut bytes, mut last) = (Vec::new(), 0, 0);
         let (mut total, mut more) = (0, false);

@@ -202,9 +202,9 @@ impl<'f> Wanted<'f> {
         }
     }
 
-    /// Whether it means this card.
+    /// Whether it means this card, of which [`spoken`] gives the text.
     #[must_use]
-    pub fn takes(&self, card: &Card) -> bool {
+    pub fn takes(&self, card: &Card, text: &str) -> bool {
         let filter = self.filter;
         (filter.archived || card.archived.is_none())
             && filter
@@ -218,21 +218,16 @@ impl<'f> Wanted<'f> {
                 .name
                 .as_ref()
                 .is_none_or(|pattern| globbed(pattern, &card.name))
-            && self.speaks(card)
+            && self.words.iter().all(|word| text.contains(word.as_str()))
     }
+}
 
-    fn speaks(&self, card: &Card) -> bool {
-        if self.words.is_empty() {
-            return true;
-        }
-        let task = card.task.as_deref().unwrap_or_default();
-        let mut text = [card.name.as_str(), &card.summary, &card.id, task].join("\n");
-        match text.is_ascii() {
-            true => text.make_ascii_lowercase(),
-            false => text = text.to_lowercase(),
-        }
-        self.words.iter().all(|word| text.contains(word.as_str()))
-    }
+/// The text in which words are looked for, in lower case: made once for a card, not for each list.
+#[must_use]
+pub fn spoken(card: &Card) -> Box<str> {
+    let task = card.task.as_deref().unwrap_or_default();
+    let text = [card.name.as_str(), &card.summary, &card.id, task].join("\n");
+    text.to_lowercase().into_boxed_str()
 }
 
 /// Whether a name matches a pattern with `*` and `?`; in time bounded by the product of their lengths.

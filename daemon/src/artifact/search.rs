@@ -54,7 +54,7 @@ pub(super) fn answer(scene: &Scene<'_>, what: &Search, cursor: Option<&str>) -> 
         let begin = from.map(|born| if line > 0 { born + 1 } else { born });
         Ok(catalog
             .down_from(begin)
-            .filter(|entry| wanted.takes(&entry.card))
+            .filter(|entry| wanted.takes(&entry.card, &entry.text))
             .cloned()
             .collect())
     })?;

@@ -212,6 +212,18 @@ impl<'a> Artifacts<'a> {
         Ok(())
     }
 
+    /// Takes an artifact away with all its versions. Its contents stay objects.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database cannot be read.
+    pub fn remove(&self, batch: &mut Batch, id: &str) -> Result<()> {
+        for item in self.db.scan(EDITION, &self.editions_of(id)) {
+            batch.delete(EDITION, &item?.0);
+        }
+        batch.delete(CARD, &self.under(id));
+        Ok(())
+    }
+
     /// Puts a version.
     ///
     /// # Errors

@@ -92,7 +92,9 @@ fn old<'e>(entries: impl Iterator<Item = &'e Entry>, before: i64, filter: &Filte
     let wanted = Wanted::new(filter);
     entries
         .filter(|entry| {
-            entry.card.archived.is_none() && entry.card.updated < before && wanted.takes(&entry.card)
+            entry.card.archived.is_none()
+                && entry.card.updated < before
+                && wanted.takes(&entry.card, &entry.text)
         })
         .cloned()
         .collect()
@@ -166,6 +168,7 @@ pub(super) fn forget_files(scene: &Scene<'_>, removed: &[Removed]) {
                 archived: None,
                 ..card.clone()
             },
+            text: Box::default(),
             copy: Copy::Good,
             seen: None,
             looked: false,

@@ -89,6 +89,10 @@ pub fn route(ctx: &Ctx, ask: &Ask, request: Request) -> Route {
                 }),
             }
         }
+        // The last room that such a move touches.
+        Request::Task(call) if matches!(call.what, proto::task::Request::Move { .. }) => {
+            write(move |desk| artifact::moving::answer(desk, *call))
+        }
         Request::Task(call) => match call.what.changes() {
             true => write(move |desk| task::answer(desk, *call)),
             false => look(move |desk| task::answer(desk, *call)),

@@ -83,16 +83,8 @@ pub fn answer(desk: &Desk<'_>, call: Call) -> Result<proto::Answer> {
     workspace::in_house(desk, &whole, |house| {
         let call = of(&whole)?;
         let scope = workspace::scope(house, &call.at)?;
-        let other = match &call.what {
-            Request::Move { to, .. } => Some(workspace::scope(house, to)?),
-            _ => None,
-        };
         placed_for(desk, (house, &scope), Some(&call.what), |place| {
-            let place = Place {
-                to: other.as_ref().map(WorkspaceScope::id),
-                ..*place
-            };
-            answer_in(desk, &place, &whole)
+            answer_in(desk, place, &whole)
         })
     })
 }
@@ -161,7 +153,8 @@ fn of(whole: &proto::Request) -> Result<&Call> {
 pub fn answer_in(desk: &Desk<'_>, place: &Place<'_>, whole: &proto::Request) -> Result<proto::Answer> {
     let call = of(whole)?;
     if let (Request::Move { .. }, Some(to)) = (&call.what, place.to) {
-        return rehome::answer(desk, place, to, whole);
+        // By a room that comes before those that take something along.
+        return rehome::answer(desk, (place, to), whole, &|_, _| Ok(()));
     }
     if call.what.changes() {
         return write::answer(desk, place, (whole, &call.what));

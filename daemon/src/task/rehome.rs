@@ -1,7 +1,8 @@
 //! Taking a task and all below it to another workspace.
 //!
 //! What must stay true: the records go in one batch, under both workspaces' locks, taken in the order of their ids;
-//! nothing that stays behind depends on what goes or the other way round.
+//! nothing that stays behind depends on what goes or the other way round. What later rooms keep of the tasks goes with
+//! them, by [`Along`].
 
 use proto::error::{Error, Result};
 use proto::task::{Answer, Request};
@@ -66,11 +67,19 @@ fn across(outside: &str, inside: &str) -> Error {
         .next("take the dependency away first, or move their group")
 }
 
+/// What a later room takes along, in the same batch and under the same locks: it is told which tasks go.
+pub type Along<'a> = &'a dyn Fn(&mut Batch, &[String]) -> Result<()>;
+
 /// Moves a task. `to` is another workspace than `place`.
 ///
 /// # Errors
-/// What [`leave`] and the store say.
-pub fn answer(desk: &Desk<'_>, place: &Place<'_>, to: &str, whole: &proto::Request) -> Result<proto::Answer> {
+/// What [`leave`], the store and `along` say.
+pub fn answer(
+    desk: &Desk<'_>,
+    (place, to): (&Place<'_>, &str),
+    whole: &proto::Request,
+    along: Along<'_>,
+) -> Result<proto::Answer> {
     let Request::Move { id, if_revision, .. } = &super::of(whole)?.what else {
         return Err(Error::bug("another request came to the door of moves"));
     };
@@ -94,6 +103,7 @@ pub fn answer(desk: &Desk<'_>, place: &Place<'_>, to: &str, whole: &proto::Reque
             slot: &other,
         };
         let tasks = moved(batch, &who, (&here, &there), (id, *if_revision))?;
+        along(batch, &tasks)?;
         Ok(proto::Answer::Task(Answer::Moved {
             tasks,
             workspace: to.to_owned(),

@@ -3,6 +3,7 @@
 mod broken;
 mod files;
 mod memory;
+mod moving;
 mod power;
 
 use std::fmt::Write as _;

@@ -196,7 +196,7 @@ pub(crate) enum Words {
     /// Make a closed, blocked or deleted task pending again
     #[command(alias = "restore", alias = "unblock")]
     Reopen(Changed),
-    /// Take a task and all below it to another workspace
+    /// Take a task, all below it and their artifacts to another workspace
     #[command(visible_alias = "mv")]
     Move {
         #[command(flatten)]

@@ -2,6 +2,7 @@
 
 mod faults;
 mod keeping;
+mod moving;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

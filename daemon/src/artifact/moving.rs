@@ -1,0 +1,121 @@
+//! `task move` to another workspace: the results of the tasks go with them.
+//!
+//! Asked by `dispatch`. What must stay true: tasks and artifacts go in one batch under both workspaces' locks, with their
+//! ids, their versions and their times, or none of them; the files are in the project that has the records, whatever stops
+//! in between; a file that somebody changed by hand is not left behind without a record: such a move is refused.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+use proto::error::{Error, Result};
+use proto::task;
+
+use super::pen::{Pen, Whole};
+use super::store::Artifacts;
+use super::{Home, home_of, stray};
+use crate::db::Batch;
+use crate::dispatch::Desk;
+use crate::workspace;
+
+/// The door: finds both workspaces.
+///
+/// # Errors
+/// What detection, the registry, the rules and the store say.
+pub fn answer(desk: &Desk<'_>, call: task::Call) -> Result<proto::Answer> {
+    let whole = proto::Request::Task(Box::new(call));
+    workspace::in_house(desk, &whole, |house| {
+        let proto::Request::Task(call) = &whole else {
+            return Err(stray());
+        };
+        let task::Request::Move { to, .. } = &call.what else {
+            return Err(stray());
+        };
+        let scope = workspace::scope(house, &call.at)?;
+        let other = workspace::scope(house, to)?;
+        crate::task::placed(desk, (house, &scope), |tasks| {
+            let place = crate::task::Place {
+                to: Some(other.id()),
+                ..*tasks
+            };
+            let ways = Ways {
+                from: home_of(house, &scope),
+                to: home_of(house, &other),
+                enter: &|batch: &mut Batch| house.claim(batch, &other).map(drop),
+            };
+            answer_in(desk, &place, &ways, &whole)
+        })
+    })
+}
+
+/// Where the files go.
+pub(super) struct Ways<'a> {
+    /// From there.
+    pub(super) from: Home,
+    /// To here.
+    pub(super) to: Home,
+    /// Makes the other workspace ready for a write.
+    pub(super) enter: &'a dyn Fn(&mut Batch) -> Result<()>,
+}
+
+/// The same, for workspaces that have been found.
+pub(super) fn answer_in(
+    desk: &Desk<'_>,
+    place: &crate::task::Place<'_>,
+    ways: &Ways<'_>,
+    whole: &proto::Request,
+) -> Result<proto::Answer> {
+    let Some(to) = place.to else { return Err(stray()) };
+    let pens: RefCell<Option<(Pen<'_>, Pen<'_>)>> = RefCell::default();
+    let along = |batch: &mut Batch, tasks: &[String]| -> Result<()> {
+        let of: HashSet<&str> = tasks.iter().map(String::as_str).collect();
+        let ours = Artifacts::new(&desk.ctx.db, &ways.from.workspace);
+        if let Some(upload) = ours.uploads()?.iter().find(|one| of.contains(one.task.as_str())) {
+            return Err(Error::refused(format!(
+                "the upload `{}` for `{}` has not come to its end",
+                upload.id, upload.task
+            ))
+            .next("let it end, or give it up with `tocli artifact discard`"));
+        }
+        let from = Pen::open(desk.ctx, &ways.from, None)?;
+        let going = from.slot().with(|catalog| {
+            let goes = |task: &Option<String>| task.as_deref().is_some_and(|task| of.contains(task));
+            let all = catalog.all().filter(|entry| goes(&entry.card.task));
+            Ok(all.cloned().collect::<Vec<_>>())
+        })?;
+        if going.is_empty() {
+            return Ok(());
+        }
+        (ways.enter)(batch)?;
+        let there = Pen::open(desk.ctx, &ways.to, None)?;
+        let mut kept = pens.borrow_mut();
+        let (from, there) = &*kept.insert((from, there));
+        for entry in &going {
+            let whole = Whole {
+                card: entry.card.clone(),
+                editions: ours.editions(&entry.card.id)?,
+            };
+            there.take_over(batch, whole)?;
+        }
+        for entry in &going {
+            from.let_go(batch, entry)?;
+        }
+        Ok(())
+    };
+    let outcome = crate::task::rehome::answer(desk, (place, to), whole, &along);
+    let Some((from, there)) = pens.into_inner() else {
+        return outcome;
+    };
+    match &outcome {
+        Ok(_) => {
+            from.let_gone();
+            for warning in there.committed() {
+                tracing::warn!("{warning}");
+            }
+        }
+        Err(error) => {
+            from.kept_after(error);
+            there.gave_up_for(error);
+        }
+    }
+    outcome
+}
