@@ -19,6 +19,7 @@
 //! reads it, and leaves nothing behind; after step 7 standard error is nobody's.
 
 mod leave;
+mod ticker;
 mod turn;
 
 use std::os::fd::RawFd;
@@ -44,6 +45,7 @@ use crate::world::lock::Lock;
 use crate::world::socket::{self, Bound};
 use crate::world::{fd, process, signals};
 use leave::{Ears, Rest};
+use ticker::Ticker;
 use turn::Turn;
 
 /// How the daemon was started.
@@ -93,10 +95,6 @@ enum End {
 
 /// How long requests in work may take to finish when the daemon stops.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
-
-/// How often the daemon looks whether its socket is still in place: the longest time for which a removed runtime folder
-/// keeps clients away.
-const LOOK_AFTER: Duration = Duration::from_secs(1);
 
 /// Time between two ticks of the timer; the first comes when the daemon has served for a [`FIRST_TICK`].
 const TICK: Duration = Duration::from_secs(3600);
@@ -181,7 +179,8 @@ async fn serve(
     let watchdog = tokio::spawn(feed_watchdog());
     let idle = tokio::spawn(exit_when_idle(Arc::clone(&ctx), turn.idle_exit));
     let ticking = tokio::spawn(hourly(Arc::clone(&ctx)));
-    let mut look_after = tokio::time::interval(LOOK_AFTER);
+    let ticker = Ticker::start(&ctx, phase.subscribe(), &bound);
+    let mut guard = tokio::time::interval(ticker::GUARD);
     let plan = loop {
         tokio::select! {
             wish = ctx.life.wished() => match wish {
@@ -190,6 +189,8 @@ async fn serve(
                 Wish::Reboot => drop(tokio::spawn(reboot::without_client(Arc::clone(&ctx)))),
                 Wish::HandOver(plan) => {
                     accepting.abort();
+                    // What comes to rest does nothing on its own.
+                    ticker.stop();
                     match leave::rest(&ctx, plan, &phase).await {
                         Rest::Quiet(plan) => break Some(plan),
                         Rest::Refused => leave::take_back(&server, &phase, &mut handed),
@@ -199,24 +200,25 @@ async fn serve(
                         }
                     }
                     accepting = accept(&server, &listener);
+                    ticker.go_on();
                 }
             },
-            _ = look_after.tick() => {
-                let (ticked, inside) = (Arc::clone(&ctx), ctx.life.calls.enter());
-                drop(tokio::task::spawn_blocking(move || {
-                    let _inside = inside;
-                    dispatch::tick(&ticked);
-                }));
-                crate::server::spool::look(&ctx, phase.subscribe());
+            () = ticker.lost() => {
                 if let Some((again, at)) = bind_again(&ctx, &bound, &mut turn.lock) {
                     accepting.abort();
                     listener = Arc::new(again);
                     accepting = accept(&server, &listener);
+                    ticker.follow(&at);
                     bound = at;
                 }
             }
+            _ = guard.tick() => if ticker.guard() {
+                // The next one may hang as well.
+                guard.reset_after(ticker::AGAIN);
+            },
         }
     };
+    drop(ticker);
     for task in [idle, watchdog, ticking, accepting] {
         task.abort();
     }

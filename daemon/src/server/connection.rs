@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use super::carry::{Carried, How, Stage, Unfinished};
 use super::clients::Who;
 use super::outbox::Outbox;
-use super::sink::{Outgoing, QUEUE, Sink, What, last_frame};
+use super::sink::{Outgoing, QUEUE, Sink, What, last_frame, told_frames};
 use super::{Inside, Phase};
 use crate::ctx::Ctx;
 use crate::dispatch::{self, Ask, Route};
@@ -370,6 +370,7 @@ impl Connection {
         let carried = asked.to_carry();
         match dispatch::route(&self.ctx, &ask, asked.request) {
             Route::Answered(answer) => self.finish_now(id, *answer),
+            Route::Told(told) => self.put(told_frames(id, *told)),
             route if self.running.len() < MOST_REQUESTS => self.start((id, carried), ask, route),
             _ => self.finish_now(id, Err(too_many())),
         }

@@ -171,3 +171,14 @@ pub(super) fn last_frame(id: u64, result: Result<Answer>) -> (Vec<u8>, Vec<u8>) 
         (failed.unwrap_or_default(), Vec::new())
     })
 }
+
+/// A part and the answer, which leave in one write.
+pub(super) fn told_frames(id: u64, (item, answer): (Item, Answer)) -> Vec<u8> {
+    let part = frame::encode(&ServerFrame::Item { id, item });
+    let (mut bytes, result) = match part {
+        Ok(part) => (part, Ok(answer)),
+        Err(error) => (Vec::new(), Err(error)),
+    };
+    bytes.extend(last_frame(id, result).0);
+    bytes
+}

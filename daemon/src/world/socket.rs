@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 const BACKLOG: i32 = 4096;
 
 /// The socket as bound by us.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Bound {
     path: PathBuf,
     identity: Option<(u64, u64)>,

@@ -16,6 +16,7 @@ use proto::detect::From;
 use proto::hello::{Control, Hello, Verdict};
 use proto::spool::{ANSWER, ASK, MAX_ANSWER, MAX_ASK, TAKEN, asked, is_name};
 use proto::{Caller, ClientFrame, Error, Request, ServerFrame, error::Result, frame};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -58,33 +59,63 @@ struct Found {
     wrong: Vec<(Spool, String, Error)>,
 }
 
-/// Looks into all folders, and as long as questions come, again.
-pub fn look(ctx: &Arc<Ctx>, phase: watch::Receiver<Phase>) {
-    if LOOKING.swap(true, Ordering::AcqRel) {
-        return;
+impl Found {
+    fn is_empty(&self) -> bool {
+        self.questions.is_empty() && self.wrong.is_empty()
     }
-    let ctx = Arc::clone(ctx);
-    tokio::spawn(async move {
-        let mut last: Option<Instant> = None;
-        loop {
-            let (looked, inside) = (Arc::clone(&ctx), ctx.life.calls.enter());
-            let gathered = tokio::task::spawn_blocking(move || {
-                let _inside = inside;
-                gather(&looked)
-            });
-            let found = gathered.await;
-            let found = found.unwrap_or_default();
-            if !found.questions.is_empty() || !found.wrong.is_empty() {
-                last = Some(Instant::now());
-                answer_all(&ctx, found, &phase).await;
-            }
-            if *phase.borrow() != Phase::Serving || last.is_none_or(|last| last.elapsed() > AWAKE) {
-                break;
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
+}
+
+/// Whoever looks: alone, until this is dropped.
+struct Looking;
+
+impl Looking {
+    fn begin() -> Option<Self> {
+        (!LOOKING.swap(true, Ordering::AcqRel)).then_some(Self)
+    }
+}
+
+impl Drop for Looking {
+    fn drop(&mut self) {
         LOOKING.store(false, Ordering::Release);
-    });
+    }
+}
+
+/// Looks into all folders, on the thread that asks; when questions have come, they are answered on the runtime, which looks
+/// again as long as more come.
+pub fn look(ctx: &Arc<Ctx>, phase: &watch::Receiver<Phase>, runtime: &Handle) {
+    let Some(looking) = Looking::begin() else {
+        return;
+    };
+    let found = gather(ctx);
+    if !found.is_empty() {
+        runtime.spawn(answer_while_asked(Arc::clone(ctx), found, phase.clone(), looking));
+    }
+}
+
+async fn answer_while_asked(
+    ctx: Arc<Ctx>,
+    mut found: Found,
+    phase: watch::Receiver<Phase>,
+    looking: Looking,
+) {
+    let mut last = Instant::now();
+    loop {
+        if !found.is_empty() {
+            last = Instant::now();
+            answer_all(&ctx, found, &phase).await;
+        }
+        if *phase.borrow() != Phase::Serving || last.elapsed() > AWAKE {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+        let (looked, inside) = (Arc::clone(&ctx), ctx.life.calls.enter());
+        let gathered = tokio::task::spawn_blocking(move || {
+            let _inside = inside;
+            gather(&looked)
+        });
+        found = gathered.await.unwrap_or_default();
+    }
+    drop(looking);
 }
 
 fn gather(ctx: &Ctx) -> Found {
