@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::path::Path;
 use std::sync::mpsc;
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use migrations::layout::Tally;
@@ -13,9 +14,14 @@ use migrations::layout::Tally;
 use super::Options;
 use super::disk::{self, Disk, Places};
 use super::trouble::{Trouble, guarded, panic_text};
+use crate::world::process;
 
 /// How long a lock may linger after its holder has dropped it (28 ms was the longest seen).
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+
+/// sled keeps seven threads for work that may come, each of which wakes once a second to see that it has not. They are
+/// woken when it comes, so how late they wake without any changes nothing but what an idle daemon costs.
+const IDLE: Duration = Duration::from_secs(20);
 
 /// sled with a handle of our own on its file.
 #[derive(Debug)]
@@ -62,6 +68,9 @@ impl Engine {
         let mark = mark.map_err(io)?;
         // sled makes files only while it opens; from here on their names stay.
         disk::sync_folder(&places.db).map_err(io)?;
+        if synced.is_ok() {
+            start_threads(&sled);
+        }
         Ok(Self {
             sled,
             log,
@@ -105,6 +114,21 @@ impl Engine {
         })?;
         wait_for_lock(&places.log())
     }
+}
+
+/// Has sled start its threads, which it does with its first work, by one whose patience they inherit. The work is a flush
+/// with nothing to write.
+fn start_threads(sled: &sled::Db) {
+    let work = sled.clone();
+    let first = std::thread::Builder::new().name("db-first".to_owned());
+    let begun = first.spawn(move || {
+        process::let_timers_wait(IDLE);
+        let mut flush = std::pin::pin!(work.flush_async());
+        // Once is enough to hand it over; nobody needs its end.
+        let _begun = flush.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    });
+    // Without it they wake as often as sled wants.
+    drop(begun.map(std::thread::JoinHandle::join));
 }
 
 fn wait_for_lock(path: &Path) -> Result<(), Trouble> {

@@ -2,6 +2,8 @@
 //!
 //! Asked by `lifecycle` and by the status request. What must stay true: each answer is measured when it is asked for.
 
+#[cfg(target_os = "linux")]
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -53,6 +55,19 @@ pub(super) fn paced() -> Duration {
 #[must_use]
 pub fn is_this_boot(id: &str) -> bool {
     !id.is_empty() && id == boot_id()
+}
+
+/// Timers of this thread, and of threads that it starts, may ring so much late, together with others: an idle processor
+/// is woken less often (`PR_SET_TIMERSLACK`). Only a wish: where the system has no such thing, they ring in time.
+pub fn let_timers_wait(long: Duration) {
+    #[cfg(target_os = "linux")]
+    if let Some(nanos) = u64::try_from(long.as_nanos()).ok().and_then(NonZeroU64::new)
+        && let Err(error) = rustix::thread::set_current_timer_slack(Some(nanos))
+    {
+        tracing::debug!(%error, "timers ring in time");
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _unused = long;
 }
 
 /// The machine's boot id; empty where the system has none.
