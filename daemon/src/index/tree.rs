@@ -385,13 +385,17 @@ impl Tree {
 
     #[allow(clippy::cast_possible_truncation, reason = "masked by the number of buckets")]
     fn bucket(&self, parent: Id, name: &[u8]) -> usize {
+        self.hash_of(parent, name) as usize & (self.buckets.len() - 1)
+    }
+
+    fn hash_of(&self, parent: Id, name: &[u8]) -> u64 {
         let mut sum = self.secret ^ u64::from(parent.0);
         for part in name.chunks(8) {
             let mut word = [0; 8];
             word[..part.len()].copy_from_slice(part);
             sum = mix(sum ^ u64::from_le_bytes(word), FACTOR);
         }
-        mix(sum ^ name.len() as u64, self.secret | 1) as usize & (self.buckets.len() - 1)
+        mix(sum ^ name.len() as u64, self.secret | 1)
     }
 
     fn hash(&mut self, id: Id) {

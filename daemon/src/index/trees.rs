@@ -253,8 +253,7 @@ impl Trees {
 
     fn load(&self, root: &Path) -> Option<(Saved, Ended)> {
         let shelf = self.shelf.as_ref()?;
-        let (bytes, ended) = shelf.open(root)?;
-        let saved = Saved::read(&bytes);
+        let (saved, ended) = shelf.open(root, Saved::read)?;
         if saved.is_none() {
             tracing::warn!(root = %root.display(), "a saved index is damaged or of another version; the files are read anew");
             shelf.forget(root);

@@ -1,7 +1,7 @@
 //! A folder of files that are written whole and renamed into place: saved indexes.
 //!
 //! What must stay true: a name stands for a whole file or for none; a file and its folder are the user's alone; a rename
-//! is on disk when the call returns. A file's bytes need not be: whoever reads them has a digest to compare.
+//! is on disk when the folder was synced after it. A file's bytes need not be: whoever reads them has a digest to compare.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -31,12 +31,19 @@ pub fn write(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
-/// Gives a file another name, in the place of a file that has it. On disk when it returns.
+/// Gives a file another name, in the place of a file that has it. On disk when [`sync`] has returned after it.
 ///
 /// # Errors
 /// The system's; `NotFound` when there is no such file.
 pub fn rename(folder: &Path, from: &str, to: &str) -> io::Result<()> {
-    std::fs::rename(folder.join(from), folder.join(to))?;
+    std::fs::rename(folder.join(from), folder.join(to))
+}
+
+/// Puts the names of a folder on disk.
+///
+/// # Errors
+/// The system's.
+pub fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 

@@ -49,8 +49,29 @@ impl Shelf {
         format!("{}.{}", &digest[..24], ended.suffix())
     }
 
-    /// Takes the index of a root out: what was saved, and whether its incarnation may go on.
-    pub(in crate::index) fn open(&self, root: &Path) -> Option<(Vec<u8>, Ended)> {
+    /// Takes the index of a root out and has it read: what came of that, and whether its incarnation may go on. While it is
+    /// read, its new name goes to the disk.
+    pub(in crate::index) fn open<T>(&self, root: &Path, read: impl FnOnce(&[u8]) -> T) -> Option<(T, Ended)> {
+        std::thread::scope(|scope| {
+            let (bytes, ended) = self.take(root)?;
+            let lasting = (ended == Ended::Closed).then(|| scope.spawn(|| shelf::sync(&self.folder)));
+            let read = read(&bytes);
+            let is_lasting = match lasting.map(|lasting| lasting.join()) {
+                Some(Ok(Ok(()))) => true,
+                Some(failed) => {
+                    tracing::warn!(
+                        ?failed,
+                        "a saved index may be found again; clocks from before are no longer known"
+                    );
+                    false
+                }
+                None => false,
+            };
+            Some((read, if is_lasting { Ended::Closed } else { Ended::Open }))
+        })
+    }
+
+    fn take(&self, root: &Path) -> Option<(Vec<u8>, Ended)> {
         let (closed, open) = (Self::name(root, Ended::Closed), Self::name(root, Ended::Open));
         let ended = match shelf::rename(&self.folder, &closed, &open) {
             Ok(()) => Ended::Closed,

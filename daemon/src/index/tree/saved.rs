@@ -52,15 +52,7 @@ impl Tree {
         if root.kind() != Kind::Dir || root.is_detached() || root.len != 0 {
             return None;
         }
-        tree.buckets = vec![NONE; attached.next_power_of_two().max(64)];
-        let mut is_in_order = true;
-        for id in (1..tree.len).map(Id) {
-            if tree.node(id).is_detached() {
-                continue;
-            }
-            is_in_order &= tree.node(id).parent < id.0;
-            tree.link_checked(id)?;
-        }
+        let is_in_order = tree.link_all(attached)?;
         // Where each directory came before what lies in it there is no cycle; else all must hang on the root.
         (is_in_order || tree.count_reachable() == attached).then_some(tree)
     }
@@ -102,15 +94,65 @@ impl Tree {
         Some(attached)
     }
 
-    /// Links a node that says it is attached; none when that cannot be.
-    fn link_checked(&mut self, id: Id) -> Option<()> {
-        let parent = self.parent(id);
-        let above = self.node(parent);
-        if above.kind() != Kind::Dir || above.is_detached() || self.child(parent, self.name(id)).is_some() {
-            return None;
+    /// Links every node that says it is attached; none when that cannot be, else whether each came after its directory.
+    ///
+    /// The buckets are filled by hashes that lie close together beside the arena: to look for a name twice by going through
+    /// nodes and names, scattered as they are, takes most of the time of a start.
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "masked by the number of buckets; half a hash tells enough"
+    )]
+    fn link_all(&mut self, attached: usize) -> Option<bool> {
+        let buckets = attached.next_power_of_two().max(64);
+        let mask = buckets - 1;
+        let mut hashes = vec![0u32; self.len as usize];
+        let mut chains = vec![NONE; self.len as usize];
+        self.buckets = vec![NONE; buckets];
+        let (mut files, mut dirs, mut is_in_order) = (0, 1, true);
+        for at in 1..self.len {
+            let id = Id(at);
+            let node = self.node(id);
+            if node.is_detached() {
+                continue;
+            }
+            let (parent, kind) = (Id(node.parent), node.kind());
+            let above = self.node(parent);
+            if above.kind() != Kind::Dir || above.is_detached() {
+                return None;
+            }
+            is_in_order &= parent.0 < at;
+            let name = self.name(id);
+            let hash = self.hash_of(parent, name);
+            let (bucket, hash) = (hash as usize & mask, (hash >> 32) as u32);
+            let mut other = self.buckets[bucket];
+            while other != NONE {
+                if hashes[other as usize] == hash
+                    && self.parent(Id(other)) == parent
+                    && self.name(Id(other)) == name
+                {
+                    return None;
+                }
+                other = chains[other as usize];
+            }
+            hashes[at as usize] = hash;
+            chains[at as usize] = std::mem::replace(&mut self.buckets[bucket], at);
+            let first = self.node(parent).child();
+            if first != NONE {
+                self.node_mut(Id(first)).prev = at;
+            }
+            self.node_mut(id).next = first;
+            self.node_mut(parent).set_child(at);
+            match kind {
+                Kind::Dir => dirs += 1,
+                _ => files += 1,
+            }
         }
-        self.link(id);
-        Some(())
+        for (node, chain) in self.blocks.iter_mut().flatten().zip(chains) {
+            node.chain = chain;
+        }
+        (self.files, self.dirs) = (files, dirs);
+        self.attached = u32::try_from(attached).ok()?.checked_sub(1)?;
+        Some(is_in_order)
     }
 
     fn count_reachable(&self) -> usize {
