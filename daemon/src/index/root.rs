@@ -50,21 +50,24 @@ impl<D: Disk> Engine<D> {
     }
 
     /// Watches the root before anything in it is read by its path: whatever takes its place meanwhile makes an event.
-    pub(super) fn watch_root(&mut self) {
-        let Some(root) = &self.root else { return };
+    /// Whether another directory was watched as the root until now: one may have been given the number of the other.
+    pub(super) fn watch_root(&mut self) -> bool {
+        let Some(root) = &self.root else { return false };
         let Ok(Ok(wd)) = self
             .disk
             .identity(root)
             .map(|meta| self.disk.watch(root, meta.dev))
         else {
-            return;
+            return false;
         };
         let folder = self.inner.folders.entry(Tree::ROOT).or_default();
-        if let Some(old) = folder.wd.replace(wd).filter(|&old| old != wd) {
+        let old = folder.wd.replace(wd).filter(|&old| old != wd);
+        if let Some(old) = old {
             self.inner.by_wd.remove(&old);
             self.inner.to_end.push(old);
         }
         self.inner.by_wd.insert(wd, Tree::ROOT);
+        old.is_some()
     }
 
     fn is_root(&self, there: Identity) -> bool {

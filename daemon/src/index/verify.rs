@@ -98,7 +98,10 @@ impl<D: Disk> Engine<D> {
     }
 
     fn compare(&mut self) {
-        self.watch_root();
+        if self.watch_root() {
+            // Its end is told by the old watch, of which nobody knows any more.
+            self.again.lose();
+        }
         self.open_repo();
         let is_same_index = self.git_index.is_some() && self.git_index == Some(self.git_index_now());
         let has_same_rules = self.rules_digest() == self.saved_rules;
