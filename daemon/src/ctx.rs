@@ -161,6 +161,13 @@ impl Ctx {
         tracing::info!("the configuration is read again");
     }
 
+    /// Somebody with a name has asked about a tree: a sign of life in its workspace.
+    pub fn visited(&self, caller: &Caller, root: &Path) {
+        if let (Some(actor), Some((id, _))) = (caller.name(), self.entered.of(root)) {
+            self.entered.visited((&id, actor), Some(root), self.world.now());
+        }
+    }
+
     /// Whether nobody is connected, and no task is held: a lease is counted in the time in which the daemon runs.
     #[must_use]
     pub fn unused(&self) -> bool {

@@ -3,7 +3,7 @@
 //! Asked by the connection that read the request. Each way to run has its own type of handler, so that a handler can
 //! only do what its way allows:
 //!
-//! - *answered*: from memory, on the connection's own task; its [`Memory`] has no call that waits;
+//! - *answered*, *told*: from memory, on the connection's own task; its [`Memory`] has no call that waits;
 //! - *look*: on the blocking pool, reading the disk, within a limit;
 //! - *write*: on the blocking pool, changing something; once begun it is finished;
 //! - *stream*: an async task that sends parts through its [`Sink`].
@@ -17,7 +17,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use proto::detect::{Detection, From};
-use proto::{Answer, Caller, Request, error::Result};
+use proto::{Answer, Caller, Item, Request, error::Result};
 use tokio::time::Instant;
 
 use crate::ctx::Ctx;
@@ -58,6 +58,8 @@ pub type Stream = Box<dyn FnOnce(Arc<Ctx>, Ask, Sink) -> Running + Send>;
 pub enum Route {
     /// It has been.
     Answered(Box<Result<Answer>>),
+    /// It has been, by a part that comes before the answer.
+    Told(Box<(Item, Answer)>),
     /// By looking at the disk.
     Look(Work),
     /// By changing something.
@@ -77,7 +79,14 @@ pub fn route(ctx: &Ctx, ask: &Ask, request: Request) -> Route {
     match request {
         Request::Detect(proto::detect::Request::Find(from)) => find(memory, from),
         Request::Daemon(request) => reboot::route(memory, request),
-        Request::Index(request) => stream(|ctx, ask, sink| index::door::answer(ctx, ask, request, sink)),
+        Request::Index(request) => {
+            // What panics here does so again, where it is told.
+            match run::guarded(|| index::door::at_once(memory, &request), |_| None) {
+                Some((Some(part), answer)) => Route::Told(Box::new((part, answer))),
+                Some((None, answer)) => answered(|| Ok(answer)),
+                None => stream(|ctx, ask, sink| index::door::answer(ctx, ask, request, sink)),
+            }
+        }
         Request::Migrate(request) => look(move |desk| reboot::schema::answer(desk, &request)),
         request @ (Request::Workspace(_) | Request::Config(_) | Request::Role(_)) => {
             match workspace::only_looks(&request) {
@@ -215,6 +224,24 @@ where
 }
 
 impl<'a> Memory<'a> {
+    /// The project of the request, when it is remembered and still there.
+    ///
+    /// # Errors
+    /// `bug` after a panic.
+    pub fn located(self, from: &From) -> Result<Option<Detection>> {
+        remembered(self, from)
+    }
+
+    /// Takes over what the user's file says of the watcher, as of the last look that anybody took at it.
+    pub fn follow_settings(&self) {
+        self.ctx.follow_settings();
+    }
+
+    /// Somebody with a name has asked about a tree.
+    pub fn visited(&self, root: &std::path::Path) {
+        self.ctx.visited(&self.ask.caller, root);
+    }
+
     /// The daemon's own life.
     #[must_use]
     pub fn life(&self) -> &'a crate::life::Life {

@@ -30,6 +30,11 @@ pub async fn run(ctx: Arc<Ctx>, ask: Ask, route: Route, sink: &Sink) -> Result<A
     let deadline = ask.deadline;
     match route {
         Route::Answered(answer) => *answer,
+        Route::Told(told) => {
+            let (part, answer) = *told;
+            sink.item(part).await?;
+            Ok(answer)
+        }
         Route::Look(work) => {
             let task = pool(&ctx, &ask, work);
             tokio::select! {

@@ -126,6 +126,17 @@ impl<D: Disk> Engine<D> {
             git_dir.is_some_and(|dir| self.disk.stat_file(&repo::join(dir, b"index.lock")).is_ok());
     }
 
+    /// Whether there are some of which only their thread can tell what became of them.
+    pub(super) fn has_named_repositories(&self) -> bool {
+        let has_no_watch = |id| {
+            self.inner
+                .folders
+                .get(id)
+                .is_some_and(|folder| folder.git_wd.is_none())
+        };
+        self.inner.gits.iter().any(has_no_watch)
+    }
+
     /// What a `.git` that is no folder leads to lies beyond the watched folders.
     fn look_at_named_repositories(&mut self) {
         let shared = self.shared.clone();

@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use proto::detect::{Detection, From, Method};
 use proto::index::{Answer, Request, Since, Sync};
+use proto::places::Places;
 use proto::{Error, Item, RawPath, error::Result, frame};
 
 use super::Tree;
 use crate::ctx::{self, Ctx};
-use crate::dispatch::{self, Ask};
+use crate::dispatch::{self, Ask, Memory};
 use crate::server::Sink;
 use crate::workspace;
 use crate::world::FileKind;
@@ -115,6 +116,64 @@ pub async fn answer(ctx: Arc<Ctx>, ask: Ask, request: Request, sink: Sink) -> Re
     Ok(proto::Answer::Index(answer))
 }
 
+/// What is answered where the question is read: a clock or a few changes of a tree that is at hand and at rest, with a
+/// part before the answer. None where anything has to be waited for, opened, or gathered.
+pub fn at_once(memory: Memory<'_>, request: &Request) -> Option<(Option<Item>, proto::Answer)> {
+    let (at, since, sync) = match request {
+        Request::Clock { at, sync } => (at, None, *sync),
+        Request::Changes {
+            at,
+            since,
+            wait: false,
+            sync,
+        } => (at, Some(since), *sync),
+        _ => return None,
+    };
+    let found = memory.located(at).ok()??;
+    if is_not_meant(memory.places(), at, &found) {
+        return None;
+    }
+    memory.follow_settings();
+    let tree = memory.trees().get(found.root.as_path())?;
+    if !tree.is_ready() || (sync == Sync::Cookie && !tree.sync_at_once()) {
+        return None;
+    }
+    let unverified = tree.is_unverified();
+    let (root, unsynced) = (root(&tree), false);
+    let (part, answer) = match since {
+        None => (
+            None,
+            Answer::Clock {
+                root,
+                clock: tree.clock(),
+                unsynced,
+                unverified,
+            },
+        ),
+        Some(since) => {
+            let found = tree.few_changes(since)?;
+            let mut changes = found.changes.into_iter().peekable();
+            let part = changes.peek().is_some().then(|| part(&mut changes));
+            if changes.next().is_some() {
+                return None;
+            }
+            (
+                part.map(Item::Changes),
+                Answer::Changes {
+                    root,
+                    clock: found.clock,
+                    fresh_instance: false,
+                    fresh_why: None,
+                    unsynced,
+                    unverified,
+                },
+            )
+        }
+    };
+    memory.visited(tree.root());
+    Some((part, proto::Answer::Index(answer)))
+}
+
 /// The tree asked about, past its first crawl, and whether the cookie failed to come through.
 async fn synced(ctx: &Arc<Ctx>, ask: &Ask, at: From, sync: Sync, sink: &Sink) -> Result<(Arc<Tree>, bool)> {
     let tree = tree(ctx, ask, at, sink).await?;
@@ -126,10 +185,8 @@ async fn synced(ctx: &Arc<Ctx>, ask: &Ask, at: From, sync: Sync, sink: &Sink) ->
 }
 
 async fn tree(ctx: &Arc<Ctx>, ask: &Ask, at: From, sink: &Sink) -> Result<Arc<Tree>> {
-    let named = at != From::Caller;
-    let found = dispatch::locate(ctx, ask, at).await?;
-    // The home directory in place of what was named is not what was asked for.
-    if (!named || found.method == Method::UserHome) && weak(ctx, &found) {
+    let found = dispatch::locate(ctx, ask, at.clone()).await?;
+    if is_not_meant(&ctx.places, &at, &found) {
         return Err(dispatch::compute(move || Ok(not_indexed(found.root.as_path()))).await?);
     }
     // Detection has just looked at the user's file.
@@ -138,10 +195,7 @@ async fn tree(ctx: &Arc<Ctx>, ask: &Ask, at: From, sink: &Sink) -> Result<Arc<Tr
         Some(tree) => tree,
         None => open(ctx, ask, found).await?,
     };
-    if let (Some(actor), Some((id, _))) = (ask.caller.name(), ctx.entered.of(tree.root())) {
-        ctx.entered
-            .visited((&id, actor), Some(tree.root()), ctx.world.now());
-    }
+    ctx.visited(&ask.caller, tree.root());
     let mut tick = tokio::time::interval(PROGRESS);
     loop {
         tokio::select! {
@@ -167,7 +221,7 @@ pub struct AtHand {
 /// What detection says.
 pub async fn at_hand(ctx: &Arc<Ctx>, ask: &Ask, at: From, patience: Duration) -> Result<Option<AtHand>> {
     let found = dispatch::locate(ctx, ask, at).await?;
-    if weak(ctx, &found) || found.method == Method::UserHome {
+    if weak(&ctx.places, &found) || found.method == Method::UserHome {
         return Ok(None);
     }
     let tree = match ctx.trees.get(found.root.as_path()) {
@@ -206,8 +260,14 @@ fn not_indexed(root: &Path) -> Error {
     }
 }
 
-fn weak(ctx: &Ctx, found: &Detection) -> bool {
-    let home = ctx.places.home.as_deref() == Some(found.root.as_path());
+/// Whether a place is not to be indexed because nobody has named it. The home directory in place of what was named is not
+/// what was asked for.
+fn is_not_meant(places: &Places, at: &From, found: &Detection) -> bool {
+    (*at == From::Caller || found.method == Method::UserHome) && weak(places, found)
+}
+
+fn weak(places: &Places, found: &Detection) -> bool {
+    let home = places.home.as_deref() == Some(found.root.as_path());
     found.method != Method::Explicit && (found.confidence <= WEAK || home)
 }
 

@@ -201,6 +201,11 @@ impl Journal {
         after.checked_sub(1).map(|at| self.times[at].0)
     }
 
+    /// How much there is to read for [`Journal::since`].
+    pub(super) fn records_since(&self, tick: u32) -> usize {
+        self.log.len() - self.log.partition_point(|record| record.tick <= tick)
+    }
+
     /// The difference between a tick that [`Journal::reaches`] and now, by path.
     #[must_use]
     pub(super) fn since(&self, tree: &Tree, tick: u32) -> Vec<Change> {

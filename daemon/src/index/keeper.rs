@@ -16,6 +16,7 @@ use super::clock::Clock;
 use super::engine::Shared;
 use super::files::{FileList, Wish, everything};
 use super::glob::Glob;
+use super::journal::Journal;
 use super::mail::{Ending, Mails};
 use super::saved::shelf::Shelf;
 use super::subscribe::{Post, Subscription, deliver};
@@ -28,6 +29,9 @@ use crate::watch::{Hub, TreeKey};
 const EARLIER: &str = "the clock is of an earlier index, which ended without saving itself";
 /// Why a time says nothing.
 const BEFORE: &str = "the index begins after that time";
+/// So many records of a journal are read where the question is.
+const FEW: usize = 256;
+
 /// One watched root.
 #[derive(Debug)]
 pub struct Tree {
@@ -136,6 +140,11 @@ impl Tree {
         }
     }
 
+    /// Whether the first crawl is over, or a saved index takes its place.
+    pub(super) fn is_ready(&self) -> bool {
+        *self.ready.borrow()
+    }
+
     /// Returns when the first crawl is over; at once when it is, or when a saved index takes its place. Bound it by the request's deadline.
     pub async fn ready(&self) {
         // The sender lives as long as `self`.
@@ -146,11 +155,23 @@ impl Tree {
     /// (SPEC: one second; the answer then says `unsynced`).
     pub async fn sync(&self, limit: Duration) -> bool {
         // The kernel queues an event before the call that causes it returns: what is read here is all there was.
-        self.hub.drain();
+        if self.sync_at_once() {
+            return true;
+        }
         let (passed, barrier) = oneshot::channel();
         self.mails.lock().barriers.push(passed);
         self.mails.news.notify_one();
         matches!(tokio::time::timeout(limit, barrier).await, Ok(Ok(())))
+    }
+
+    /// As [`Tree::sync`], where nothing has happened that the thread would have to look at; false says nothing but "ask
+    /// it". From memory, the queue of events and a few stats of local files: for where blocking is forbidden.
+    pub(super) fn sync_at_once(&self) -> bool {
+        let Some(mounts) = self.hub.drain() else {
+            return false;
+        };
+        let rest = self.mails.lock().rest();
+        rest.is_some_and(|rest| rest.holds(&mounts))
     }
 
     fn clock_at(&self, tick: u32) -> String {
@@ -204,6 +225,20 @@ impl Tree {
         ))
     }
 
+    /// What changed since, where that is known and soon said. From memory.
+    pub(super) fn few_changes(&self, since: &Since) -> Option<Changes> {
+        let view = self.shared.read();
+        let tick = self.tick_of(since, &view.journal).ok()?.ok()?;
+        if view.journal.records_since(tick) > FEW {
+            return None;
+        }
+        Some(Changes {
+            clock: self.clock_at(view.journal.tick()),
+            fresh: None,
+            changes: view.journal.since(&view.tree, tick),
+        })
+    }
+
     /// What changed since. From memory.
     ///
     /// # Errors
@@ -211,8 +246,22 @@ impl Tree {
     pub fn changes(&self, since: &Since) -> Result<Changes, Error> {
         let view = self.shared.read();
         let clock = self.clock_at(view.journal.tick());
+        let tick = self.tick_of(since, &view.journal)?;
+        let changes = match tick {
+            Ok(tick) => view.journal.since(&view.tree, tick),
+            Err(_) => everything(&view.tree),
+        };
+        Ok(Changes {
+            clock,
+            fresh: tick.err(),
+            changes,
+        })
+    }
+
+    /// The tick that is meant, or why what has happened since it is not known.
+    fn tick_of(&self, since: &Since, journal: &Journal) -> Result<Result<u32, &'static str>, Error> {
         let tick = match since {
-            Since::Time(time) => view.journal.tick_at(*time).ok_or(BEFORE),
+            Since::Time(time) => journal.tick_at(*time).ok_or(BEFORE),
             Since::Clock(text) => {
                 let Some(clock) = Clock::parse(text) else {
                     return Err(Error::usage(format!("`{text}` is not a clock"))
@@ -225,19 +274,10 @@ impl Tree {
                 }
             }
         };
-        let tick = tick.and_then(|tick| match view.journal.reaches(tick) {
+        Ok(tick.and_then(|tick| match journal.reaches(tick) {
             true => Ok(tick),
             false => Err("so much has happened since the clock that it is no longer remembered"),
-        });
-        let changes = match tick {
-            Ok(tick) => view.journal.since(&view.tree, tick),
-            Err(_) => everything(&view.tree),
-        };
-        Ok(Changes {
-            clock,
-            fresh: tick.err(),
-            changes,
-        })
+        }))
     }
 
     /// As [`Tree::changes`], but returns only when something has changed.

@@ -2,11 +2,12 @@
 //!
 //! What must stay true: whoever delivers only appends; a box that is full becomes one overflow mark.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
 use super::Manner;
+use super::rest::Rest;
 use crate::watch::{Event, Mailbox};
 
 /// Events that may wait; more are as good as an overflow.
@@ -32,8 +33,21 @@ pub(super) struct Mail {
     pub(super) is_to_be_saved: bool,
     /// Events were lost by a watcher whose word is a hint only: all is looked at when that is due.
     pub(super) is_to_be_looked_at: bool,
+    /// What the tree rests on while its thread sleeps; none while it is at work.
+    pub(super) rest: Option<Arc<Rest>>,
     /// Set once.
     pub(super) ending: Option<Ending>,
+}
+
+impl Mail {
+    /// What the tree rests on, when nothing waits for its thread that a query would have to see.
+    pub(super) fn rest(&self) -> Option<Arc<Rest>> {
+        let waits = !self.events.is_empty()
+            || self.manner.is_some()
+            || self.is_to_be_looked_at
+            || self.ending.is_some();
+        self.rest.clone().filter(|_| !waits)
+    }
 }
 
 #[derive(Debug, Default)]

@@ -37,6 +37,7 @@ mod node;
 pub mod own;
 mod place;
 mod repo;
+mod rest;
 mod root;
 mod saved;
 mod settle;

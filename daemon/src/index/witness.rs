@@ -4,6 +4,8 @@
 //! Asked by `repo` for what it reads, by `control` whether that has changed. What must stay true: a file is seen before it
 //! is read; what was seen so soon after a change that another one could bear the same times is not believed.
 
+use std::io;
+
 use super::disk::Disk;
 use crate::world::FileKind;
 use crate::world::dir::Meta;
@@ -47,6 +49,13 @@ impl Witnesses {
             .any(|(path, was)| was.is_none_or(|was| stamp_of(disk, path) != was))
     }
 
+    /// All that was seen, as it was; none when something of that is not to be believed.
+    pub(super) fn stamps(&self) -> Option<Vec<(Vec<u8>, Stamp)>> {
+        let each = self.0.iter();
+        each.map(|(path, was)| was.map(|was| (path.clone(), was)))
+            .collect()
+    }
+
     /// Whether a path is among what was seen.
     pub(super) fn have(&self, path: &[u8]) -> bool {
         self.0.iter().any(|(seen, _)| seen == path)
@@ -55,7 +64,12 @@ impl Witnesses {
 
 /// How a file is at an absolute path, links followed.
 pub(super) fn stamp_of<D: Disk>(disk: &D, path: &[u8]) -> Stamp {
-    disk.stat_file(path).ok().map(|meta| of(&meta))
+    stamp(disk.stat_file(path))
+}
+
+/// Of what the disk has said.
+pub(super) fn stamp(found: io::Result<Meta>) -> Stamp {
+    found.ok().map(|meta| of(&meta))
 }
 
 fn of(meta: &Meta) -> (u64, u64, i64, i64) {

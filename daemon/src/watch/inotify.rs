@@ -18,7 +18,7 @@ use rustix::io::Errno;
 use super::registry::{Left, Registry, Tree};
 use super::{Event, Hint, Mailbox, TreeKey, WatchError, Wd};
 use crate::world::dir::Dir;
-use crate::world::mounts::{self, Mounts};
+use crate::world::mounts::{self, MountTable, Mounts};
 
 /// No open, access or close-without-write: our own reading makes no events. `MASK_ADD` because two trees may watch one
 /// directory. The handle's path in `/proc` is a link, so links are followed: to the open directory and nowhere else.
@@ -236,11 +236,12 @@ impl Hub {
         }
     }
 
-    /// Reads all events that are there and hands them to their trees. Never waits for anything but another reader.
-    pub fn drain(&self) {
+    /// Reads all events that are there and hands them to their trees; the mounts of then. Nothing is read, and none is the
+    /// answer, while the queue is frozen. Never waits for anything but another reader.
+    pub fn drain(&self) -> Option<Arc<MountTable>> {
         let mut buffer = lock(&self.reader);
         if self.frozen.load(Ordering::Acquire) {
-            return;
+            return None;
         }
         let mut woken = HashSet::new();
         let mut reader = inotify::Reader::new(&self.inotify, &mut buffer);
@@ -256,9 +257,14 @@ impl Hub {
             }
         }
         self.deliver(&mut batch, &mut woken);
+        let mounts = self.mounts.current();
+        let version = mounts.version;
+        let is_other = self.mounted.swap(version, Ordering::Relaxed) != version;
+        if !is_other && woken.is_empty() {
+            return Some(mounts);
+        }
         let registry = lock(&self.registry);
-        let version = self.mounts.current().version;
-        if self.mounted.swap(version, Ordering::Relaxed) != version {
+        if is_other {
             for (&key, tree) in &registry.trees {
                 woken.insert(key);
                 tree.mailbox.deliver(Event::Mounts);
@@ -269,6 +275,7 @@ impl Hub {
                 tree.mailbox.wake();
             }
         }
+        Some(mounts)
     }
 
     fn deliver(&self, batch: &mut Vec<(Wd, ReadFlags, Option<Event>)>, woken: &mut HashSet<TreeKey>) {
@@ -321,7 +328,7 @@ impl Hub {
                     .map(|news| PollFd::new(news, PollFlags::PRI)),
             );
             match rustix::event::poll(&mut fds, None) {
-                Ok(_) | Err(Errno::INTR) => self.drain(),
+                Ok(_) | Err(Errno::INTR) => drop(self.drain()),
                 Err(error) => {
                     tracing::error!(%error, "the watcher cannot wait for events");
                     return;
