@@ -1,5 +1,11 @@
 //! The limit of any answer over a socket: a process that reads as many bytes as were asked with and writes as many as were
 //! answered, and does nothing else.
+//!
+//! Beside it, question by question, ours is measured with the very same seats (`machine::Seats`): whoever asks on one
+//! processor and both answering processes on that same one, or both on another. Left to the kernel, an echo takes 10 µs or
+//! 50 µs, as it happens to share the asker's processor or not, and the daemon with its several threads gets other seats
+//! than the echo with its one: the ratio then says little about either. On one processor the ratio is that of the work; on
+//! two, waking a processor is most of both figures.
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -29,6 +35,11 @@ pub struct Echo {
 }
 
 impl Echo {
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Starts one that answers `asked` bytes with `answered` bytes, at a socket in `folder`.
     pub fn start(folder: &Path, asked: usize, answered: usize) -> Self {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);

@@ -14,8 +14,9 @@ use crate::watchman::Watchman;
 
 const PROJECTS: usize = 10;
 const FOLDERS: usize = 50;
-/// What a start leaves to be done is done by then.
-const CALM: Duration = Duration::from_secs(5);
+/// What a start leaves to be done is done by then, and threads that were started for it have ended: what ends later takes
+/// its counts with it.
+const CALM: Duration = Duration::from_secs(15);
 const SPAN: Duration = Duration::from_secs(10);
 const WAKE_UPS: f64 = 10.0;
 

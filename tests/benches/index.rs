@@ -20,6 +20,7 @@ use tests::daemon::Bed;
 use tests::wire::{Peer, ask_frame, status};
 
 use crate::echo::{self, Echo};
+use crate::machine::{Seated, Seats};
 use crate::watchman::{Talk, Watchman};
 use crate::{bare, detect::project};
 
@@ -44,10 +45,10 @@ pub fn rows() -> Vec<Row> {
         rows.extend(first_index(&bed, &real, &real.display().to_string()));
     }
     rows.extend(with_saved(&bed, &root));
-    let _daemon = bed.start();
+    let daemon = bed.start();
     let mut peer = bed.peer();
     clock(&mut peer, &root);
-    rows.extend(since(&bed, &mut peer, &root));
+    rows.extend(since((&bed, daemon.pid()), &mut peer, &root));
     drop(peer);
     rows.extend(subscriber(&bed));
     rows
@@ -214,7 +215,7 @@ fn stands(peer: &mut Peer, root: &Path, sync: Sync) -> bool {
 }
 
 /// `changes --since` with ten changes, without and with the cookie.
-fn since(bed: &Bed, peer: &mut Peer, root: &Path) -> Vec<Row> {
+fn since((bed, daemon): (&Bed, u32), peer: &mut Peer, root: &Path) -> Vec<Row> {
     let begin = clock(peer, root);
     for file in 0..10 {
         std::fs::write(
@@ -224,7 +225,7 @@ fn since(bed: &Bed, peer: &mut Peer, root: &Path) -> Vec<Row> {
         .expect("a change");
     }
     clock(peer, root);
-    let row = |what: &str, sync: Sync, target: f64, peer: &mut Peer| {
+    let row = |(what, target): (&str, f64), sync: Sync, seats: Seats, peer: &mut Peer| {
         let request = index::Request::Changes {
             at: at(root),
             since: Since::Clock(begin.clone()),
@@ -237,6 +238,7 @@ fn since(bed: &Bed, peer: &mut Peer, root: &Path) -> Vec<Row> {
         assert_eq!(changes, 10, "the ten changes and nothing else");
         let mut room = vec![0; size];
         let mut raw = Echo::start(bed.path(), asked.len(), size);
+        let _seated = Seated::take(seats, &[daemon, raw.pid()]);
         let mut buffer = vec![0; size];
         let (ours, limit) = in_turn(
             QUERIES,
@@ -251,21 +253,18 @@ fn since(bed: &Bed, peer: &mut Peer, root: &Path) -> Vec<Row> {
         let told = to_the_end(peer, &mut vec![0; 64 << 10]);
         assert_eq!(told, (changes, size), "the answer stays the same");
         Row::times(
-            what,
+            &format!("changes --since, 10 changes, {what}, {}", seats.name()),
             ours.median(),
             ("echo", limit.median()),
             Target::AtMost(target),
         )
     };
-    vec![
-        row("changes --since, 10 changes, no sync", Sync::No, 2.0, peer),
-        row(
-            "changes --since, 10 changes, with the cookie",
-            Sync::Cookie,
-            3.0,
-            peer,
-        ),
-    ]
+    let mut rows = Vec::new();
+    for seats in Seats::all() {
+        rows.push(row(("no sync", 2.0), Sync::No, seats, peer));
+        rows.push(row(("with the cookie", 3.0), Sync::Cookie, seats, peer));
+    }
+    rows
 }
 
 /// Reads the frames of one request, as they come; the number of changes in them and their bytes.
