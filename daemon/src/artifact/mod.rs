@@ -18,6 +18,7 @@
 pub mod catalog;
 pub mod complete;
 pub mod copies;
+pub mod handed;
 pub mod moving;
 pub mod pen;
 pub mod read;

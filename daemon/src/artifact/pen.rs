@@ -157,7 +157,10 @@ impl<'a> Pen<'a> {
             std::iter::once(given.name.to_owned())
                 .chain(&mut names)
                 .find(free)
-                .ok_or_else(|| Error::refused(format!("too many artifacts are called `{}`", given.name)))
+                .ok_or_else(|| {
+                    Error::refused(format!("too many artifacts are called `{}`", given.name))
+                        .next("choose another name")
+                })
         })
     }
 

@@ -96,9 +96,10 @@ fn place(cursor: Option<&str>) -> Result<(Option<u64>, u64)> {
     match cursor.and_then(|cursor| cursor.split_once(':')) {
         None => Ok((rules::cursor(cursor)?, 0)),
         Some((born, line)) => {
-            let line = line
-                .parse()
-                .map_err(|_| Error::usage(format!("`{}` is no cursor", shown(line))))?;
+            let line = line.parse().map_err(|_| {
+                Error::usage(format!("`{}` is no cursor", shown(line)))
+                    .next("take `next_cursor` of the page before")
+            })?;
             Ok((rules::cursor(Some(born))?, line))
         }
     }
@@ -107,7 +108,8 @@ fn place(cursor: Option<&str>) -> Result<(Option<u64>, u64)> {
 fn compiled(what: &Search) -> Result<Regex> {
     if what.pattern.is_empty() || what.pattern.len() > MAX_PATTERN {
         return Err(Error::usage(format!("a pattern of {} bytes", what.pattern.len()))
-            .why(format!("it has 1 to {MAX_PATTERN}")));
+            .why(format!("it has 1 to {MAX_PATTERN}"))
+            .next("give the words or the regular expression to look for"));
     }
     RegexBuilder::new(&what.pattern)
         .case_insensitive(what.ignore_case)

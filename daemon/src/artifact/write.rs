@@ -227,13 +227,16 @@ impl Scene<'_> {
         self.may_be(&new)?;
         let source = RawPath::from(relative);
         if source.as_bytes().len() > rules::MAX_SOURCE {
-            return Err(Error::too_large(format!(
-                "the path `{shown}` is too long to be kept"
-            )));
+            return Err(
+                Error::too_large(format!("the path `{shown}` is too long to be kept"))
+                    .next("store it under a shorter path"),
+            );
         }
-        let failed = |error: std::io::Error| match error.kind() {
-            std::io::ErrorKind::NotFound => Error::not_found(format!("there is no file `{shown}`")),
-            _ => Error::refused(format!("`{shown}` cannot be read")).why(error),
+        let failed = |error: std::io::Error| {
+            match error.kind() {
+            std::io::ErrorKind::NotFound => Error::not_found(format!("there is no file `{shown}`")).next("name a file of the project"),
+            _ => Error::refused(format!("`{shown}` cannot be read")).why(error).next("name a file within the project; one from elsewhere is kept with `tocli artifact store TASK FILE`"),
+        }
         };
         let mut file = self
             .desk

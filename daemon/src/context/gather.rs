@@ -83,11 +83,9 @@ fn told(desk: &Desk<'_>, call: Call, tree: Option<AtHand>) -> Result<proto::Answ
                 _ => return Err(Error::bug("a request came to a door that it does not belong to")),
             };
             if !TOKENS.contains(&tokens) {
-                return Err(Error::usage(format!("a budget of {tokens} tokens")).why(format!(
-                    "it has {} to {}",
-                    TOKENS.start(),
-                    TOKENS.end()
-                )));
+                return Err(Error::usage(format!("a budget of {tokens} tokens"))
+                    .why(format!("it has {} to {}", TOKENS.start(), TOKENS.end()))
+                    .next("choose one within these"));
             }
             let since = beginning(place, &call.what)?;
             let now = Now::look(place, tree.as_ref(), since);

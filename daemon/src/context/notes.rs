@@ -35,10 +35,12 @@ pub(super) fn remember(place: &Place<'_>, whole: &proto::Request, new: &NewNote)
     paths.sort();
     paths.dedup();
     if paths.iter().map(|path| path.as_bytes().len()).sum::<usize>() > rules::MAX_PATH_BYTES {
-        return Err(Error::too_large("very long paths").why(format!(
-            "those of one note may have {} bytes together",
-            rules::MAX_PATH_BYTES
-        )));
+        return Err(Error::too_large("very long paths")
+            .why(format!(
+                "those of one note may have {} bytes together",
+                rules::MAX_PATH_BYTES
+            ))
+            .next("name fewer or shorter ones"));
     }
     let mut tags = new.tags.clone();
     tags.sort();

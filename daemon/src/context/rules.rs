@@ -74,14 +74,16 @@ pub fn note(new: &NewNote) -> Result<()> {
         ))
         .why(format!(
             "a note has at most {MAX_TAGS} tags and {MAX_PATHS} paths"
-        )));
+        ))
+        .next("leave some of them out"));
     }
     for tag in &new.tags {
         let odd = |letter: char| letter.is_control() || letter.is_whitespace();
         if tag.is_empty() || tag.len() > MAX_TAG || tag.contains(odd) {
             let shown: String = tag.chars().take(MAX_TAG).collect();
             return Err(Error::usage(format!("`{}` is no tag", shown.escape_debug()))
-                .why(format!("a tag is one word of at most {MAX_TAG} bytes")));
+                .why(format!("a tag is one word of at most {MAX_TAG} bytes"))
+                .next("choose one word without blanks"));
         }
     }
     Ok(())
@@ -105,7 +107,9 @@ pub fn beneath(root: &Path, path: &RawPath) -> Result<RawPath> {
             .next("name a file or folder of this project")
     };
     if path.as_bytes().len() > MAX_PATH_BYTES || path.as_bytes().contains(&0) {
-        return Err(Error::too_large("a very long path").why(format!("it may have {MAX_PATH_BYTES} bytes")));
+        return Err(Error::too_large("a very long path")
+            .why(format!("it may have {MAX_PATH_BYTES} bytes"))
+            .next("name the folder above it"));
     }
     let mut plain = PathBuf::new();
     for part in path.as_path().components() {

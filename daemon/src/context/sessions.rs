@@ -37,7 +37,8 @@ pub(super) fn start(
     }
     if specialists.len() > MOST_SPECIALISTS {
         return Err(Error::too_large(format!("{} specialists", specialists.len()))
-            .why(format!("a session has at most {MOST_SPECIALISTS}")));
+            .why(format!("a session has at most {MOST_SPECIALISTS}"))
+            .next("leave some of them out"));
     }
     specialists
         .iter()

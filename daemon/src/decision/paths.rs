@@ -23,7 +23,8 @@ pub const WHOLE: &str = ".";
 pub fn relative(root: &Path, path: &RawPath) -> Result<String> {
     let shown = || shortened(&path.display());
     if path.as_bytes().is_empty() || path.as_bytes().contains(&0) {
-        return Err(Error::usage(format!("`{}` is no path", shown())));
+        return Err(Error::usage(format!("`{}` is no path", shown()))
+            .next("name a file, a folder or a glob within the project"));
     }
     let outside = || {
         Error::refused(format!("`{}` is outside of the project", shown()))
@@ -55,10 +56,9 @@ pub fn relative(root: &Path, path: &RawPath) -> Result<String> {
     match found.len() {
         0 => Ok(WHOLE.to_owned()),
         1..=MAX_PATH => Ok(found),
-        long => {
-            Err(Error::too_large(format!("a path of {long} bytes"))
-                .why(format!("the limit is {MAX_PATH} bytes")))
-        }
+        long => Err(Error::too_large(format!("a path of {long} bytes"))
+            .why(format!("the limit is {MAX_PATH} bytes"))
+            .next("name the folder above it")),
     }
 }
 

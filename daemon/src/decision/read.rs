@@ -38,7 +38,8 @@ pub(super) fn answer(desk: &Desk<'_>, place: &Place<'_>, what: &Request) -> Resu
             let limit = page(*limit)?;
             let path = path_of(place, filter)?;
             if super::search::words(words).next().is_none() {
-                return Err(Error::usage("a search without a word"));
+                return Err(Error::usage("a search without a word")
+                    .next("give words to look for; `tocli decision list` shows all"));
             }
             let found = book.search(decisions, words, filter, path.as_deref())?;
             Ok(Answer::Hits(hits(&book, found, limit)))
@@ -117,7 +118,8 @@ fn path_of(place: &Place<'_>, filter: &Filter) -> Result<Option<String>> {
 fn in_force(place: &Place<'_>, book: &Book, asked: &[proto::RawPath]) -> Result<Vec<Decision>> {
     if asked.is_empty() || asked.len() > MAX_PATHS {
         return Err(Error::usage(format!("{} paths", asked.len()))
-            .why(format!("one question asks for 1 to {MAX_PATHS}")));
+            .why(format!("one question asks for 1 to {MAX_PATHS}"))
+            .next("ask for some of them at a time"));
     }
     let asked: Vec<String> = asked
         .iter()

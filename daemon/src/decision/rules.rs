@@ -41,7 +41,7 @@ pub fn id(id: &str) -> Result<()> {
 
 fn no_id(id: &str) -> Error {
     Error::usage(format!("`{}` is not an id of a decision", shown(id))).why(format!(
-        "it has 1 to {} letters of A-Z a-z 0-9 . _ - with no dot in front, and is not a number",
+        "it has 1 to {} characters of A-Z a-z 0-9 . _ - with no dot in front, and is not a number",
         of_tasks::MAX_ID
     ))
 }
@@ -150,7 +150,7 @@ pub fn added(card: &Card, verb: &Verb, who: &Who) -> Result<(Card, &'static str)
         }
         Verb::Outcome { text } => {
             if text.trim().is_empty() {
-                return Err(Error::usage("an empty outcome"));
+                return Err(Error::usage("an empty outcome").next("say what came of it"));
             }
             card.add(event(who, Op::Outcome, text));
             "decision.outcome"

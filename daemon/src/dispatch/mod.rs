@@ -90,11 +90,11 @@ pub fn route(ctx: &Ctx, ask: &Ask, request: Request) -> Route {
         Request::Migrate(request) => look(move |desk| reboot::schema::answer(desk, &request)),
         request @ (Request::Workspace(_) | Request::Config(_) | Request::Role(_)) => {
             match workspace::only_looks(&request) {
-                true => look(move |desk| workspace::answer(desk, &request)),
+                true => look(move |desk| task::counted(desk, workspace::answer(desk, &request)?)),
                 false => write(move |desk| {
                     let answer = workspace::answer(desk, &request)?;
                     settings_written(desk, &request);
-                    Ok(answer)
+                    task::counted(desk, answer)
                 }),
             }
         }
@@ -104,6 +104,9 @@ pub fn route(ctx: &Ctx, ask: &Ask, request: Request) -> Route {
         }
         Request::Task(call) => match call.what.changes() {
             true => write(move |desk| task::answer(desk, *call)),
+            false if matches!(call.what, proto::task::Request::Execute { .. }) => {
+                look(move |desk| artifact::handed::answer(desk, *call))
+            }
             false => look(move |desk| task::answer(desk, *call)),
         },
         Request::Artifact(call) => match call.what.takes_time() {

@@ -56,7 +56,9 @@ pub struct Made {
 pub fn budget(bytes: usize) -> Result<usize> {
     match bytes {
         LEAST..=MOST => Ok(bytes),
-        _ => Err(Error::usage(format!("a budget of {bytes} bytes")).why(format!("it has {LEAST} to {MOST}"))),
+        _ => Err(Error::usage(format!("a budget of {bytes} bytes"))
+            .why(format!("it has {LEAST} to {MOST}"))
+            .next("choose one within these with `--budget`")),
     }
 }
 
@@ -111,9 +113,12 @@ pub fn write(role: Option<&Role>, about: &About<'_>, budget: usize) -> Made {
     made
 }
 
+/// What the last part of every text begins with.
+pub const END: &str = "# When it is done\n\n";
+
 fn closing(card: &Card) -> String {
     format!(
-        "# When it is done\n\nRun `tocli task complete {id} --summary \"what was done\"`; when it has to be done again \
+        "{END}Run `tocli task complete {id} --summary \"what was done\"`; when it has to be done again \
          add `--next-action needs_revision`, when it cannot go on `--next-action blocked`.\n",
         id = card.id
     )

@@ -130,15 +130,28 @@ pub fn size(task: &Task) -> usize {
         + lists.map(|text| text.len() + 1).sum::<usize>()
 }
 
+/// How many of these tasks have each status: only those that are not zero.
+#[must_use]
+pub fn by_status<'a>(cards: impl Iterator<Item = &'a Card>) -> Vec<(String, u64)> {
+    let mut counts = [0_u64; Status::ALL.len()];
+    for card in cards {
+        counts[card.status as usize] += 1;
+    }
+    Status::ALL
+        .iter()
+        .zip(counts)
+        .filter(|(_, count)| *count > 0)
+        .map(|(status, count)| (status.word().to_owned(), count))
+        .collect()
+}
+
 /// Counts for `stats`.
 #[must_use]
 pub fn stats(board: &Board) -> proto::task::Stats {
-    let mut by_status = [0_u64; Status::ALL.len()];
     let mut by_specialist = std::collections::BTreeMap::new();
     let mut waiting = 0;
     let mut taken: Vec<i64> = Vec::new();
     for card in board.all(0) {
-        by_status[card.status as usize] += 1;
         if card.status.is_open() {
             *by_specialist.entry(card.specialist.clone()).or_insert(0) += 1;
             waiting += u64::from(!board.waiting_for(card).is_empty());
@@ -154,12 +167,7 @@ pub fn stats(board: &Board) -> proto::task::Stats {
         .map(|nanos| u64::try_from(nanos / 1_000_000_000).unwrap_or_default());
     proto::task::Stats {
         total: board.len() as u64,
-        by_status: Status::ALL
-            .iter()
-            .zip(by_status)
-            .filter(|(_, count)| *count > 0)
-            .map(|(status, count)| (status.word().to_owned(), count))
-            .collect(),
+        by_status: by_status(board.all(0).map(AsRef::as_ref)),
         by_specialist: by_specialist.into_iter().collect(),
         ready: board.ready_count(&[]) as u64,
         waiting,

@@ -257,6 +257,21 @@ fn why_not(board: &Board, card: &Card) -> String {
     }
 }
 
+/// What a task builds on: what it depends on itself, then what its groups do, each once.
+#[must_use]
+pub fn built_on<'a>(board: &'a Board, card: &'a Card) -> Vec<&'a Arc<Card>> {
+    let groups = board.ancestors(card).map(|group| &group.after);
+    let mut found: Vec<&Arc<Card>> = Vec::new();
+    for id in std::iter::once(&card.after).chain(groups).flatten() {
+        if let Some(one) = board.find(id)
+            && !found.iter().any(|other| other.id == one.id)
+        {
+            found.push(one);
+        }
+    }
+    found
+}
+
 fn execute(
     board: &Board,
     tasks: Tasks<'_>,
@@ -267,18 +282,12 @@ fn execute(
     let card = board.card(id)?;
     let budget = prompt::budget(budget)?;
     let mut results = Vec::new();
-    let groups_after = board.ancestors(card).map(|group| &group.after);
-    let mut named: Vec<&String> = Vec::new();
-    for id in std::iter::once(&card.after).chain(groups_after).flatten() {
-        let Some(done) = board.find(id).filter(|_| !named.contains(&id)) else {
-            continue;
-        };
-        named.push(id);
+    for done in built_on(board, card) {
         results.push(prompt::Source {
             id: done.id.clone(),
             title: done.title.clone(),
             status: done.status,
-            summary: tasks.texts(id)?.summary,
+            summary: tasks.texts(&done.id)?.summary,
         });
     }
     let role = place.role(&card.specialist);

@@ -44,7 +44,8 @@ pub fn leave(from: &Board, to: &Board, who: &Who, id: &str) -> Result<Vec<Card>>
             return Err(Error::conflict(format!(
                 "there is a task `{}` in the other workspace already",
                 one.id
-            )));
+            ))
+            .next("two tasks of one id cannot stand in one workspace: move the other one away first"));
         }
         let parent = if number == 0 { None } else { one.parent.clone() };
         let card = Card::clone(one);
@@ -84,10 +85,10 @@ pub fn answer(
         return Err(Error::bug("another request came to the door of moves"));
     };
     if place.workspace == to {
-        return Err(Error::usage(format!(
-            "`{}` is in that workspace already",
-            shown(id)
-        )));
+        return Err(
+            Error::usage(format!("`{}` is in that workspace already", shown(id)))
+                .next("name another workspace with `--to`; `tocli workspace list` shows them"),
+        );
     }
     let who = write::asking(desk, place)?;
     let boards = &desk.ctx.boards;

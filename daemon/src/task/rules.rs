@@ -116,7 +116,7 @@ pub fn line(what: &str, text: &str, limit: usize) -> Result<()> {
                 .next("keep it on one line, without tabs and escapes"),
         );
     }
-    long(what, text, limit)
+    long(what, text, limit).map_err(|error| error.next("shorten it"))
 }
 
 /// A title.

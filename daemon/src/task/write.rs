@@ -263,7 +263,8 @@ fn before(board: &Board, tasks: Tasks<'_>, card: &Arc<Card>) -> Result<Vec<Befor
             if now.revision > 1 {
                 return Err(
                     Error::refused(format!("what `{}` was before is not known", now.id))
-                        .why("its history does not reach there"),
+                        .why("its history does not reach there")
+                        .next("`tocli task history` shows what is known; change it with `tocli task update`"),
                 );
             }
             found.push(Before {

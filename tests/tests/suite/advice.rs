@@ -157,6 +157,12 @@ fn a_worker_gets_the_results_of_what_its_group_waits_for_too() {
          - {id: group, title: Group, after: [first, mute], tasks: [{id: inner, title: Inner, specialist: carpenter}]}\n",
     )
     .ok();
+    std::fs::write(repo.join("list.md"), "Three boards\n").expect("written");
+    let kept = json(&bed, &repo, "artifact store first list.md --summary Boards");
+    let handle = format!(
+        "tocli artifact get {}",
+        kept["artifact_id"].as_str().expect("an id")
+    );
     json(&bed, &repo, "task complete first -s Oak");
     json(&bed, &repo, "task complete mute");
     let prompt = json(&bed, &repo, "task execute inner");
@@ -167,9 +173,35 @@ fn a_worker_gets_the_results_of_what_its_group_waits_for_too() {
         "# Result of `mute`",
         "Nothing was written down",
         "no role file speaks",
+        &handle,
+        "list.md",
     ] {
         assert!(prompt.contains(part), "`{part}` is missing in {prompt}");
     }
+    // The file's own task builds on nothing.
+    let own = json(&bed, &repo, "task execute first");
+    assert!(
+        !own["prompt"].as_str().expect("a text").contains("list.md"),
+        "{own}"
+    );
+}
+
+#[test]
+fn a_workspace_counts_its_tasks_by_where_they_stand() {
+    let (bed, repo) = bed();
+    for id in ["a", "b", "c"] {
+        json(&bed, &repo, &format!("task add T --id {id}"));
+    }
+    json(&bed, &repo, "task complete a -s done");
+    let expected = serde_json::json!([["pending", 2], ["completed", 1]]);
+    let shown = json(&bed, &repo, "workspace show");
+    assert_eq!(shown["totals"]["tasks"], expected);
+    // Also where no board is in memory.
+    bed.run(["daemon", "stop"]).ok();
+    let listed = json(&bed, &repo, "workspace list");
+    assert_eq!(listed["workspaces"][0]["totals"]["tasks"], expected);
+    let renamed = json(&bed, &repo, "workspace rename repo other");
+    assert_eq!(renamed["totals"]["tasks"], expected);
 }
 
 #[test]

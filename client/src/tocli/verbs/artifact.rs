@@ -300,7 +300,9 @@ fn verify(
     render::answer(out, voice, &answer)?;
     match wrong {
         0 => Ok(()),
-        _ => Err(End::Told(Error::conflict(format!("{wrong} faults")))),
+        _ => Err(End::Told(
+            Error::conflict(format!("{wrong} faults")).next("do what stands beside each of them"),
+        )),
     }
 }
 

@@ -241,8 +241,11 @@ fn as_given(error: Error, kept: &str, file: &Path) -> Error {
 
 /// A regular file that the daemon can read: the one that is named, or a copy of what a pipe gives.
 fn whole(file: &Path) -> Result<(RawPath, Option<tempfile::NamedTempFile>)> {
-    let unreadable =
-        |error: io::Error| Error::not_found(format!("`{}` cannot be read", file.display())).why(error);
+    let unreadable = |error: io::Error| {
+        Error::not_found(format!("`{}` cannot be read", file.display()))
+            .why(error)
+            .next("name a file that `tocli workspace export` wrote, or `-` for standard input")
+    };
     let mut input: Box<dyn io::Read> = if file == Path::new("-") {
         Box::new(io::stdin())
     } else {

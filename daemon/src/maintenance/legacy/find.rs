@@ -61,10 +61,10 @@ pub fn find(world: &dyn World, path: &Path) -> Result<Source> {
             Err(Error::refused(format!("`{}` is a symbolic link", path.display()))
                 .next("name what it points to"))
         }
-        FileKind::Other => Err(Error::refused(format!(
-            "`{}` is no file and no folder",
-            path.display()
-        ))),
+        FileKind::Other => Err(
+            Error::refused(format!("`{}` is no file and no folder", path.display()))
+                .next("name an old database, or the project folder that holds `.task_orchestrator/`"),
+        ),
     }
 }
 

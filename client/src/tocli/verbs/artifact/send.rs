@@ -57,7 +57,11 @@ impl Feed {
             });
         }
         let shown = path.display();
-        let failed = |error: io::Error| Error::not_found(format!("`{shown}` cannot be read")).why(error);
+        let failed = |error: io::Error| {
+            Error::not_found(format!("`{shown}` cannot be read"))
+                .why(error)
+                .next("name a file that is there, or `-` for standard input")
+        };
         let found = std::fs::metadata(path).map_err(failed)?;
         if found.is_dir() {
             return Err(
