@@ -16,7 +16,7 @@ use proto::{Error, error::Result};
 
 use super::{ABANDONED, COMMITTED, Inherited, VARIABLE};
 use crate::world::fd;
-use crate::world::image::Image;
+use crate::world::image::{self, Image};
 use crate::world::parent::{First, Parent};
 
 /// The variable that carries the number of the reading end of the commit pipe.
@@ -112,6 +112,7 @@ pub fn guard(charge: &Charge) -> Result<()> {
         watched.end().map_err(broken)?;
     }
     let state = inherited.read_state()?;
+    image::names_in(state.state_dir.as_path());
     state.put_backup_back()?;
     Err(super::give_back(&inherited, &state, &why))
 }

@@ -19,7 +19,7 @@ use crate::reboot;
 use crate::server::Server;
 use crate::world::lock::Lock;
 use crate::world::socket::{self, Bound, Owner};
-use crate::world::{fd, folder, process};
+use crate::world::{fd, folder, image, process};
 
 /// What an image begins with.
 pub(super) struct Turn {
@@ -52,6 +52,7 @@ impl Turn {
                 let inherited = Inherited::adopt(numbers)?;
                 let state = inherited.read_state()?;
                 crate::log::begin(&places.logs(), Start::OnDemand)?;
+                image::keep_own(&places.state_dir, image::Begins::HandedOver);
                 Self::earlier(places, inherited, state, back.clone())
             }
         }
@@ -74,6 +75,7 @@ impl Turn {
         folder::make(&places.state_dir, process::uid())?;
         let lock = take_lock(&places)?;
         crate::log::begin(&places.logs(), options.start)?;
+        image::keep_own(&places.state_dir, image::Begins::Afresh);
         tracing::info!(
             version = process::version(),
             pid = std::process::id(),
@@ -221,6 +223,7 @@ impl Turn {
         if guardian != 0 && guardian != std::process::id() {
             earlier.inherited.tell_guardian(Word::Committed, guardian);
         }
+        image::keep_own_alone();
         let reboot = &earlier.state.reboot;
         tracing::info!(outcome = ?reboot.outcome, pause_us = reboot.pause_us, connections = reboot.connections, "took over");
         reboot::remember(ctx, reboot.clone());

@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 use crate::ctx::Ctx;
 use crate::dispatch::{Desk, Memory, Route, compute, look, stream};
 use crate::life::{Plan, Wish};
-use crate::world::image::{BY_DESCRIPTOR, Image, started_from};
+use crate::world::image::{Image, started_from};
 use crate::world::process;
 
 pub use care::care;
@@ -123,8 +123,7 @@ async fn reboot(
         pause_us: 0,
         took_ms: 0,
     };
-    if !BY_DESCRIPTOR {
-        let error = rules::no_way_back();
+    if let Err(error) = Image::own() {
         refused(ctx, record, &error);
         return Err(error);
     }

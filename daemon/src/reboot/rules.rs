@@ -90,13 +90,6 @@ fn range(text: &str) -> Option<(u16, u16)> {
     Some((lowest.parse().ok()?, highest.parse().ok()?))
 }
 
-/// The refusal of a system that runs no program by its descriptor.
-pub(super) fn no_way_back() -> Error {
-    Error::refused("a daemon is not rebooted in place on this system")
-        .why("it runs no program by descriptor, so there would be no way back to the image that runs now")
-        .next("end it with `tocli daemon stop`: the next command starts the `tod` that is installed by then")
-}
-
 /// The error for whoever asked for a reboot that did not come about.
 pub(super) fn refusal(reboot: &Reboot) -> Error {
     let what = match reboot.outcome {

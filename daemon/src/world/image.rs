@@ -1,38 +1,102 @@
 //! Program files, kept by descriptor: what is checked is what runs, also when the file is replaced or deleted meanwhile.
-//! Where the system runs no program by descriptor ([`BY_DESCRIPTOR`]) it runs what has the file's name by then.
+//! Where the system runs no program by descriptor, a second name in the state folder keeps it (`image/pin.rs`).
 //!
 //! Asked by `reboot`. What must stay true: nothing is run that is not a program for this machine.
 
 mod machine;
+mod pin;
 
 use std::fs::File;
-use std::io::{Read, Seek};
-#[cfg(target_os = "linux")]
-use std::os::fd::AsRawFd;
-use std::os::fd::OwnedFd;
+use std::io::{self, Read, Seek};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use proto::{Error, error::Result};
 
 use machine::{HEAD, Machine, machines};
 
-/// Whether this system runs a program by its descriptor, whatever has become of its file.
-pub const BY_DESCRIPTOR: bool = cfg!(target_os = "linux");
+/// Whether the system runs a program by its descriptor, whatever has become of its file.
+fn by_descriptor() -> bool {
+    !super::stand_ins::in_use()
+}
+
+/// Where second names are.
+static NAMES: OnceLock<PathBuf> = OnceLock::new();
+
+/// The running program, open since it began, and where it was found.
+static OWN: OnceLock<(File, PathBuf)> = OnceLock::new();
+
+/// Where it was found, for a program that is started by its second name.
+pub const FOUND: &str = "TOD_IMAGE_FOUND";
+
+/// Second names are in this state folder.
+pub fn names_in(state_dir: &Path) {
+    NAMES.get_or_init(|| state_dir.join("images"));
+}
+
+/// From here on the running program can be run again, whatever becomes of its file. To be called once, with the daemon's
+/// lock; `Begins::Afresh` removes what an earlier daemon kept.
+pub fn keep_own(state_dir: &Path, begins: Begins) {
+    names_in(state_dir);
+    if by_descriptor() {
+        return;
+    }
+    if begins == Begins::Afresh {
+        forget_others(&[]);
+    }
+    let kept = std::env::current_exe().and_then(|exe| {
+        let (file, path) = (File::open(exe)?, found_at()?);
+        if let Some(names) = NAMES.get() {
+            pin::keep(names, &path, &file)?;
+        }
+        Ok((file, path))
+    });
+    match kept {
+        Ok(kept) => drop(OWN.set(kept)),
+        Err(error) => tracing::warn!(%error, "the running program cannot be kept: no reboot in place"),
+    }
+}
+
+/// How a daemon begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begins {
+    /// By itself.
+    Afresh,
+    /// In the place of another image.
+    HandedOver,
+}
+
+/// No other program is needed any more.
+pub fn keep_own_alone() {
+    if let (Some((file, path)), Some(names)) = (OWN.get(), NAMES.get())
+        && let Ok(own) = pin::name(names, path, file)
+    {
+        forget_others(&[&own]);
+    }
+}
+
+fn forget_others(kept: &[&Path]) {
+    if let Some(names) = NAMES.get() {
+        pin::sweep(names, kept);
+    }
+}
 
 /// The running image. Linux keeps it readable after its file is gone.
-fn own() -> std::io::Result<File> {
-    let path = if BY_DESCRIPTOR {
-        PathBuf::from("/proc/self/exe")
-    } else {
-        std::env::current_exe()?
-    };
-    File::open(path)
+fn own() -> io::Result<File> {
+    if by_descriptor() {
+        return File::open("/proc/self/exe");
+    }
+    match OWN.get() {
+        Some((file, _)) => file.try_clone(),
+        // Not a daemon that serves.
+        None => File::open(std::env::current_exe()?),
+    }
 }
 
 /// A program file.
@@ -58,6 +122,9 @@ impl Image {
                 .why(problem)
                 .next("name a `tod` built for this machine"));
         }
+        if let (false, Some(names)) = (by_descriptor(), NAMES.get()) {
+            pin::keep(names, path, &file).map_err(|error| no_room(names, &error))?;
+        }
         Ok(Self {
             path: path.to_path_buf(),
             file: file.into(),
@@ -67,8 +134,13 @@ impl Image {
     /// The running program, also after its file was deleted.
     ///
     /// # Errors
-    /// `unavailable` where the system does not give it.
+    /// `unavailable` where the system does not give it, and where it could not be kept.
     pub fn own() -> Result<Self> {
+        if !by_descriptor() && OWN.get().is_none() {
+            return Err(Error::unavailable("the running program was not kept")
+                .why("its state folder had no room for a second name of it")
+                .next("end it with `tocli daemon stop`: the next command starts the `tod` that is installed by then"));
+        }
         let file =
             own().map_err(|error| Error::unavailable("the running program cannot be opened").why(error))?;
         Ok(Self {
@@ -98,19 +170,17 @@ impl Image {
     /// A command that runs it.
     #[must_use]
     pub fn command(&self) -> Command {
-        let mut command = Command::new(self.runnable());
+        let name = match NAMES.get() {
+            Some(names) if !by_descriptor() => pin::name(names, &self.path, &self.file),
+            _ if by_descriptor() => Ok(PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()))),
+            _ => Ok(self.path.clone()),
+        };
+        let mut command = Command::new(name.unwrap_or_else(|_| self.path.clone()));
         command.arg0("tod");
+        if !by_descriptor() {
+            command.env(FOUND, &self.path);
+        }
         command
-    }
-
-    #[cfg(target_os = "linux")]
-    fn runnable(&self) -> PathBuf {
-        PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn runnable(&self) -> &Path {
-        &self.path
     }
 }
 
@@ -119,8 +189,15 @@ impl Image {
 /// # Errors
 /// `unavailable` where the system does not say.
 pub fn started_from() -> Result<PathBuf> {
-    let path = std::env::current_exe()
-        .map_err(|error| Error::unavailable("the running program has no path").why(error))?;
+    found_at().map_err(|error| Error::unavailable("the running program has no path").why(error))
+}
+
+fn found_at() -> io::Result<PathBuf> {
+    let path = std::env::current_exe()?;
+    let by_second_name = NAMES.get().is_some_and(|names| path.starts_with(names));
+    if let (true, Some(found)) = (by_second_name, std::env::var_os(FOUND)) {
+        return Ok(PathBuf::from(found));
+    }
     // Linux adds this to the path of a program whose file was deleted or replaced.
     let text = path.as_os_str().as_encoded_bytes();
     let text = text.strip_suffix(b" (deleted)").unwrap_or(text);
@@ -187,7 +264,7 @@ pub fn run(
     }))
 }
 
-fn memory_file(bytes: &[u8]) -> std::io::Result<File> {
+fn memory_file(bytes: &[u8]) -> io::Result<File> {
     let memory = super::memory::file("input")?;
     super::memory::fill(&memory, bytes)?;
     let mut file = File::from(memory);
@@ -260,7 +337,7 @@ impl Drop for Scratch {
     }
 }
 
-fn kinds(file: &File) -> std::io::Result<Vec<Machine>> {
+fn kinds(file: &File) -> io::Result<Vec<Machine>> {
     let mut head = Vec::with_capacity(HEAD);
     file.take(HEAD as u64).read_to_end(&mut head)?;
     Ok(machines(&head))

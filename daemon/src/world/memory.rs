@@ -11,10 +11,10 @@ use std::os::unix::fs::OpenOptionsExt;
 
 /// An empty one, which closes on exec. The name is for lists of the system alone.
 pub fn file(name: &str) -> io::Result<OwnedFd> {
-    match in_memory(name) {
-        Err(error) if error.kind() == io::ErrorKind::Unsupported => unlinked(&std::env::temp_dir()),
-        made => made,
+    if super::stand_ins::in_use() {
+        return unlinked(&std::env::temp_dir());
     }
+    in_memory(name)
 }
 
 #[cfg(target_os = "linux")]

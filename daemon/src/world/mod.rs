@@ -31,6 +31,7 @@ mod resolve;
 pub mod shelf;
 pub mod signals;
 pub mod socket;
+pub mod stand_ins;
 pub mod supervisor;
 pub mod watches;
 

@@ -39,7 +39,10 @@ impl Parent {
     /// The system's.
     pub fn expected(number: u32) -> io::Result<Option<Self>> {
         let Some(pid) = ours(number) else { return Ok(None) };
-        let handle = handle(pid)?;
+        let handle = match super::stand_ins::in_use() {
+            true => None,
+            false => handle(pid)?,
+        };
         // Still the parent: so the handle is not of a later process with the same number.
         Ok(ours(number).map(|pid| Self { pid, handle }))
     }

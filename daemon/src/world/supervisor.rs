@@ -27,7 +27,7 @@ use super::{fd, process};
 const GRACE: Duration = Duration::from_secs(10);
 
 /// What belongs to the daemon alone and not to what runs below it.
-const OURS: [&str; 7] = [
+const OURS: [&str; 8] = [
     "NOTIFY_SOCKET",
     "WATCHDOG_USEC",
     "WATCHDOG_PID",
@@ -35,6 +35,7 @@ const OURS: [&str; 7] = [
     "LISTEN_PID",
     "LISTEN_FDNAMES",
     "TOD_HANDED_OVER",
+    super::image::FOUND,
 ];
 
 /// A process that is told from a later one with the same number.

@@ -6,6 +6,8 @@
 //! - `pace-<times>` is a whole `tod` whose leases run out so many times as fast.
 //! - `ahead-of` is a whole `tod` whose leases are ahead by the seconds in `ahead-of.seconds` beside it.
 //! - `supervising-one` is one that begins its life by having a shell script run under a supervisor.
+//! - `by-name` is a whole `tod` that does without what only Linux has in a hand-over, as on macOS; `by-name-crashes` is one that does so once it
+//!   was handed something over, and `by-name-hangs` one that hangs then.
 //! - `schema-more` is one with another step of the schema; that of `schema-fails` fails, and that of `schema-late` fails
 //!   after its rehearsal, half-way.
 
@@ -33,6 +35,17 @@ fn main() -> std::io::Result<ExitCode> {
         }
         "pace" => {
             daemon::world::process::quicken(how.parse().map_err(std::io::Error::other)?);
+            return Ok(daemon::program::main());
+        }
+        "by" => {
+            let begins = words.iter().any(|word| word == "--handed-over");
+            match how {
+                "name-crashes" if begins => std::process::abort(),
+                "name-hangs" if begins => loop {
+                    std::thread::park();
+                },
+                _ => daemon::world::stand_ins::use_them(),
+            }
             return Ok(daemon::program::main());
         }
         "ahead" => {

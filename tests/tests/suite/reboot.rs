@@ -1,5 +1,6 @@
 //! Handing over in place: no client notices, and a binary that cannot take over changes nothing.
 
+mod elsewhere;
 mod interplay;
 mod manager;
 mod schema;

@@ -3,7 +3,7 @@
 use std::io;
 
 use proto::Error;
-use proto::index::{Advice, Subtree, TreeWatches, Urgency, Watches};
+use proto::index::{Advice, Limits, Subtree, TreeWatches, Urgency, Watches};
 
 use super::word;
 use crate::out::{Form, Out};
@@ -20,16 +20,24 @@ pub(super) fn watches(out: &mut Out, voice: &Voice, watches: &Watches) -> io::Re
         None => b"unknown".to_vec(),
     };
     let (limits, others) = (&watches.limits, &watches.others);
-    out.pairs(&[
+    let ours = [
         ("watches", number(Some(watches.used + watches.detection))),
         ("watch.max_watches", number(Some(watches.max_watches))),
         ("of other programs", number(Some(others.watches))),
+    ];
+    let systems = [
         ("fs.inotify.max_user_watches", number(limits.max_user_watches)),
         ("user.max_inotify_watches", number(limits.namespace_watches)),
         ("fs.inotify.max_user_instances", number(limits.max_user_instances)),
         ("fs.inotify.max_queued_events", number(limits.max_queued_events)),
         ("queue was full", number(Some(watches.overflows))),
-    ])?;
+    ];
+    // A system that has no watches of this kind has no limits of them.
+    let has_watches = *limits != Limits::default();
+    let shown = ours
+        .into_iter()
+        .chain(systems.into_iter().filter(|_| has_watches));
+    out.pairs(&shown.collect::<Vec<_>>())?;
     if others.is_partial {
         voice.warn("not all other programs were looked at: it took too long");
     } else if others.unreadable > 0 {
