@@ -232,6 +232,7 @@ pub fn manner(settings: &Settings) -> index::Manner {
         backend: index::Backend::of(&settings.backend()),
         settle: Duration::from_millis(settings.settle_ms()),
         poll: Duration::from_secs(settings.poll_seconds()),
+        remembered: usize::try_from(settings.remembered_changes()).unwrap_or(usize::MAX),
         extra_ignores: settings.extra_ignores(),
     }
 }

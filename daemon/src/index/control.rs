@@ -115,6 +115,11 @@ impl<D: Disk> Engine<D> {
         }
     }
 
+    /// Whether `watch.extra_ignores` takes something away.
+    pub(super) fn has_extra(&self) -> bool {
+        !self.start.extra.is_empty()
+    }
+
     /// Why the list may not be what git would show.
     pub(super) fn doubt(&self) -> Option<Doubt> {
         self.refusal.map(Doubt::Refused).or(self.doubt)

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::watch::{Backend, Hub, TreeKey, WatchError, Wd};
 use crate::world::dir::{self, Dir, Meta};
-use crate::world::{FileKind, filesystem};
+use crate::world::{FileKind, calls, filesystem};
 
 /// The most bytes of an ignore or configuration file that are read; git's own limit is 100 MB, no honest file has 4.
 pub(super) const FILE_LIMIT: usize = 4 << 20;
@@ -73,6 +73,11 @@ impl LocalDisk {
         }
     }
 
+    /// Makes a call that may hang, so that others can see it hanging.
+    fn call<T>(&self, call: impl FnOnce() -> T) -> T {
+        calls::within(u64::from(self.key.0), call)
+    }
+
     /// The name of a file system that does not tell of every change. A number of a device may stand for another file
     /// system after an unmount, so what is known goes with every change of the mounts.
     fn silence(&self, dir: &Dir, dev: u64) -> Option<Arc<str>> {
@@ -95,35 +100,35 @@ impl Disk for LocalDisk {
     type Dir = Dir;
 
     fn open(&self, path: &[u8]) -> io::Result<Dir> {
-        Dir::open(path)
+        self.call(|| Dir::open(path))
     }
 
     fn open_at(&self, dir: &Dir, path: &[u8]) -> io::Result<Dir> {
-        dir.open_at(path)
+        self.call(|| dir.open_at(path))
     }
 
     fn list(&self, dir: &Dir, each: &mut dyn FnMut(&[u8], Option<FileKind>)) -> io::Result<()> {
-        dir.list(each)
+        self.call(|| dir.list(each))
     }
 
     fn stat(&self, dir: &Dir, name: &[u8]) -> io::Result<Meta> {
-        dir.stat(name)
+        self.call(|| dir.stat(name))
     }
 
     fn identity(&self, dir: &Dir) -> io::Result<Meta> {
-        dir.identity()
+        self.call(|| dir.identity())
     }
 
     fn read(&self, dir: &Dir, name: &[u8], limit: usize) -> io::Result<Vec<u8>> {
-        dir.read(name, limit)
+        self.call(|| dir.read(name, limit))
     }
 
     fn read_file(&self, path: &[u8], limit: usize) -> io::Result<Vec<u8>> {
-        dir::read_file(path, limit)
+        self.call(|| dir::read_file(path, limit))
     }
 
     fn stat_file(&self, path: &[u8]) -> io::Result<Meta> {
-        dir::stat_file(path)
+        self.call(|| dir::stat_file(path))
     }
 
     fn watch(&self, dir: &Dir, dev: u64) -> Result<Wd, WatchError> {
@@ -131,9 +136,9 @@ impl Disk for LocalDisk {
         if backend == Backend::Poll {
             return Err(WatchError::Chosen(backend));
         }
-        match (self.silence(dir, dev), backend) {
+        match (self.call(|| self.silence(dir, dev)), backend) {
             (Some(name), _) => Err(WatchError::Silent(name)),
-            (None, Backend::Inotify) => self.hub.watch(self.key, dir),
+            (None, Backend::Inotify) => self.call(|| self.hub.watch(self.key, dir)),
             (None, chosen) => Err(WatchError::Chosen(chosen)),
         }
     }

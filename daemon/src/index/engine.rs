@@ -204,6 +204,7 @@ impl<D: Disk> Engine<D> {
 
     pub(super) fn of(disk: D, start: Start, identity: Identity, shared: Shared) -> Self {
         disk.choose(start.manner.backend);
+        shared.write().journal.keep(start.manner.remembered);
         Self {
             disk,
             start,
@@ -259,12 +260,8 @@ impl<D: Disk> Engine<D> {
             self.again.rules = true;
         }
         self.change_backend(manner.backend);
+        self.shared.write().journal.keep(manner.remembered);
         self.start.manner = manner;
-    }
-
-    /// Whether `watch.extra_ignores` takes something away.
-    pub(super) fn has_extra(&self) -> bool {
-        !self.start.extra.is_empty()
     }
 
     /// Whether something has no watch, so that only looking tells what happened to it.

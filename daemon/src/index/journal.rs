@@ -14,8 +14,8 @@ use proto::index::{Change, ChangeKind};
 use super::names::Name;
 use super::tree::{Id, Kind, Tree};
 
-/// Records kept at least; a tree of many files keeps as many as a quarter of its files.
-const KEPT: usize = 1 << 16;
+/// Records kept at least where nobody says otherwise; a tree of many files keeps as many as a quarter of its files.
+pub(super) const KEPT: usize = 1 << 16;
 
 #[derive(Clone, Copy, Debug)]
 enum What {
@@ -68,6 +68,11 @@ impl Journal {
         }
     }
 
+    /// Keeps so many records at least, from the next tick on.
+    pub(super) fn keep(&mut self, records: usize) {
+        self.kept = records;
+    }
+
     /// The last settled tick.
     #[must_use]
     pub(super) fn tick(&self) -> u32 {
@@ -118,7 +123,7 @@ impl Journal {
         let bound = self
             .kept
             .max(usize::try_from(tree.files() / 4).unwrap_or(usize::MAX));
-        if self.log.len() > bound * 2 {
+        if self.log.len() > bound.saturating_mul(2) {
             self.trim(tree, bound);
         }
         tree.tidy_names(self.log.iter_mut().filter_map(|record| match &mut record.what {

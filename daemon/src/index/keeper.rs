@@ -24,6 +24,7 @@ use super::tend::Pace;
 use super::verify::Begin;
 use super::{Changes, Manner, Progress};
 use crate::watch::{Hub, TreeKey};
+use crate::world::calls;
 
 /// Why a clock of another incarnation says nothing.
 const EARLIER: &str = "the clock is of an earlier index, which ended without saving itself";
@@ -31,6 +32,8 @@ const EARLIER: &str = "the clock is of an earlier index, which ended without sav
 const BEFORE: &str = "the index begins after that time";
 /// So many records of a journal are read where the question is.
 const FEW: usize = 256;
+/// Why a tree is not followed.
+const HANGS: &str = "its disk does not answer: look with `findmnt` for a mount whose server is gone, and unmount it with `umount -f`";
 
 /// One watched root.
 #[derive(Debug)]
@@ -353,12 +356,21 @@ impl Tree {
         self.mails.news.notify_one();
     }
 
+    /// Whether its thread is inside a call that does not return.
+    pub(super) fn hangs(&self) -> bool {
+        calls::hangs(u64::from(self.key.0))
+    }
+
     /// How the tree stands. From memory.
     #[must_use]
     pub fn status(&self) -> TreeStatus {
         let (state, reason) = {
             let state = self.state();
             (state.state, state.reason.clone())
+        };
+        let (state, reason) = match self.hangs() {
+            true => (TreeState::Unreachable, Some(HANGS.to_owned())),
+            false => (state, reason),
         };
         let view = self.shared.read();
         TreeStatus {

@@ -90,6 +90,8 @@ pub struct Manner {
     pub settle: Duration,
     /// How often a tree is looked at of which something cannot be watched (`watch.poll_seconds`).
     pub poll: Duration,
+    /// How many changes are remembered at least (`watch.remembered_changes`).
+    pub remembered: usize,
     /// Patterns that take away from what is watched (`watch.extra_ignores`).
     pub extra_ignores: Vec<String>,
 }
@@ -100,6 +102,7 @@ impl Default for Manner {
             backend: Backend::default(),
             settle: Duration::from_millis(50),
             poll: Duration::from_secs(5),
+            remembered: journal::KEPT,
             extra_ignores: Vec::new(),
         }
     }

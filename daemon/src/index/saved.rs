@@ -27,7 +27,7 @@ use crate::watch::Wd;
 
 const MAGIC: &[u8; 8] = b"TODINDEX";
 /// Another shape is another number.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// Bytes of the digest at the end.
 const DIGEST: usize = blake3::OUT_LEN;
 
@@ -85,6 +85,7 @@ pub(super) fn write(head: &Head, view: &View, (inner, tracked): (&Inner, &Tracke
     pen.text(head.manner.backend.word().as_bytes());
     pen.u64(u64::try_from(head.manner.settle.as_millis()).unwrap_or(u64::MAX));
     pen.u64(head.manner.poll.as_secs());
+    pen.u64(head.manner.remembered as u64);
     pen.count(head.manner.extra_ignores.len());
     for line in &head.manner.extra_ignores {
         pen.text(line.as_bytes());
@@ -167,12 +168,14 @@ fn read_stamp(eye: &mut Eye<'_>) -> Option<Stamp> {
 fn manner(eye: &mut Eye<'_>) -> Option<Manner> {
     let backend = Backend::of(std::str::from_utf8(eye.text()?).ok()?);
     let (settle, poll) = (Duration::from_millis(eye.u64()?), Duration::from_secs(eye.u64()?));
+    let remembered = usize::try_from(eye.u64()?).ok()?;
     let line = |eye: &mut Eye<'_>| String::from_utf8(eye.text()?.to_vec()).ok();
     let extra_ignores = (0..eye.count(8)?).map(|_| line(eye)).collect::<Option<_>>()?;
     Some(Manner {
         backend,
         settle,
         poll,
+        remembered,
         extra_ignores,
     })
 }

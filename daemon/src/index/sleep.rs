@@ -12,6 +12,7 @@ use proto::index::{TreeState, TreeStatus};
 
 use super::mail::Ending;
 use super::trees::{Awake, Held, Slot, Trees};
+use crate::world::calls;
 
 /// How long nobody asks for a tree until it is put to sleep.
 const UNUSED: Duration = Duration::from_secs(30 * 60);
@@ -27,6 +28,7 @@ impl Trees {
     /// Puts trees to sleep that nobody has used for long, and the least used ones over `most`; has others saved whose
     /// time has come. Blocks for the saving of those that are put to sleep.
     pub fn tick(&self, most: usize) {
+        calls::look();
         let mut awake: Vec<(Instant, Arc<Slot>)> = Vec::new();
         for (_, slot) in self.all() {
             let used = match slot.look().as_deref() {
@@ -71,7 +73,10 @@ impl Trees {
             return false;
         };
         // With the place locked nobody new can come to hold it.
-        let is_busy = Arc::strong_count(tree) > UNHELD || !tree.progress().ready || tree.is_unverified();
+        let is_busy = Arc::strong_count(tree) > UNHELD
+            || !tree.progress().ready
+            || tree.is_unverified()
+            || calls::is_inside(u64::from(tree.key().0));
         if is_busy {
             return false;
         }

@@ -86,6 +86,7 @@ pub(super) async fn rest(ctx: &Arc<Ctx>, mut plan: Box<Plan>, phase: &watch::Sen
 async fn all_quiet(ctx: &Ctx) {
     ctx.life.connections.until_zero().await;
     ctx.life.calls.until_zero().await;
+    ctx.trees.calls_return().await;
 }
 
 fn not_quiet(ctx: &Ctx, limit: u128) -> Error {
@@ -96,7 +97,14 @@ fn not_quiet(ctx: &Ctx, limit: u128) -> Error {
             .next("ask again later, or with a larger `--timeout`")
     } else {
         refused
-            .why(format!("a call to a file system did not come back within {limit} ms"))
+            .why(format!(
+                "a call to a file system did not come back within {limit} ms{}",
+                ctx.trees
+                    .inside()
+                    .first()
+                    .map(|root| format!("; one was for `{}`", root.display()))
+                    .unwrap_or_default()
+            ))
             .next("look with `findmnt` for a mount that does not answer, unmount it with `umount -f`, and ask again")
     }
 }

@@ -12,6 +12,7 @@
 #[cfg(target_os = "macos")]
 mod apple;
 mod beneath;
+pub mod calls;
 pub mod dir;
 pub mod events;
 pub mod fake;

@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use proto::Kind;
+use proto::index::{TreeState, TreeStatus};
+use proto::{Kind, Request, daemon};
+use rustix::process::{Pid, Signal, kill_process};
 use tests::daemon::{Bed, program};
-use tests::wire::status;
+use tests::wire::{Peer, status};
 use tests::{git, namespace};
 
 use crate::life::report;
@@ -121,6 +123,107 @@ fn a_call_that_hangs_in_a_mount_has_a_reboot_refused_until_it_comes_back() {
         (report(&mut peer).pid, report(&mut peer).generation),
         (daemon.pid(), 1)
     );
+}
+
+fn tree(peer: &mut Peer, root: &Path) -> TreeStatus {
+    let workspaces = report(peer).workspaces.into_iter();
+    let mut trees = workspaces.flat_map(|workspace| workspace.trees);
+    let tree = trees.find(|tree| tree.root.as_path() == root);
+    tree.expect("it is watched")
+}
+
+/// A mount of FUSE whose server can be stopped: it shows the folder `real`.
+fn stoppable() -> String {
+    format!(
+        "cd ..
+        exec 9<>/dev/fuse
+        mount -i -t fuse -o fd=9,rootmode=40000,user_id=0,group_id=0 mirror work/seen
+        '{}' work/real $$ <&9 9<&- >/dev/null 2>&1 &
+        echo $! >work/server
+        exec 9<&-
+        cd work",
+        program("mirror").display()
+    )
+}
+
+#[test]
+fn a_project_whose_file_server_stops_holds_nobody_and_a_reboot_waits_for_it_or_is_refused() {
+    let bed = Bed::new();
+    let (real, seen, fine) = (bed.project("real"), bed.project("seen"), bed.project("fine"));
+    for folder in [&real, &fine] {
+        std::fs::write(folder.join("file"), "1").expect("written");
+        git::init(folder);
+    }
+    let settings = bed.home().join(".config/task-orchestrator");
+    std::fs::create_dir_all(&settings).expect("made");
+    std::fs::write(settings.join("config.yaml"), "watch:\n  poll_seconds: 1\n").expect("written");
+    let Some(mut command) = namespace::mounting(&bed, &stoppable()) else {
+        return;
+    };
+    let mut tod = bed.start_by(command.arg(program("tod")).arg("run"));
+    let server = std::fs::read_to_string(bed.work().join("server")).expect("told");
+    let server = Pid::from_raw(server.trim().parse().expect("a number")).expect("a process");
+    let mut peer = bed.peer();
+    assert_eq!(peer.files(&seen).expect("files"), [b"file"]);
+    assert_eq!(peer.files(&fine).expect("files"), [b"file"]);
+    // Somebody listens, so the tree is looked at without being asked for.
+    let (mut listener, clock) = (bed.peer(), peer.clock(&seen).expect("a clock"));
+    let (from, told) = (seen.clone(), clock.clone());
+    let waiting = std::thread::spawn(move || listener.wait(&from, &told));
+    kill_process(server, Signal::STOP).expect("stopped");
+    tests::deadline::until("it is said", || {
+        let tree = tree(&mut peer, &seen);
+        (tree.state == TreeState::Unreachable).then_some(())
+    });
+    let reason = tree(&mut peer, &seen).reason.expect("a reason");
+    assert!(reason.contains("does not answer"), "{reason}");
+    for round in 0..10 {
+        let name = format!("new-{round}");
+        std::fs::write(fine.join(&name), "1").expect("written");
+        assert!(peer.files(&fine).expect("files").contains(&name.into_bytes()));
+        assert_eq!(tree(&mut peer, &fine).state, TreeState::Watching);
+    }
+    let asked = daemon::Request::Reboot {
+        binary: None,
+        limit_ms: 1_500,
+        reason: None,
+    };
+    let error = peer.call(Request::Daemon(asked)).expect_err("refused");
+    assert_eq!(error.kind, Kind::Refused, "{error}");
+    let said = error.to_string();
+    assert!(
+        said.contains("did not come back") && said.contains("work/seen"),
+        "{said}"
+    );
+    assert_eq!(report(&mut peer).generation, 0);
+    assert_eq!(peer.files(&fine).expect("files").len(), 11);
+    kill_process(server, Signal::CONT).expect("it goes on");
+    std::fs::write(real.join("more"), "1").expect("written");
+    let changes = waiting.join().expect("it ends").expect("changes");
+    assert!(
+        changes.iter().any(|change| change.path.as_bytes() == b"more"),
+        "{changes:?}"
+    );
+    tests::deadline::until("the call comes back", || peer.call(reboot(None)).ok());
+    assert_eq!(report(&mut peer).generation, 1);
+    assert_eq!(peer.files(&seen).expect("files").len(), 2);
+    assert_eq!(tree(&mut peer, &seen).state, TreeState::Polling);
+    // Nobody listens: no call is under way when the server stops, and the next image meets it.
+    kill_process(server, Signal::STOP).expect("stopped");
+    peer.call(reboot(None)).expect("a reboot");
+    assert_eq!(report(&mut peer).generation, 2);
+    assert_eq!(peer.files(&fine).expect("files").len(), 11);
+    kill_process(server, Signal::CONT).expect("it goes on");
+    assert_eq!(peer.files(&seen).expect("files").len(), 2);
+    // It ends in time also beside a disk that does not answer.
+    kill_process(server, Signal::STOP).expect("stopped");
+    let began = Instant::now();
+    tod.stop();
+    assert!(
+        began.elapsed() < Duration::from_secs(20),
+        "the stop waits for the disk"
+    );
+    kill_process(server, Signal::CONT).expect("it goes on");
 }
 
 fn real(path: &Path) -> std::path::PathBuf {

@@ -352,6 +352,13 @@ pub const KEYS: &[Spec] = &[
         Trust::Any,
         "How often a file system that tells nothing is looked at",
     ),
+    spec(
+        "watch.remembered_changes",
+        Kind::Number(64, 16_777_216),
+        "65536",
+        Trust::LowerOnly,
+        "How many changes a clock reaches back, or a quarter of the files when those are more; older ones are answered with all files",
+    ),
     // Watchman's settle time.
     spec(
         "watch.settle_ms",

@@ -122,6 +122,12 @@ impl Settings {
         self.number("watch.poll_seconds")
     }
 
+    /// How many changes are remembered for clocks.
+    #[must_use]
+    pub fn remembered_changes(&self) -> u64 {
+        self.number("watch.remembered_changes")
+    }
+
     /// More patterns of what is not watched, as in `.gitignore`.
     #[must_use]
     pub fn extra_ignores(&self) -> Vec<String> {

@@ -44,7 +44,7 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    fn start(bed: &Bed, root: &Path, line: &str) -> Self {
+    pub(super) fn start(bed: &Bed, root: &Path, line: &str) -> Self {
         let mut command = bed.tocli(line.split(' ').chain(["--json"]));
         let mut child = command
             .current_dir(root)
