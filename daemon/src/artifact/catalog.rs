@@ -5,11 +5,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use proto::artifact::Copy;
 use proto::error::{Error, Result};
 
 use super::copies::{Home, Seen};
+use super::due::Look;
 use super::rules;
 use super::store::{Artifacts, Card, Head};
 use super::upload::Uploads;
@@ -167,19 +169,36 @@ pub struct Slot {
 
 /// All catalogues.
 #[derive(Debug, Default)]
-pub struct Cabinet(Mutex<HashMap<String, Arc<Slot>>>);
+pub struct Cabinet {
+    slots: Mutex<HashMap<String, Arc<Slot>>>,
+    /// When files that are due are looked for next; none before the first time.
+    next: Mutex<Option<Duration>>,
+}
 
 impl Cabinet {
     /// The place of a workspace's catalogue.
     #[must_use]
     pub fn slot(&self, workspace: &str) -> Arc<Slot> {
-        Arc::clone(hold(&self.0).entry(workspace.to_owned()).or_default())
+        Arc::clone(hold(&self.slots).entry(workspace.to_owned()).or_default())
+    }
+
+    /// Whether files that are due are to be looked for now, and how.
+    #[must_use]
+    pub fn looks_for_due(&self, now: Duration, pause: Duration) -> Option<Look> {
+        let mut next = hold(&self.next);
+        let look = match *next {
+            None => Look::First,
+            Some(next) if now >= next => Look::Again,
+            Some(_) => return None,
+        };
+        *next = Some(now + pause);
+        Some(look)
     }
 
     /// All places with the ids of their workspaces.
     #[must_use]
     pub fn slots(&self) -> Vec<(String, Arc<Slot>)> {
-        let slots = hold(&self.0);
+        let slots = hold(&self.slots);
         slots
             .iter()
             .map(|(id, slot)| (id.clone(), Arc::clone(slot)))

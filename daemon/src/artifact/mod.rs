@@ -18,6 +18,7 @@
 pub mod catalog;
 pub mod complete;
 pub mod copies;
+pub mod due;
 pub mod handed;
 pub mod moving;
 pub mod pen;
@@ -239,6 +240,7 @@ pub fn faults(ctx: &Ctx, home: &Home) -> Result<Vec<Artifact>> {
 /// Looks after the files in the projects and closes uploads that rest, in every workspace in use. Once a second.
 pub fn tick(ctx: &Ctx) {
     proto::piece::rest();
+    due::bring(ctx);
     for (_, slot) in ctx.artifacts.slots() {
         slot.uploads.rest(ctx.world.monotonic());
         if let Some(home) = slot.home() {

@@ -4,6 +4,8 @@
 //! true: bytes are an object before a record names them; the catalogue takes over what is in the batch, and its mark
 //! tells when that batch came to nothing; the audit event is the caller's, one for the whole change.
 
+mod border;
+
 use std::cell::RefCell;
 use std::sync::Arc;
 
@@ -331,127 +333,29 @@ impl<'a> Pen<'a> {
         Ok(true)
     }
 
-    /// Takes an artifact over from another workspace, with its id and all its versions. Where its name or its place is
-    /// taken it gets another.
-    ///
-    /// # Errors
-    /// `Conflict` when the id is taken; as [`Pen::put_back`].
-    pub(super) fn take_over(&self, batch: &mut Batch, whole: Whole) -> Result<()> {
-        let Whole { card, editions } = whole;
-        let (id, task) = (card.id.as_str(), card.task.as_deref());
-        let (name, folder) = self.slot.with(|catalog| {
-            if catalog.find(id).is_some() {
-                return Err(Error::conflict(format!(
-                    "there is an artifact `{id}` in the other workspace already"
-                )));
-            }
-            let free = |name: &String| catalog.named(task, name).is_none();
-            let mut others = (2..1000).map(|n| rules::numbered(&card.name, n));
-            let name = match free(&card.name) {
-                true => Some(card.name.clone()),
-                false => others.find(free),
-            };
-            let name =
-                name.ok_or_else(|| Error::refused(format!("too many artifacts are called `{}`", card.name)))?;
-            let free = |folder: &String| catalog.at(folder, &name).is_none();
-            let mut others = (2..1000).map(|n| format!("{}-{n}", card.folder));
-            let folder = match free(&card.folder) {
-                true => Some(card.folder.clone()),
-                false => others.find(free),
-            };
-            let folder =
-                folder.ok_or_else(|| Error::refused(format!("too many artifacts are called `{name}`")))?;
-            Ok((name, folder))
-        })?;
-        let card = Card { name, folder, ..card };
-        match self.put_back(batch, &Whole { card, editions })? {
-            true => Ok(()),
-            false => Err(Error::bug("an artifact was refused a free place")),
-        }
-    }
-
-    /// Lets an artifact go from here: its records leave with the batch, and its file lies aside until that is decided.
-    ///
-    /// # Errors
-    /// `Refused` when the file was changed by hand, or where the project cannot be written to; `Conflict` while the file is
-    /// being put there; `Unavailable` when the records cannot be read.
-    pub(super) fn let_go(&self, batch: &mut Batch, entry: &Entry) -> Result<()> {
-        let (home, card) = (&self.home, &entry.card);
-        let path = home.path(card);
-        match copies::look(&*self.ctx.world, home, entry).0 {
-            Copy::Good => {
-                // Before it is done: one of which nobody knows whether it was is put back, too.
-                self.placings.borrow_mut().push(Placing::empty(card.clone()));
-                copies::lay_aside(&*self.ctx.world, home, card)?;
-            }
-            Copy::Modified => {
-                return Err(
-                    Error::refused(format!("`{}` was changed by hand", path.display()))
-                        .why("it would stay behind without its record")
-                        .next(format!(
-                            "store it as a new version, or run `tocli artifact restore {} --force`",
-                            card.id
-                        )),
-                );
-            }
-            Copy::Placing => {
-                return Err(Error::conflict(format!(
-                    "`{}` is just being put into the project",
-                    path.display()
-                ))
-                .next("repeat it in a moment"));
-            }
-            Copy::None => {}
-            // A disk that does not say is not one that has nothing.
-            Copy::Missing => match self.ctx.world.stat(&path) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                _ => {
-                    return Err(Error::refused(format!(
-                        "`{}` cannot be looked at",
-                        path.display()
-                    )));
-                }
-            },
-        }
-        self.records().remove(batch, &card.id)?;
-        let mut mark = [0; 8];
-        self.ctx.world.random(&mut mark);
-        let head = Head {
-            mark: u64::from_be_bytes(mark),
-            ..self.records().head()?
-        };
-        self.records().put_head(batch, head)
-    }
-
-    /// After the commit that let artifacts go: what lies aside of them goes.
-    pub(super) fn let_gone(self) {
-        *self.slot.write() = None;
-        copies::forget(&*self.ctx.world, &self.home, &self.placings.take());
-    }
-
-    /// When that change came to nothing: what lies aside comes back, unless nobody knows; then the next load of the
-    /// catalogue finds out.
-    pub(super) fn kept_after(self, error: &Error) {
-        if error.kind != Kind::Unavailable {
-            copies::lay_back(&*self.ctx.world, &self.home, &self.placings.take());
-        }
-        *self.slot.write() = None;
-    }
-
-    /// Puts files that stand nowhere in the project into it: after an import, whose records came first. What could not
-    /// be put there, a sentence each.
+    /// Puts files that stand nowhere in the project into it: after an import, whose records came first. How many there
+    /// are, also those that are being put there, and what could not be put, a sentence each.
     #[must_use]
-    pub fn place_missing(&self) -> Vec<String> {
+    pub fn place_missing(&self) -> (usize, Vec<String>) {
         let world = &*self.ctx.world;
-        let cards = self.slot.with(|catalog| {
+        let entries = self.slot.with(|catalog| {
             let here = catalog.all().filter(|entry| entry.card.archived.is_none());
-            Ok(here.map(|entry| entry.card.clone()).collect::<Vec<Card>>())
+            Ok(here.cloned().collect::<Vec<Entry>>())
         });
-        let missing = cards.unwrap_or_default().into_iter().filter(|card| {
-            let found = world.stat(&self.home.path(card));
-            found.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
-        });
-        self.hand().place_all(missing.map(Placing::empty).collect())
+        let (mut count, mut missing) = (0, Vec::new());
+        for entry in entries.unwrap_or_default() {
+            let found = world.stat(&self.home.path(&entry.card));
+            if found.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+                count += 1;
+                // Two at the same copy would spoil it.
+                if entry.copy != Copy::Placing {
+                    self.slot
+                        .note((&entry.card.id, entry.card.version), Copy::Placing, None);
+                    missing.push(Placing::empty(entry.card));
+                }
+            }
+        }
+        (count, self.hand().place_all(missing))
     }
 
     pub(super) fn said(&self, card: &Card, warnings: Vec<String>) -> Stored {

@@ -15,6 +15,7 @@ use crate::objects::Digest;
 const CARD: Space = Space::new("artifact");
 const EDITION: Space = Space::new("artifact_version");
 const UPLOAD: Space = Space::new("artifact_draft");
+const DUE: Space = Space::new("artifact_due");
 const HEAD: Space = Space::new("artifact_head");
 
 /// An artifact, as its newest version has it. Version 1, frozen once released.
@@ -192,6 +193,16 @@ impl<'a> Artifacts<'a> {
         Ok(())
     }
 
+    /// Notes that files of it are due: with the records of an import, which come before any file.
+    pub fn due(&self, batch: &mut Batch) {
+        batch.put(DUE, &self.under(""), vec![1]);
+    }
+
+    /// Takes that note away.
+    pub fn not_due(&self, batch: &mut Batch) {
+        batch.delete(DUE, &self.under(""));
+    }
+
     /// All cards.
     ///
     /// # Errors
@@ -330,6 +341,19 @@ impl<'a> Artifacts<'a> {
     pub fn end_upload(&self, batch: &mut Batch, id: &str) {
         batch.delete(UPLOAD, &self.under(id));
     }
+}
+
+/// The workspaces of which files are due.
+///
+/// # Errors
+/// `Unavailable` when the database cannot be read.
+pub fn due(db: &Db) -> Result<Vec<String>> {
+    db.scan(DUE, &[])
+        .map(|item| {
+            let (key, _) = item?;
+            Ok(String::from_utf8_lossy(&key).trim_end_matches('/').to_owned())
+        })
+        .collect()
 }
 
 /// The objects that records of artifacts name, for whoever sweeps those that nobody names.

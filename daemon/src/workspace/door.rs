@@ -114,9 +114,11 @@ fn one(house: &House<'_>, which: &Which) -> Result<(Row, WorkspaceScope)> {
 /// The workspace that is meant, for a room that works for it.
 ///
 /// # Errors
-/// `not found` for a workspace that is none; what detection and the database say.
+/// `not found` for a workspace that is none; `unavailable` while an import into it is under way; what detection and the
+/// database say.
 pub fn scope(house: &House<'_>, which: &Which) -> Result<WorkspaceScope> {
     let (_, scope) = one(house, which)?;
+    house.entered.until_open(scope.id())?;
     if let Some(actor) = house.caller.name() {
         let tree = matches!(which, Which::At(_)).then(|| scope.tree());
         house

@@ -5,9 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use proto::RawPath;
+use proto::error::{Error, Result};
 
 use super::registry::WorkspaceScope;
 
@@ -16,6 +18,31 @@ use super::registry::WorkspaceScope;
 pub struct Entered {
     trees: Mutex<BTreeMap<PathBuf, (String, PathBuf)>>,
     visits: Mutex<BTreeMap<(String, String), Visit>>,
+    /// How often each is closed.
+    closed: Mutex<BTreeMap<String, usize>>,
+    opened: Condvar,
+}
+
+/// How long a request waits for a workspace that is closed: less than a request that only looks may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A workspace into which nobody looks until this is dropped.
+#[derive(Debug)]
+pub struct Closed<'a> {
+    entered: &'a Entered,
+    workspace: String,
+}
+
+impl Drop for Closed<'_> {
+    fn drop(&mut self) {
+        let mut closed = self.entered.closed_ones();
+        if let Some(times) = closed.get_mut(&self.workspace) {
+            *times -= 1;
+        }
+        closed.retain(|_, times| *times > 0);
+        drop(closed);
+        self.entered.opened.notify_all();
+    }
 }
 
 /// The calls of an actor for a workspace since somebody last took note of them.
@@ -69,6 +96,38 @@ impl Entered {
             .into_iter()
             .map(|((workspace, actor), visit)| (workspace, actor, visit))
             .collect()
+    }
+
+    /// Closes a workspace: who asks for it from now on waits until what comes in several batches is there as a whole.
+    #[must_use]
+    pub fn close(&self, workspace: &str) -> Closed<'_> {
+        *self.closed_ones().entry(workspace.to_owned()).or_default() += 1;
+        Closed {
+            entered: self,
+            workspace: workspace.to_owned(),
+        }
+    }
+
+    /// Waits while a workspace is closed.
+    ///
+    /// # Errors
+    /// `Unavailable` when it stays so for too long.
+    pub(super) fn until_open(&self, workspace: &str) -> Result<()> {
+        let closed = self.closed_ones();
+        let closed = self
+            .opened
+            .wait_timeout_while(closed, PATIENCE, |closed| closed.contains_key(workspace));
+        let (closed, _) = closed.unwrap_or_else(PoisonError::into_inner);
+        match closed.contains_key(workspace) {
+            false => Ok(()),
+            true => Err(Error::unavailable("an import into this workspace is under way")
+                .why("its records are shown when all of them are there")
+                .next("ask again in a moment")),
+        }
+    }
+
+    fn closed_ones(&self) -> MutexGuard<'_, BTreeMap<String, usize>> {
+        self.closed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn note(&self, scope: &WorkspaceScope) {

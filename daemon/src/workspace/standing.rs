@@ -2,6 +2,8 @@
 //!
 //! Asked by `maintenance`. What must stay true: only a directory that is still the one on record is touched.
 
+use std::path::Path;
+
 use proto::error::Result;
 use proto::places::Places;
 
@@ -27,6 +29,12 @@ impl Standing {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.row.id
+    }
+
+    /// Its root.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        self.row.root.as_path()
     }
 
     /// Makes its folder where that is missing.

@@ -17,7 +17,7 @@ use crate::db::{Batch, Db, Record, Space};
 pub const SPACE: Space = Space::new("workspace");
 
 /// Spaces of later rooms whose keys begin with the workspace's id and a `/`, and what their records are called.
-pub const BY_WORKSPACE: [(Space, &str); 22] = [
+pub const BY_WORKSPACE: [(Space, &str); 23] = [
     (Space::new("task"), "tasks"),
     (Space::new("task_text"), "texts of tasks"),
     (Space::new("task_past"), "changes of tasks"),
@@ -30,6 +30,7 @@ pub const BY_WORKSPACE: [(Space, &str); 22] = [
     (Space::new("artifact_version"), "versions of artifacts"),
     (Space::new("artifact_draft"), "uploads"),
     (Space::new("artifact_head"), "counters of artifacts"),
+    (Space::new("artifact_due"), "notes on files of artifacts"),
     (Space::new("decision"), "decisions"),
     (Space::new("context_note"), "notes"),
     (Space::new("context_head"), "counters of notes"),

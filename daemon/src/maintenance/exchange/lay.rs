@@ -416,6 +416,8 @@ impl<'a> Laying<'a> {
             born: here.artifacts.max(there.artifacts),
         };
         self.artifacts().put_head(batch, head)?;
+        // Whoever asked may not live to see them put.
+        self.artifacts().due(batch);
         Notes::new(&self.ctx.db, self.id).put_newest(batch, here.notes.max(there.notes))
     }
 }

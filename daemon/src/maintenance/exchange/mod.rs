@@ -158,12 +158,14 @@ pub fn import(
         let imported = taking.told(decided, true);
         return Ok(proto::Answer::Maintenance(Answer::Imported(Box::new(imported))));
     }
+    let closed = ctx.entered.close(scope.id());
     let outcome = desk.change(scope.id(), whole, |batch| {
         let decided = taking.take(batch)?;
         let imported = taking.told(decided, false);
         Ok(proto::Answer::Maintenance(Answer::Imported(Box::new(imported))))
     });
     taken(ctx, scope.id());
+    drop(closed);
     let mut answer = outcome?;
     let warnings = taking.files();
     if let proto::Answer::Maintenance(Answer::Imported(imported)) = &mut answer {
@@ -208,6 +210,7 @@ fn unfinished(workspace: &str, begun: &Begun, why: &Error) -> Error {
 }
 
 fn finish_in(ctx: &Ctx, workspace: &str) -> Result<()> {
+    let _nobody_looks = ctx.entered.close(workspace);
     let lock = ctx.locks.of(workspace);
     let _nobody_writes = hold(&lock);
     // Somebody may have finished it while nobody held the lock.
@@ -367,7 +370,7 @@ impl Taking<'_> {
         };
         warnings.extend(decision::write_files(ctx, &place));
         match Pen::open(ctx, &artifact::home_of(self.house, scope), None) {
-            Ok(pen) => warnings.extend(pen.place_missing()),
+            Ok(pen) => warnings.extend(pen.place_missing().1),
             Err(error) => warnings.push(format!("the files of artifacts were not put: {error}")),
         }
         warnings

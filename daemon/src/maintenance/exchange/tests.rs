@@ -328,3 +328,73 @@ fn an_import_whose_lines_are_lost_keeps_the_start_from_nobody_and_ends_with_the_
     }
     assert!(lost > 0, "no import was cut off after its beginning");
 }
+
+#[test]
+fn who_looks_while_a_large_import_comes_in_sees_nothing_of_it_or_all() {
+    let first = Bed::new();
+    first.furnish(300);
+    let (bytes, _) = first.export();
+    let file = first.folder.path().join("file");
+    std::fs::write(&file, &bytes).expect("written");
+    let bed = Bed::new();
+    let count = || {
+        let call = task::Call {
+            at: bed.at(),
+            what: task::Request::Stats,
+        };
+        match bed.ask(|desk| crate::task::answer(desk, call)).expect("told") {
+            proto::Answer::Task(task::Answer::Stats(stats)) => stats.total,
+            other => panic!("another answer: {other:?}"),
+        }
+    };
+    assert_eq!(count(), 0);
+    std::thread::scope(|scope| {
+        let import = scope.spawn(|| bed.import(&file).map(drop));
+        let mut seen = 0;
+        while !import.is_finished() {
+            let now = count();
+            assert!(now == 0 || now == 300, "{now} of 300 tasks are seen");
+            seen += 1;
+        }
+        import.join().expect("ended").expect("imported");
+        assert!(seen > 0);
+    });
+    assert_eq!(count(), 300);
+}
+
+#[test]
+fn files_that_an_import_still_owed_when_the_daemon_ended_are_made_by_the_next() {
+    let first = Bed::new();
+    first.furnish(80);
+    let (bytes, _) = first.export();
+    let file = first.folder.path().join("file");
+    std::fs::write(&file, &bytes).expect("written");
+    let bed = Bed::new();
+    bed.import(&file).expect("imported");
+    // As if it had ended with its last commit: there are records, and no file yet.
+    let home = bed.folder.path().join("project/.task_orchestrator/artifacts");
+    std::fs::remove_dir_all(&home).expect("removed");
+    drop(bed.ctx.db.close());
+    let ctx = Ctx::open(bed.ctx.places.clone()).expect("opened");
+    let mut bed = Bed { ctx, ..bed };
+    crate::artifact::tick(&bed.ctx);
+    let folder = std::fs::read_dir(&home)
+        .expect("made again")
+        .map(|entry| entry.expect("read").path())
+        .find(|path| path.join("r.md").is_file())
+        .expect("its file");
+    assert_eq!(
+        std::fs::read(folder.join("r.md")).expect("read"),
+        b"second ".repeat(3000)
+    );
+    // The note goes when nothing is missing, and with it what it does: who removes a file then means it.
+    let due = |bed: &Bed| crate::artifact::store::due(&bed.ctx.db).expect("read").len();
+    assert_eq!(due(&bed), 1);
+    bed.ctx.artifacts = crate::artifact::Cabinet::default();
+    crate::artifact::tick(&bed.ctx);
+    assert_eq!(due(&bed), 0);
+    std::fs::remove_file(folder.join("r.md")).expect("removed");
+    bed.ctx.artifacts = crate::artifact::Cabinet::default();
+    crate::artifact::tick(&bed.ctx);
+    assert!(!folder.join("r.md").exists());
+}
