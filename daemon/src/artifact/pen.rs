@@ -385,7 +385,10 @@ impl<'a> Pen<'a> {
     /// After the commit: puts the files in their places; what the caller should know.
     #[must_use]
     pub fn committed(self) -> Vec<String> {
-        let placings = self.placings.take();
+        let mut placings = self.placings.take();
+        // Of the same contents given twice there is one copy.
+        let mut seen = std::collections::BTreeSet::new();
+        placings.retain(|placing| seen.insert((placing.card.id.clone(), placing.card.version)));
         self.hand().place_all(placings)
     }
 

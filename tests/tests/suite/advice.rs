@@ -251,6 +251,16 @@ fn an_artifact_is_written_where_its_reader_says_and_nowhere_else() {
     let (code, what, _, next) = failed(&bed, &repo, &format!("artifact get {id} -o ."));
     assert_eq!(code, 2, "{what}");
     assert!(next.contains("name the file"), "{next}");
+    // The same file twice is one artifact, and no trouble.
+    json(&bed, &repo, "task add V --id v");
+    let done = json(
+        &bed,
+        &repo,
+        "task complete v -s s --artifact note --artifact note",
+    );
+    assert_eq!(done["warnings"], serde_json::json!([]));
+    assert_eq!(done["artifacts"][0]["version"], done["artifacts"][1]["version"]);
+    run(&bed, &repo, &["artifact", "verify"]).ok();
     // Notes go to standard error, so that what is piped on is data alone.
     for (line, note) in [
         ("artifact search nothing-like-it", "no line matches"),
