@@ -129,10 +129,12 @@ impl<'de> Visitor<'de> for Written {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawPath, A::Error> {
         use serde::de::Error;
-        let Some(("hex", digits)) = map.next_entry::<&str, String>()? else {
-            return Err(Error::custom("a path without `hex`"));
+        // Owned: from a stream, or from a value, no key can be borrowed.
+        let digits = match map.next_entry::<String, String>()? {
+            Some((key, digits)) if key == "hex" => digits,
+            _ => return Err(Error::custom("a path without `hex`")),
         };
-        if map.next_key::<&str>()?.is_some() {
+        if map.next_key::<String>()?.is_some() {
             return Err(Error::custom("a path with more than `hex`"));
         }
         let pair = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();

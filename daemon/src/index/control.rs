@@ -216,6 +216,12 @@ impl<D: Disk> Engine<D> {
 
     /// Reads git's index whole. To be narrowed once the tree is right.
     pub(super) fn load_tracked(&mut self) {
+        if let Some(path) = self.repo.as_ref().map(|repo| repo::join(&repo.git_dir, b"index"))
+            && !self.outside.have(&path)
+        {
+            // It may have become a link since the repository was opened.
+            self.outside.see_link(&self.disk, &path);
+        }
         // Before it is read: what changes from here on makes another stamp, or this one is not believed.
         let at = self.disk.now();
         let is_settled = |ctime| is_settled(ctime, at, self.disk.granularity());
@@ -241,9 +247,28 @@ impl<D: Disk> Engine<D> {
         if entries.sparse().iter().take(SPARSE).any(|dir| is_there(&dir)) {
             self.doubt = Some(Doubt::Sparse);
         }
+        if entries
+            .ignores()
+            .iter()
+            .take(SPARSE)
+            .any(|path| self.is_only_in_store(path))
+        {
+            self.doubt.get_or_insert(Doubt::IgnoreFile);
+        }
         let repo = self.repo.as_ref();
         let case = repo.map_or(Case::Exact, |repo| repo.settings.case());
         self.tracked = Tracked::whole(entries, case);
+    }
+
+    /// Whether a file is not there and its folder is.
+    fn is_only_in_store(&self, path: &[u8]) -> bool {
+        let (folder, name) = match path.iter().rposition(|&byte| byte == b'/') {
+            Some(slash) => (&path[..slash], &path[slash + 1..]),
+            None => (&path[..0], path),
+        };
+        let Some(root) = &self.root else { return false };
+        let folder = self.disk.open_at(root, folder);
+        folder.is_ok_and(|folder| self.disk.stat(&folder, name).is_err())
     }
 
     fn read_tracked(&self) -> Option<Result<Entries, Problem>> {

@@ -11,6 +11,8 @@ pub(super) enum Doubt {
     Unread(Problem),
     /// A directory that the index holds as one entry is there.
     Sparse,
+    /// An ignore file that counts is in git's store alone.
+    IgnoreFile,
     /// Git itself gives no answer.
     Refused(Refusal),
 }
@@ -46,6 +48,9 @@ impl Doubt {
             }
             Self::Sparse => {
                 "a folder is there that git's sparse index holds as one: ignored files in it that are tracked are not shown"
+            }
+            Self::IgnoreFile => {
+                "git's index holds a `.gitignore` that is taken out of the checkout (`skip-worktree`) while its folder is there: files that it hides are shown"
             }
             Self::Refused(Refusal::NoRepository) => {
                 "`.git` is a file that names no repository which is there: git gives no answer, and the last known rules count"

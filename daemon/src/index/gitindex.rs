@@ -11,6 +11,8 @@ const SIGNATURE: &[u8; 4] = b"DIRC";
 const FIXED: usize = 40;
 /// More than any path git can check out.
 const LONGEST: usize = 4096 * 4;
+/// Given with the mode of an entry that need not be in the checkout (`skip-worktree`); a mode has sixteen bits.
+const SKIPPED: u32 = 1 << 31;
 /// What all paths together may unfold to.
 const UNFOLDED: usize = 1 << 30;
 
@@ -22,6 +24,8 @@ pub(super) struct Entries {
     /// By number, those that are submodules.
     links: Vec<u32>,
     sparse: Vec<Vec<u8>>,
+    /// Ignore files that need not be in the checkout.
+    ignores: Vec<Vec<u8>>,
 }
 
 /// Why an index could not be read.
@@ -93,6 +97,12 @@ impl Entries {
         &self.sparse
     }
 
+    /// Ignore files that need not be in the checkout: where they are not, git reads them out of its store.
+    #[must_use]
+    pub(super) fn ignores(&self) -> &[Vec<u8>] {
+        &self.ignores
+    }
+
     fn push(&mut self, path: &[u8], mode: u32) -> Result<(), Problem> {
         if path.is_empty() || path.len() > LONGEST || self.bytes.len() + path.len() > UNFOLDED {
             return Err(if path.is_empty() {
@@ -105,6 +115,9 @@ impl Entries {
         if mode & 0o170_000 == 0o040_000 {
             self.sparse.push(path.strip_suffix(b"/").unwrap_or(path).to_vec());
             return Ok(());
+        }
+        if mode & SKIPPED != 0 && path.rsplit(|&byte| byte == b'/').next() == Some(b".gitignore") {
+            self.ignores.push(path.to_vec());
         }
         // An unmerged path has up to three entries.
         if self
@@ -196,7 +209,11 @@ fn each(file: &[u8], id_len: usize, give: &mut Give<'_>) -> Result<usize, Proble
         let mode = be32(file, at + 24)?;
         let flags = be16(file, at + FIXED + id_len)?;
         let mut name_at = at + FIXED + id_len + 2;
+        let mut skipped = 0;
         if version >= 3 && flags & 0x4000 != 0 {
+            if be16(file, name_at)? & 0x4000 != 0 {
+                skipped = SKIPPED;
+            }
             name_at += 2;
         }
         if version == 4 {
@@ -215,7 +232,7 @@ fn each(file: &[u8], id_len: usize, give: &mut Give<'_>) -> Result<usize, Proble
             // One to eight zeros, so that the entry's length is a multiple of eight.
             at = start + (name_at + len - start + 8) / 8 * 8;
         }
-        give(&path, mode)?;
+        give(&path, mode | skipped)?;
     }
     Ok(at)
 }

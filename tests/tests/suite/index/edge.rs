@@ -7,6 +7,7 @@ use std::os::unix::fs::symlink;
 use proto::index::{TreeState, TreeStatus};
 use tests::{git, process};
 
+use super::live::json;
 use super::trouble::tree;
 use super::{Scene, small};
 
@@ -114,6 +115,15 @@ fn links_in_gits_own_folder_are_followed_to_what_they_name() {
     scene.check("and is written");
     scene.git(&["rm", "-q", "--cached", "src/main.rs", "target/kept"]);
     scene.check("and written again");
+    fs::copy(scene.at(".git/real"), scene.at(".git/other")).expect("copied");
+    fs::remove_file(scene.at(".git/index")).expect("removed");
+    scene.check("no index");
+    symlink("other", scene.at(".git/index")).expect("linked");
+    scene.check("a link in its place");
+    scene.git(&["add", "-f", "target/kept"]);
+    scene.check("which is followed");
+    scene.git(&["rm", "-q", "--cached", "target/kept"]);
+    scene.check("again");
     let away = scene.bed.work().join("away");
     fs::rename(scene.at(".git"), &away).expect("renamed");
     symlink(&away, scene.at(".git")).expect("linked");
@@ -324,4 +334,146 @@ fn what_lies_deeper_than_a_path_can_name_is_not_shown() {
     let mut remove = std::process::Command::new("rm");
     process::run(remove.arg("-rf").arg(scene.at("short"))).ok();
     scene.check("removed");
+}
+
+#[test]
+fn an_ignore_file_that_is_in_gits_store_alone_is_said() {
+    let mut scene = Scene::new(small);
+    scene.git(&["update-index", "--skip-worktree", "docs/.gitignore"]);
+    scene.check("it is there still");
+    assert_eq!(stands(&mut scene).reason, None);
+    fs::remove_file(scene.at("docs/.gitignore")).expect("removed");
+    scene.write("docs/x.tmp", "1");
+    let root = scene.root.clone();
+    scene.peer.files(&root).expect("files");
+    let reason = stands(&mut scene).reason.unwrap_or_default();
+    assert!(reason.contains("skip-worktree"), "{reason}");
+    fs::remove_file(scene.at("docs/x.tmp")).expect("removed");
+    scene.git(&["update-index", "--no-skip-worktree", "docs/.gitignore"]);
+    scene.begin("as any file that is gone");
+    assert_eq!(stands(&mut scene).reason, None);
+}
+
+#[test]
+fn every_form_and_every_bit_of_an_index_is_read_as_git_reads_it() {
+    let mut scene = Scene::new(small);
+    for version in ["2", "3", "4"] {
+        scene.git(&["update-index", "--index-version", version]);
+        scene.check("a version");
+        for name in ["kept", "meant", "assumed", "skipped"] {
+            scene.write(&format!("target/{version}/{name}"), "1");
+        }
+        let path = |name: &str| format!("target/{version}/{name}");
+        scene.git(&["add", "-f", &path("kept"), &path("assumed"), &path("skipped")]);
+        scene.git(&["add", "-f", "-N", &path("meant")]);
+        scene.check("with one that is only meant to be added");
+        scene.git(&["update-index", "--assume-unchanged", &path("assumed")]);
+        scene.git(&["update-index", "--skip-worktree", &path("skipped")]);
+        scene.check("with bits");
+        fs::remove_file(scene.at(&path("skipped"))).expect("removed");
+        scene.write(&path("assumed"), "changed");
+        scene.check("and they are gone or edited");
+    }
+    fs::remove_file(scene.at(".git/index")).expect("removed");
+    scene.git(&["reset", "-q", "--hard"]);
+    scene.check("an index made anew");
+    scene.write(".gitignore", "*.md\n");
+    git::commit_all(&scene.real);
+    for (branch, text) in [("one", "1\n"), ("other", "2\n")] {
+        scene.git(&["checkout", "-q", "-b", branch, "main"]);
+        scene.write("both.md", text);
+        scene.git(&["add", "-f", "both.md"]);
+        scene.git(&["commit", "-q", "-m", branch]);
+        scene.check("a branch");
+    }
+    assert_ne!(
+        git::say(&scene.real, &["merge", "-q", "one"]).code,
+        0,
+        "they conflict"
+    );
+    scene.check("unmerged");
+    scene.git(&["rm", "-q", "--cached", "both.md"]);
+    scene.check("and no more");
+}
+
+#[test]
+fn all_that_git_does_to_its_own_store_and_to_whole_histories_is_followed() {
+    let mut scene = Scene::new(|root| {
+        small(root);
+        for number in 0..5 {
+            fs::write(root.join(format!("src/{number}.rs")), "\n").expect("written");
+            git::commit_all(root);
+        }
+    });
+    scene.git(&["gc", "-q", "--prune=now"]);
+    scene.git(&["pack-refs", "--all"]);
+    scene.check("packed");
+    let filter = "mkdir -p moved && mv docs moved/ && echo '*.rs' >.gitignore && touch new.md";
+    let mut command = git::command(&scene.real);
+    command.env("FILTER_BRANCH_SQUELCH_WARNING", "1");
+    command.args(["filter-branch", "-f", "--tree-filter", filter, "HEAD"]);
+    process::run(&mut command).ok();
+    scene.check("another history");
+    scene.git(&["reset", "-q", "--hard", "refs/original/refs/heads/main"]);
+    scene.check("and the old one");
+    scene.git(&["rebase", "-q", "--root", "--exec", "echo x >left.txt"]);
+    scene.check("each commit anew");
+    let bare = scene.bed.work().join("bare.git");
+    scene.git(&["clone", "-q", "--bare", ".", bare.to_str().expect("UTF-8")]);
+    fs::remove_dir_all(scene.at(".git")).expect("removed");
+    scene.git(&["init", "-q"]);
+    scene.begin("another repository in its place");
+    scene.git(&["fetch", "-q", bare.to_str().expect("UTF-8"), "main"]);
+    scene.git(&["reset", "-q", "--hard", "FETCH_HEAD"]);
+    scene.check("with the same content");
+    if git::say(&scene.real, &["refs", "migrate", "--ref-format=reftable"]).code == 0 {
+        scene.check("references in tables");
+        scene.git(&["checkout", "-q", "-b", "topic", "HEAD~3"]);
+        scene.check("a checkout by them");
+    }
+    scene.git(&["config", "extensions.worktreeConfig", "true"]);
+    let excludes = scene.bed.work().join("excludes");
+    fs::write(&excludes, "*.md\n").expect("written");
+    scene.write("loose.md", "1");
+    let path = excludes.to_str().expect("UTF-8").to_owned();
+    scene.git(&["config", "--worktree", "core.excludesFile", &path]);
+    scene.check("a configuration of the worktree's own");
+    scene.git(&["config", "--worktree", "--unset", "core.excludesFile"]);
+    scene.check("taken back");
+}
+
+#[test]
+fn names_that_are_no_text_come_back_whole_from_json() {
+    use std::os::unix::ffi::OsStrExt;
+    let mut scene = Scene::new(small);
+    let names: [&[u8]; 5] = [b"\xff\xfe", b"line\nend", b"\"q\"\\", b"\xc3", "é".as_bytes()];
+    let at = |scene: &Scene, name: &[u8]| scene.root.join(std::ffi::OsStr::from_bytes(name));
+    for name in names {
+        fs::write(at(&scene, name), "1").expect("written");
+    }
+    let raw = |value: &serde_json::Value| -> Vec<u8> {
+        let path: proto::RawPath = serde_json::from_value(value.clone()).expect("a path");
+        path.as_bytes().to_vec()
+    };
+    let root = scene.root.clone();
+    let said = json(&scene.bed, &root, "files");
+    let files: Vec<_> = said["files"].as_array().expect("files").iter().map(raw).collect();
+    assert!(files.iter().eq(scene.shown().keys()), "{said}");
+    scene.begin("strange names");
+    let clock = scene.clock.clone();
+    for name in names {
+        let new = [b"new-", name].concat();
+        fs::rename(at(&scene, name), at(&scene, &new)).expect("renamed");
+    }
+    let said = json(&scene.bed, &root, &format!("changes --since {clock}"));
+    let changes = said["changes"].as_array().expect("changes");
+    let pairs: Vec<_> = changes
+        .iter()
+        .map(|change| (raw(&change["from"]), raw(&change["path"])))
+        .collect();
+    assert_eq!(pairs.len(), names.len(), "{said}");
+    for (from, path) in pairs {
+        assert!(names.contains(&from.as_slice()) && path == [b"new-", from.as_slice()].concat());
+    }
+    scene.check("renamed");
 }
