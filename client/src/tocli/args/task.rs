@@ -223,7 +223,7 @@ pub(crate) enum Words {
         #[arg(long, short = 'n', default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
         limit: u32,
     },
-    /// Take the last change of a task back
+    /// Take the last change of a task back; a second time brings it again, as an undo is a change too
     Undo(Changed),
     /// How many tasks there are, by status and specialist
     Stats {
