@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags};
 
 use super::{Backend, Event, Mailbox, TreeKey, WatchError, Wd};
 use crate::world::dir::Dir;
-use crate::world::mounts::Mounts;
+use crate::world::mounts::{MountTable, Mounts};
 
 /// The daemon's watcher, which watches nothing.
 pub struct Hub {
@@ -145,10 +145,10 @@ impl Hub {
 
     pub(crate) fn unwatch(&self, _: TreeKey, _: Wd) {}
 
-    /// Tells the trees of new and vanished mounts.
-    pub fn drain(&self) {
+    /// Tells the trees of new and vanished mounts. Always none: that nothing was told proves nothing here, so every tree looks.
+    pub fn drain(&self) -> Option<Arc<MountTable>> {
         if self.frozen.load(Ordering::Acquire) {
-            return;
+            return None;
         }
         let version = self.mounts.current().version;
         if self.mounted.swap(version, Ordering::Relaxed) != version {
@@ -157,6 +157,7 @@ impl Hub {
                 mailbox.wake();
             }
         }
+        None
     }
 
     /// The reading thread, which has nothing to read: it waits until [`Hub::stop`].
@@ -213,7 +214,7 @@ mod tests {
             Err(WatchError::Chosen(Backend::Notify))
         ));
         std::fs::write(folder.path().join("f"), "1").unwrap();
-        hub.drain();
+        assert!(hub.drain().is_none());
         hub.unwatch(TreeKey(1), 1);
         assert_eq!(*lock(&kept.0), []);
         assert_eq!((hub.used(), hub.used_by(TreeKey(1)), hub.events()), (0, 0, 0));
@@ -235,19 +236,51 @@ mod tests {
         hub.own(TreeKey(1), std::iter::empty());
         hub.register(TreeKey(1), kept.clone());
         hub.mounted.store(u64::MAX, Ordering::Relaxed);
-        hub.drain();
+        assert!(hub.drain().is_none());
         assert_eq!(*lock(&kept.0), []);
         hub.thaw();
-        hub.drain();
-        hub.drain();
+        assert!(hub.drain().is_none());
+        assert!(hub.drain().is_none());
         assert_eq!(*lock(&kept.0), [Event::Mounts]);
         hub.freeze();
         hub.mounted.store(u64::MAX, Ordering::Relaxed);
-        hub.drain();
+        assert!(hub.drain().is_none());
         assert_eq!(lock(&kept.0).len(), 1);
         assert_eq!(
             hub.mounts_in(b"/").is_empty(),
             Mounts::open().current().within(b"/").is_empty()
         );
+    }
+
+    /// Both have to say the same, or one of the two does not compile.
+    #[cfg(target_os = "linux")]
+    macro_rules! door {
+        ($hub:ty) => {{
+            let _: fn(Option<u64>) -> io::Result<Arc<$hub>> = <$hub>::new;
+            let _: fn(OwnedFd, Option<u64>) -> io::Result<Arc<$hub>> = <$hub>::adopt;
+            let _: [fn(&$hub); 4] = [
+                <$hub>::freeze,
+                <$hub>::thaw,
+                <$hub>::read_until_stopped,
+                <$hub>::stop,
+            ];
+            let _: fn(&$hub, TreeKey, std::vec::IntoIter<Wd>) = <$hub>::own;
+            let _: fn(&$hub, TreeKey, Arc<dyn Mailbox>) = <$hub>::register;
+            let _: fn(&$hub, TreeKey) = <$hub>::forget;
+            let _: [fn(&$hub) -> u64; 4] = [<$hub>::max, <$hub>::overflows, <$hub>::events, <$hub>::used];
+            let _: fn(&$hub, Option<u64>) = <$hub>::set_max;
+            let _: fn(&$hub, &[u8]) -> Vec<(u64, Vec<u8>)> = <$hub>::mounts_in;
+            let _: fn(&$hub, TreeKey) -> u64 = <$hub>::used_by;
+            let _: fn(&$hub, TreeKey, &Dir) -> Result<Wd, WatchError> = <$hub>::watch;
+            let _: fn(&$hub, TreeKey, Wd) = <$hub>::unwatch;
+            let _: fn(&$hub) -> Option<Arc<MountTable>> = <$hub>::drain;
+            <$hub>::new(None).is_ok()
+        }};
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn it_has_the_same_door_as_the_watcher_of_linux() {
+        assert!(door!(Hub) && door!(crate::watch::Hub));
     }
 }
