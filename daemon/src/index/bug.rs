@@ -18,10 +18,12 @@ pub(super) enum Bug {
     DirectoryIsBelievedUnlisted,
     RootIsAPath,
     RootIsHeld,
+    OtherNamesAreForgotten,
+    SubmoduleIsAFolder,
 }
 
 impl Bug {
-    pub(super) const PLANTED: [Self; 12] = [
+    pub(super) const PLANTED: [Self; 14] = [
         Self::ReadBeforeWatch,
         Self::WatchIsAPath,
         Self::OverflowDropped,
@@ -34,6 +36,8 @@ impl Bug {
         Self::DirectoryIsBelievedUnlisted,
         Self::RootIsAPath,
         Self::RootIsHeld,
+        Self::OtherNamesAreForgotten,
+        Self::SubmoduleIsAFolder,
     ];
 }
 

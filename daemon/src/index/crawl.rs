@@ -153,8 +153,11 @@ impl<D: Disk> Look<'_, D> {
         if self.extra.hide(path, kind == FileKind::Dir) || self.is_too_long(path) {
             return Verdict::Hidden;
         }
+        let is_link = kind == FileKind::Dir && self.tracked.is_link(path);
+        #[cfg(test)]
+        let is_link = is_link && self.bug != super::engine::Bug::SubmoduleIsAFolder;
         match kind {
-            FileKind::Dir if self.tracked.is_link(path) => Verdict::Submodule,
+            FileKind::Dir if is_link => Verdict::Submodule,
             FileKind::Dir if self.tracked.has_link_in_other_case(path) => Verdict::Hidden,
             FileKind::File | FileKind::Link if self.tracked.has_in_other_case(path) => Verdict::Hidden,
             FileKind::Dir => match excluded || rules.hide(path, true) {

@@ -27,7 +27,7 @@ use super::tracked::Tracked;
 use super::tree::{Id, Kind, Tree};
 use super::verify::Trusted;
 use super::wild::Case;
-use super::witness::{Stamp, Witnesses};
+use super::witness::{self, Stamp, Witnesses};
 use crate::watch::{Event, Hint, WatchError, Wd};
 use crate::world::dir::Meta;
 
@@ -131,8 +131,8 @@ pub(super) struct Inner {
     pub(super) ghosts: Vec<(Id, Vec<u8>)>,
     /// Directories that moved, and from where.
     pub(super) moves: BTreeMap<Id, (Id, super::names::Name)>,
-    /// The first crawl makes no changes.
-    pub(super) is_first: bool,
+    /// The first crawl, which makes no changes, by the time before which nothing happened during it.
+    pub(super) first: Option<i64>,
     /// Directories without a watch, of which only looking tells.
     pub(super) unwatched: BTreeMap<Id, Unwatched>,
     /// Directories of the tree that are to be read again, wherever they are by then.
@@ -198,7 +198,7 @@ impl<D: Disk> Engine<D> {
         let tree = Tree::new(&meta);
         let journal = Journal::new(disk.now());
         let mut engine = Self::of(disk, start, meta.into(), Shared::new(View { tree, journal }));
-        engine.inner.is_first = true;
+        engine.inner.first = Some(witness::settled_by(&engine.disk));
         Ok(engine)
     }
 
@@ -272,13 +272,13 @@ impl<D: Disk> Engine<D> {
     /// Reads everything for the first time.
     pub(super) fn crawl(&mut self) {
         self.pass(Self::crawl_all);
-        self.inner.is_first = false;
+        self.inner.first = None;
     }
 
     fn crawl_all(&mut self) {
         if self.root.is_none() {
             // Another has its place since it was opened: to be read as that.
-            return;
+            return self.again.lose();
         }
         self.mounts = self.disk.mounts_in(&self.start.root);
         self.watch_root();

@@ -342,7 +342,7 @@ impl Fold<'_> {
     fn difference(mut self) -> Vec<Change> {
         let mut now: BTreeMap<Vec<u8>, Change> = BTreeMap::new();
         let mut gone: Vec<(Vec<u8>, Id, Touched)> = Vec::new();
-        let mut sources: HashSet<Vec<u8>> = HashSet::new();
+        let mut sources: HashMap<Vec<u8>, (Id, bool)> = HashMap::new();
         for (&id, touched) in &self.touched {
             let kind = self.tree.kind(id);
             if kind == Kind::Dir {
@@ -359,7 +359,7 @@ impl Fold<'_> {
                 Some(then) if then == path && !touched.modified => continue,
                 Some(then) if then == path => (ChangeKind::Modified, None),
                 Some(then) => {
-                    sources.insert(then.clone());
+                    sources.insert(then.clone(), (id, touched.modified));
                     (ChangeKind::Renamed, Some(then))
                 }
             };
@@ -369,6 +369,7 @@ impl Fold<'_> {
             };
             now.insert(path, change);
         }
+        self.tell_links(&mut now, &sources);
         for (path, id, touched) in gone {
             match now.get_mut(&path) {
                 // It was out of sight for a while, and nothing happened to it.
@@ -376,6 +377,16 @@ impl Fold<'_> {
                     if there.kind == ChangeKind::Created && !touched.modified && self.is_same(id, &path) =>
                 {
                     now.remove(&path);
+                }
+                // So it was, and what was seen to come here is another name of it, which has gone.
+                Some(there)
+                    if there.kind == ChangeKind::Renamed && !touched.modified && self.is_same(id, &path) =>
+                {
+                    if let Some(from) = now.remove(&path).and_then(|there| there.from) {
+                        let from = from.as_bytes().to_vec();
+                        now.entry(from.clone())
+                            .or_insert_with(|| deleted(from, touched.away));
+                    }
                 }
                 Some(there) => {
                     if there.kind == ChangeKind::Created {
@@ -389,11 +400,33 @@ impl Fold<'_> {
             }
         }
         for (path, away) in std::mem::take(&mut self.ghosts) {
-            if !now.contains_key(&path) && !sources.contains(&path) && self.shown_at(&path).is_none() {
+            if !now.contains_key(&path) && !sources.contains_key(&path) && self.shown_at(&path).is_none() {
                 now.insert(path.clone(), deleted(path, away));
             }
         }
         now.into_values().collect()
+    }
+
+    /// A file that was out of sight for a while, and seen by another of its names meanwhile, is where it was: the other
+    /// name is new, and nothing was renamed.
+    fn tell_links(&self, now: &mut BTreeMap<Vec<u8>, Change>, sources: &HashMap<Vec<u8>, (Id, bool)>) {
+        for (from, &(id, modified)) in sources {
+            let there = now.get(from).filter(|there| there.kind == ChangeKind::Created);
+            let is_one = there.and_then(|_| self.shown_at(from)).is_some_and(|there| {
+                self.tree.ino(there) == self.tree.ino(id) && self.tree.kind(there) == self.tree.kind(id)
+            });
+            if !is_one {
+                continue;
+            }
+            let to = shown(self.tree.kind(id), self.tree.path(id));
+            if let Some(other) = now.get_mut(&to) {
+                (other.kind, other.from) = (ChangeKind::Created, None);
+            }
+            match now.get_mut(from) {
+                Some(there) if modified => there.kind = ChangeKind::Modified,
+                _ => drop(now.remove(from)),
+            }
+        }
     }
 
     fn is_same(&self, old: Id, path: &[u8]) -> bool {

@@ -193,7 +193,7 @@ impl Inner {
                     seen.kind,
                     &entry_meta(seen.kind, seen.meta),
                 );
-                if seen.kind == Kind::Nested && !self.is_first {
+                if seen.kind == Kind::Nested && self.first.is_none() {
                     self.arrived.push((id, Said::default()));
                 }
                 self.folders.insert(id, Folder::default());
@@ -281,8 +281,11 @@ impl Inner {
         let Some(id) = there else {
             let id = view.tree.insert(parent, &found.name, found.kind, &meta);
             view.tree.set_forced(id, found.forced);
-            if !self.is_first {
+            // What happened by this name before it was read is news for names that were read earlier.
+            if self.first.is_none_or(|began| meta.ctime >= began) {
                 self.links.touched(meta.ino);
+            }
+            if self.first.is_none() {
                 self.arrived.push((id, said));
             }
             return id;

@@ -83,6 +83,13 @@ impl<D: Disk> Engine<D> {
     /// are gone until it is back.
     pub(super) fn check_root(&mut self, again: &mut Again) -> bool {
         if self.root.is_some() {
+            // One that came by the number of another is not watched yet, and what lies in it is looked for by its path.
+            if self.watch_root() {
+                *again = Again {
+                    root: false,
+                    ..Again::ALL
+                };
+            }
             return true;
         }
         match open(&self.disk, &self.start.root) {

@@ -40,7 +40,10 @@ impl<D: Disk> Engine<D> {
     fn settle_all(&mut self) -> Option<u32> {
         let mut again = std::mem::take(&mut self.again);
         if again.root && !self.check_root(&mut again) {
-            return self.finish(false);
+            let tick = self.finish(false);
+            // No name of anything is left that could be looked at.
+            self.inner.links.forget();
+            return tick;
         }
         if again.mounts {
             let there = self.disk.mounts_in(&self.start.root);

@@ -198,7 +198,7 @@ impl Tracked {
         };
         let all = (0..entries.len()).map(|n| entries.get(n));
         self.forced = all
-            .filter(|path| !is_shown_by_rules(tree, path))
+            .filter(|&path| self.links.contains(path) || !is_shown_by_rules(tree, path))
             .map(Path::from)
             .collect();
         let Some(before) = self.before.take() else {
@@ -212,7 +212,8 @@ impl Tracked {
     }
 }
 
-/// A submodule never is: what is on disk is a directory, and the index alone makes it one entry.
+/// A submodule never is: what is on disk is a directory, and the index alone makes it one entry. It is not asked about,
+/// because what it was before has its place in the tree until the batch ends.
 fn is_shown_by_rules(tree: &Tree, path: &[u8]) -> bool {
     let is_plain = |id| !matches!(tree.kind(id), Kind::Dir | Kind::Nested | Kind::Submodule);
     tree.find(path)

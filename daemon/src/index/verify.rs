@@ -76,7 +76,7 @@ impl<D: Disk> Engine<D> {
 
     /// The index as bytes. None while it is not what is there: before the first crawl is over, or without its root.
     pub(super) fn save(&self, incarnation: u64) -> Option<Vec<u8>> {
-        if self.inner.is_first || self.again.verify || self.is_lost {
+        if self.inner.first.is_some() || self.again.verify || self.is_lost {
             return None;
         }
         let head = Head {

@@ -80,6 +80,11 @@ fn of(meta: &Meta) -> (u64, u64, i64, i64) {
     }
 }
 
+/// What has an earlier time has not changed from now on, whatever the file system's clock.
+pub(super) fn settled_by<D: Disk>(disk: &D) -> i64 {
+    disk.now().saturating_sub(disk.granularity().saturating_mul(100))
+}
+
 /// Whether a change from now on has another time than the last one: the rule that git has for its own index.
 pub(super) fn is_settled(ctime: i64, now: i64, granularity: i64) -> bool {
     // Where a file system keeps whole seconds only, a tick is as long as one, or two.

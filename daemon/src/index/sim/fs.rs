@@ -39,6 +39,8 @@ pub(super) struct Thing {
     pub(super) meta: Meta,
     pub(super) data: Vec<u8>,
     pub(super) children: BTreeMap<Vec<u8>, Obj>,
+    /// How many names it has.
+    names: usize,
 }
 
 #[derive(Debug)]
@@ -67,12 +69,18 @@ pub(super) struct Fs {
     /// Removed while they are open.
     ending: BTreeSet<Obj>,
     has_silent: bool,
+    /// Whether files get second names, and folders become submodules.
+    pub(super) has_links: bool,
+    /// Files with several names that something was done to by one of them, and by which.
+    pub(super) by_one_name: Vec<(Obj, Vec<u8>, Obj)>,
+    /// Names that were shown at the last sync.
+    pub(super) known_names: BTreeSet<(Obj, Vec<u8>)>,
 }
 
 pub(super) const ROOT: Obj = 0;
 
 impl Fs {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64, has_links: bool) -> Self {
         let mut fs = Self {
             things: HashMap::new(),
             next: 0,
@@ -91,7 +99,10 @@ impl Fs {
             open: BTreeMap::new(),
             ending: BTreeSet::new(),
             has_silent: seed % 4 == 3,
+            has_links,
             is_traced: super::seeds().count() == 1,
+            by_one_name: Vec::new(),
+            known_names: BTreeSet::new(),
         };
         assert_eq!(fs.thing(FileKind::Dir), ROOT);
         fs
@@ -119,6 +130,7 @@ impl Fs {
                 meta,
                 data: Vec::new(),
                 children: BTreeMap::new(),
+                names: 1,
             },
         );
         obj
@@ -261,6 +273,7 @@ impl Fs {
         };
         self.note(&format!("write {:?}", String::from_utf8_lossy(data)), dir, name);
         self.touch(obj);
+        self.by_one_name(dir, name, obj);
         let thing = self.get_mut(obj);
         thing.data = data.to_vec();
         thing.meta.size = data.len() as u64;
@@ -288,11 +301,70 @@ impl Fs {
         for child in self.get(obj).children.keys().cloned().collect::<Vec<_>>() {
             self.remove(obj, &child);
         }
+        self.note("remove", dir, name);
         self.get_mut(dir).children.remove(name);
         self.touch(dir);
         let is_dir = self.is_dir(obj);
-        self.free(obj);
+        self.lose_name(dir, name, obj);
         self.tell(dir, name, is_dir, Hint::Changed);
+    }
+
+    /// Gives a file another name, where there is none.
+    pub(super) fn link(&mut self, obj: Obj, (to, new): (Obj, &[u8])) {
+        if self.is_dir(obj) || self.get(to).children.contains_key(new) {
+            return;
+        }
+        self.note(&format!("link {}", self.path(obj)), to, new);
+        self.get_mut(to).children.insert(new.to_vec(), obj);
+        self.touch(to);
+        self.count_names(obj, 1);
+        self.by_one_name(to, new, obj);
+        self.tell(to, new, false, Hint::Created);
+    }
+
+    /// What is done by one name is told in the directory of that name alone.
+    fn by_one_name(&mut self, dir: Obj, name: &[u8], obj: Obj) {
+        if self.get(obj).meta.is_linked {
+            self.by_one_name.push((dir, name.to_vec(), obj));
+        }
+    }
+
+    fn count_names(&mut self, obj: Obj, by: isize) {
+        self.time += 1;
+        let time = self.time;
+        let thing = self.get_mut(obj);
+        thing.names = thing.names.saturating_add_signed(by);
+        (thing.meta.is_linked, thing.meta.ctime) = (thing.names > 1, time);
+    }
+
+    fn lose_name(&mut self, dir: Obj, name: &[u8], obj: Obj) {
+        if self.get(obj).names > 1 {
+            self.by_one_name(dir, name, obj);
+            self.count_names(obj, -1);
+        } else {
+            self.free(obj);
+        }
+    }
+
+    /// Somebody looks at a file by every name it has, so that whoever watches one of them hears of it.
+    pub(super) fn tell_every_name(&mut self, obj: Obj) {
+        let names: Vec<(Obj, Vec<u8>)> = self
+            .things
+            .iter()
+            .flat_map(|(&dir, thing)| {
+                thing
+                    .children
+                    .iter()
+                    .map(move |(name, &child)| (dir, name, child))
+            })
+            .filter(|&(_, _, child)| child == obj)
+            .map(|(dir, name, _)| (dir, name.clone()))
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        for (dir, name) in names {
+            self.tell(dir, &name, false, Hint::Changed);
+        }
     }
 
     pub(super) fn open(&mut self, obj: Obj) {
@@ -349,7 +421,7 @@ impl Fs {
                 return false;
             }
             self.get_mut(to).children.remove(new);
-            self.free(there);
+            self.lose_name(to, new, there);
         }
         self.note("rename", from, name);
         self.note("  to", to, new);
@@ -360,6 +432,7 @@ impl Fs {
         self.time += 1;
         let time = self.time;
         self.get_mut(obj).meta.ctime = time;
+        self.by_one_name(from, name, obj);
         self.cookie += 1;
         let (cookie, is_dir) = (self.cookie, self.is_dir(obj));
         self.tell(from, name, is_dir, Hint::MovedFrom(cookie));

@@ -14,6 +14,15 @@ const PATTERNS: [&str; 12] = [
     "*.o", "*.log", "out", "out/", "/a", "a/b", "!k.log", "*", "!*/", "x.d/*", "**/c", "!out",
 ];
 
+/// What git's index says of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Entry {
+    File,
+    Submodule,
+}
+
+type Index = BTreeMap<Vec<u8>, Entry>;
+
 /// Path of the project.
 pub(super) const PROJECT: &[u8] = b"/r";
 
@@ -24,7 +33,7 @@ pub(super) fn begin(fs: &mut Fs) {
     repository(fs, project);
     let git = fs.find(project, b".git").unwrap();
     fs.make(git, b"info", FileKind::Dir);
-    write_index(fs, &BTreeSet::new());
+    write_index(fs, &Index::new());
 }
 
 fn repository(fs: &mut Fs, dir: Obj) {
@@ -78,7 +87,7 @@ pub(super) fn step(fs: &mut Fs) {
         replace_root(fs);
         return;
     }
-    match fs.chance.below(20) {
+    match fs.chance.below(if fs.has_links { 22 } else { 20 }) {
         0..=4 => {
             let (dir, name) = (descend(fs, true), fs.chance.pick(&FILES));
             let data = vec![b'x'; fs.chance.below(50)];
@@ -139,6 +148,18 @@ pub(super) fn step(fs: &mut Fs) {
             }
         }
         17 | 18 => track(fs),
+        20 => {
+            let mut files = all_files(fs, project(fs), Vec::new());
+            // One that hides itself has no place in the tree by which another of its names could lead to it.
+            files.retain(|path| !path.ends_with(b".gitignore"));
+            if !files.is_empty() {
+                let path = &files[fs.chance.below(files.len())];
+                let obj = fs.find(project(fs), path).unwrap();
+                let (to, new) = (descend(fs, true), fs.chance.pick(&FILES));
+                fs.link(obj, (to, new));
+            }
+        }
+        21 => track_folder(fs),
         _ => {
             let dir = descend(fs, false);
             if dir == project(fs) {
@@ -180,18 +201,52 @@ fn any_name(fs: &mut Fs, dir: Obj) -> Option<Vec<u8>> {
 
 /// Adds to or removes from git's index, as git does: a new file renamed over the old one.
 fn track(fs: &mut Fs) {
-    let mut tracked = read_index(fs);
+    let mut index = read_index(fs);
     let files: Vec<Vec<u8>> = all_files(fs, project(fs), Vec::new());
     if let Some(path) = (!files.is_empty()).then(|| files[fs.chance.below(files.len())].clone())
         && fs.chance.below(3) > 0
     {
-        tracked.insert(path);
-    } else if !tracked.is_empty() {
-        let at = fs.chance.below(tracked.len());
-        let path = tracked.iter().nth(at).cloned().unwrap();
-        tracked.remove(&path);
+        add(&mut index, path, Entry::File);
+    } else if !index.is_empty() {
+        let at = fs.chance.below(index.len());
+        let path = index.keys().nth(at).cloned().unwrap();
+        index.remove(&path);
     }
-    write_index(fs, &tracked);
+    write_index(fs, &index);
+}
+
+/// Adds a folder as a submodule, whether a repository is in it (yet) or not.
+fn track_folder(fs: &mut Fs) {
+    let mut at = project(fs);
+    let mut path = Vec::new();
+    for _ in 0..1 + fs.chance.below(3) {
+        let name = fs.chance.pick(&DIRS);
+        let Some(next) = fs.find(at, name).filter(|&next| fs.is_dir(next)) else {
+            continue;
+        };
+        at = next;
+        path.extend_from_slice(if path.is_empty() { b"" } else { b"/" });
+        path.extend_from_slice(name);
+    }
+    if !path.is_empty() {
+        let mut index = read_index(fs);
+        add(&mut index, path, Entry::Submodule);
+        write_index(fs, &index);
+    }
+}
+
+/// Git's index holds nothing beneath a submodule.
+fn add(index: &mut Index, path: Vec<u8>, entry: Entry) {
+    let lies_in = |path: &[u8], dir: &[u8]| {
+        path.strip_prefix(dir)
+            .is_some_and(|rest| rest.first() == Some(&b'/'))
+    };
+    index.retain(|other, is| {
+        let is_above = *is == Entry::Submodule && lies_in(&path, other);
+        let is_beneath = entry == Entry::Submodule && lies_in(other, &path);
+        !is_above && !is_beneath
+    });
+    index.insert(path, entry);
 }
 
 fn all_files(fs: &Fs, dir: Obj, prefix: Vec<u8>) -> Vec<Vec<u8>> {
@@ -207,13 +262,17 @@ fn all_files(fs: &Fs, dir: Obj, prefix: Vec<u8>) -> Vec<Vec<u8>> {
     files
 }
 
-fn write_index(fs: &mut Fs, tracked: &BTreeSet<Vec<u8>>) {
+fn write_index(fs: &mut Fs, index: &Index) {
     let mut file = b"DIRC\0\0\0\x02".to_vec();
-    file.extend(u32::try_from(tracked.len()).unwrap().to_be_bytes());
-    for path in tracked {
+    file.extend(u32::try_from(index.len()).unwrap().to_be_bytes());
+    for (path, entry) in index {
         let start = file.len();
         file.extend([0; 24]);
-        file.extend(0o100_644_u32.to_be_bytes());
+        let mode: u32 = match entry {
+            Entry::File => 0o100_644,
+            Entry::Submodule => 0o160_000,
+        };
+        file.extend(mode.to_be_bytes());
         file.extend([0; 32]);
         file.extend(u16::try_from(path.len()).unwrap().to_be_bytes());
         file.extend(path);
@@ -224,16 +283,52 @@ fn write_index(fs: &mut Fs, tracked: &BTreeSet<Vec<u8>>) {
     fs.rename((git, b"index.lock"), (git, b"index"));
 }
 
-fn read_index(fs: &Fs) -> BTreeSet<Vec<u8>> {
+fn read_index(fs: &Fs) -> Index {
     let file = &fs.get(fs.find(ROOT, b"r/.git/index").unwrap()).data;
     let entries = crate::index::gitindex::Entries::parse(file, 20).unwrap();
-    (0..entries.len()).map(|n| entries.get(n).to_vec()).collect()
+    let entry = |n| match entries.is_link(n) {
+        true => Entry::Submodule,
+        false => Entry::File,
+    };
+    (0..entries.len())
+        .map(|n| (entries.get(n).to_vec(), entry(n)))
+        .collect()
 }
 
 /// What git would show, by a plain walk that knows no events.
 pub(super) fn oracle(fs: &Fs) -> BTreeMap<Vec<u8>, Meta> {
+    walk(fs).0
+}
+
+/// A name that is not shown, or was gone before anybody could look, tells nothing of what was done by it (SPEC 6): then
+/// somebody looks at the other names as well. What was done by a name that was shown before, or is now, must be found.
+pub(super) fn tell_what_was_done_unseen(fs: &mut Fs) {
+    let done = std::mem::take(&mut fs.by_one_name);
+    if done.is_empty() {
+        return;
+    }
+    let shown = walk(fs).1;
+    for (dir, name, obj) in done {
+        let is_there = fs.find(dir, &name) == Some(obj);
+        let name = (dir, name);
+        let is_shown = is_there && shown.contains(&name);
+        if !is_shown && !fs.known_names.contains(&name) {
+            fs.tell_every_name(obj);
+        }
+    }
+}
+
+/// After a sync.
+pub(super) fn note_names(fs: &mut Fs) {
+    fs.known_names = walk(fs).1;
+}
+
+/// Directories and names in them.
+type Names = BTreeSet<(Obj, Vec<u8>)>;
+
+fn walk(fs: &Fs) -> (BTreeMap<Vec<u8>, Meta>, Names) {
     let Some(project) = fs.find(ROOT, PROJECT) else {
-        return BTreeMap::new();
+        return Default::default();
     };
     let exclude = fs
         .find(ROOT, b"r/.git/info/exclude")
@@ -247,21 +342,23 @@ pub(super) fn oracle(fs: &Fs) -> BTreeMap<Vec<u8>, Meta> {
         fs,
         tracked: &tracked,
         shown: BTreeMap::new(),
+        names: BTreeSet::new(),
     };
     walk.dir(project, &mut Vec::new(), &rules, false);
-    walk.shown
+    (walk.shown, walk.names)
 }
 
 struct Walk<'a> {
     fs: &'a Fs,
-    tracked: &'a BTreeSet<Vec<u8>>,
+    tracked: &'a Index,
     shown: BTreeMap<Vec<u8>, Meta>,
+    names: BTreeSet<(Obj, Vec<u8>)>,
 }
 
 impl Walk<'_> {
     fn has_beneath(&self, path: &[u8]) -> bool {
         let prefix = [path, b"/"].concat();
-        self.tracked.iter().any(|path| path.starts_with(&prefix))
+        self.tracked.keys().any(|path| path.starts_with(&prefix))
     }
 
     fn is_repository(&self, dir: Obj) -> bool {
@@ -293,9 +390,22 @@ impl Walk<'_> {
             let is_dir = self.fs.is_dir(obj);
             let hidden = excluded || rules.hide(path, is_dir);
             if !is_dir {
-                if !hidden || self.tracked.contains(path.as_slice()) {
+                if !hidden || self.tracked.contains_key(path.as_slice()) {
                     self.shown.insert(path.clone(), self.fs.get(obj).meta);
+                    self.names.insert((dir, name.clone()));
                 }
+                continue;
+            }
+            // What lies in it is its own.
+            let there = Meta {
+                mode: 0,
+                size: 0,
+                mtime: 0,
+                ctime: 0,
+                ..self.fs.get(obj).meta
+            };
+            if self.tracked.get(path.as_slice()) == Some(&Entry::Submodule) {
+                self.shown.insert(path.clone(), there);
                 continue;
             }
             let beneath = self.has_beneath(path);
@@ -303,17 +413,10 @@ impl Walk<'_> {
                 continue;
             }
             if !beneath && self.is_repository(obj) {
-                if self.tracked.contains(path.as_slice()) {
+                if self.tracked.contains_key(path.as_slice()) {
                     continue;
                 }
-                let meta = Meta {
-                    mode: 0,
-                    size: 0,
-                    mtime: 0,
-                    ctime: 0,
-                    ..self.fs.get(obj).meta
-                };
-                self.shown.insert([path.as_slice(), b"/"].concat(), meta);
+                self.shown.insert([path.as_slice(), b"/"].concat(), there);
                 continue;
             }
             path.push(b'/');
