@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::Connection;
 use tests::process;
 
-use super::{SECRET, Scene, belongings, said, said_plain, scene};
+use super::{SECRET, Scene, assert_untouched, belongings, said, said_plain, scene};
 
 /// The lines of one's own export.
 fn own_lines(scene: &Scene) -> Vec<String> {
@@ -126,11 +126,7 @@ fn a_crafted_export_names_what_belongs_to_another_workspace_and_gets_nothing() {
     }
     let came = import(&scene, &fourth, &finished(&lines));
     assert!(!came.text().contains(SECRET), "{came:?}");
-    assert_eq!(
-        belongings(&scene),
-        before,
-        "what belongs to the other is as it was"
-    );
+    assert_untouched(&scene, &before);
     let passed = said_plain(&scene.bed, &scene.own, &["workspace", "validate-isolation"]);
     assert_eq!(passed["passed"], true, "{passed}");
 }
@@ -181,9 +177,5 @@ fn an_old_database_with_crafted_paths_brings_nothing_of_another_workspace() {
     }
     let shown = said_plain(&scene.bed, &scene.own, &["task", "list", "--all"]).to_string();
     assert!(!shown.contains(SECRET), "{shown}");
-    assert_eq!(
-        belongings(&scene),
-        before,
-        "what belongs to the other is as it was"
-    );
+    assert_untouched(&scene, &before);
 }
