@@ -39,6 +39,14 @@ impl Desk<'_> {
         )
     }
 
+    /// How many tasks of each status a workspace has.
+    ///
+    /// # Errors
+    /// `Unavailable` when the records cannot be read.
+    pub fn tasks_by_status(&self, workspace: &str) -> Result<Vec<(String, u64)>> {
+        crate::task::by_status(self.ctx, workspace)
+    }
+
     /// Makes one change in `scope` (a workspace's id, or the word of what belongs to none).
     ///
     /// `change` gathers and decides, puts its records into the batch and gives the answer; it runs under the scope's

@@ -90,11 +90,11 @@ pub fn route(ctx: &Ctx, ask: &Ask, request: Request) -> Route {
         Request::Migrate(request) => look(move |desk| reboot::schema::answer(desk, &request)),
         request @ (Request::Workspace(_) | Request::Config(_) | Request::Role(_)) => {
             match workspace::only_looks(&request) {
-                true => look(move |desk| task::counted(desk, workspace::answer(desk, &request)?)),
+                true => look(move |desk| workspace::answer(desk, &request)),
                 false => write(move |desk| {
                     let answer = workspace::answer(desk, &request)?;
                     settings_written(desk, &request);
-                    task::counted(desk, answer)
+                    Ok(answer)
                 }),
             }
         }

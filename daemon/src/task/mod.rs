@@ -162,34 +162,18 @@ pub fn answer_in(desk: &Desk<'_>, place: &Place<'_>, whole: &proto::Request) -> 
     read::answer(desk, place, &call.what).map(proto::Answer::Task)
 }
 
-/// An answer about workspaces with their tasks counted by status, which their own room cannot know.
+/// How many tasks of each status a workspace has: from its board where that is at hand, else from the records.
 ///
 /// # Errors
 /// `Unavailable` when the records cannot be read.
-pub fn counted(desk: &Desk<'_>, mut answer: proto::Answer) -> Result<proto::Answer> {
-    use proto::workspace::{Answer, Workspace};
-    let ctx = desk.ctx;
-    let count = |workspace: &mut Workspace| -> Result<()> {
-        if workspace.totals.tasks.is_empty() {
-            return Ok(());
-        }
-        let board = ctx
-            .boards
-            .slots()
-            .into_iter()
-            .find(|(id, slot)| *id == workspace.id && slot.is_ready());
-        workspace.totals.tasks = match board {
-            Some((_, slot)) => slot.with(|board| Ok(query::by_status(board.all(0).map(AsRef::as_ref))))?,
-            None => query::by_status(store::Tasks::new(&ctx.db, &workspace.id).cards()?.iter()),
-        };
-        Ok(())
-    };
-    match &mut answer {
-        proto::Answer::Workspace(Answer::Workspace(one)) => count(one)?,
-        proto::Answer::Workspace(Answer::Workspaces(all)) => all.iter_mut().try_for_each(count)?,
-        _ => {}
+pub fn by_status(ctx: &Ctx, workspace: &str) -> Result<Vec<(String, u64)>> {
+    let mut slots = ctx.boards.slots().into_iter();
+    match slots.find(|(id, slot)| id == workspace && slot.is_ready()) {
+        Some((_, slot)) => slot.with(|board| Ok(query::by_status(board.all(0).map(AsRef::as_ref)))),
+        None => Ok(query::by_status(
+            store::Tasks::new(&ctx.db, workspace).cards()?.iter(),
+        )),
     }
-    Ok(answer)
 }
 
 /// Gives back what is held by leases that have ended, in every workspace in use. Once a second.

@@ -91,7 +91,7 @@ fn described(house: &House<'_>, row: &Row, warnings: Vec<String>) -> Result<Work
         trees: store::trees(house.db, &row.id)?,
         forgotten: row.forgotten,
         present: there.is_ok_and(|there| there.stays(&row.identity)),
-        totals: totals::count(house.world, house.db, &row.id, scope.folder())?,
+        totals: totals::count(house, &row.id, scope.folder())?,
         warnings,
     })
 }

@@ -99,6 +99,7 @@ fn housed<T>(
         entered: &ctx.entered,
         caller: &desk.ask.caller,
         find: &|from: &From| desk.locate(from),
+        tasks: &|id: &str| desk.tasks_by_status(id),
         entering: &entering,
         change,
     })

@@ -37,11 +37,16 @@ pub struct House<'a> {
     pub entered: &'a Entered,
     /// Finds a project.
     pub find: &'a dyn Fn(&From) -> Result<Detection>,
+    /// How many tasks of each status a workspace has, which only their own room can tell.
+    pub tasks: &'a dyn Fn(&str) -> Result<ByStatus>,
     /// Held while workspaces are entered; the lock of [`REGISTRY`].
     pub entering: &'a Mutex<()>,
     /// Makes a change under the lock of a scope and answers when it is kept.
     pub change: &'a dyn Fn(&str, Change<'_>) -> Result<Answer>,
 }
+
+/// Tasks counted: the word of a status, and how many have it.
+pub(super) type ByStatus = Vec<(String, u64)>;
 
 /// Gathers, decides, puts its records into the batch and answers.
 pub type Change<'c> = Box<dyn FnOnce(&mut Batch) -> Result<Answer> + 'c>;

@@ -9,8 +9,8 @@ use proto::error::Result;
 use proto::workspace::Totals;
 
 use super::folder::Folder;
+use super::registry::House;
 use super::store;
-use crate::db::Db;
 use crate::world::{FileKind, World};
 
 /// The most files looked at for one workspace.
@@ -24,22 +24,20 @@ const DEEPEST: usize = 16;
 ///
 /// # Errors
 /// When the database cannot be read.
-pub(super) fn count(world: &dyn World, db: &Db, id: &str, folder: &Folder) -> Result<Totals> {
-    let mut totals = Totals::default();
+pub(super) fn count(house: &House<'_>, id: &str, folder: &Folder) -> Result<Totals> {
+    let mut totals = Totals {
+        tasks: (house.tasks)(id)?,
+        ..Totals::default()
+    };
     for (space, what) in store::BY_WORKSPACE {
-        if !["tasks", "artifacts", "decisions"].contains(&what) {
-            continue;
-        }
-        let count = store::count(db, space, id)?;
         match what {
-            "artifacts" => totals.artifacts = count,
-            "decisions" => totals.decisions = count,
-            _ if count > 0 => totals.tasks.push(("all".to_owned(), count)),
+            "artifacts" => totals.artifacts = store::count(house.db, space, id)?,
+            "decisions" => totals.decisions = store::count(house.db, space, id)?,
             _ => {}
         }
     }
     let mut walk = Walk {
-        world,
+        world: house.world,
         base: &folder.base,
         left: MOST,
         bytes: 0,

@@ -139,7 +139,7 @@ fn isolation_finds_records_of_nobody_and_open_state() {
     batch.put(space, format!("{id}/task_1").as_bytes(), vec![1]);
     batch.put(space, b"ws_ffffffffffff/task_1", vec![1]);
     bed.db.commit(batch).unwrap();
-    assert_eq!(bed.show("p").totals.tasks, [("all".to_owned(), 1)]);
+    assert_eq!(bed.show("p").totals.tasks, [("pending".to_owned(), 1)]);
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(bed.base.join("state"), std::fs::Permissions::from_mode(0o755)).unwrap();
     let found = bed.isolated();
