@@ -139,18 +139,16 @@ impl<D: Disk> Engine<D> {
                 .get(id)
                 .is_some_and(|folder| folder.git_wd.is_none())
         };
-        self.inner.gits.iter().any(has_no_watch)
+        self.inner.gits.keys().any(has_no_watch)
     }
 
     /// What a `.git` that is no folder leads to lies beyond the watched folders.
     fn look_at_named_repositories(&mut self) {
         let shared = self.shared.clone();
         let view = shared.read();
-        for id in self.inner.gits.clone() {
-            let Some(folder) = self.inner.folders.get_mut(&id) else {
-                continue;
-            };
-            if folder.git_wd.is_some() || !view.tree.is_attached(id) {
+        for (id, was_repository) in self.inner.gits.clone() {
+            let folder = self.inner.folders.get(&id);
+            if folder.is_none_or(|folder| folder.git_wd.is_some()) || !view.tree.is_attached(id) {
                 continue;
             }
             let path = repo::join(&self.start.root, &view.tree.path(id));
@@ -158,7 +156,8 @@ impl<D: Disk> Engine<D> {
                 .disk
                 .open(&path)
                 .is_ok_and(|dir| repo::is_repository(&self.disk, &dir, &path));
-            if std::mem::replace(&mut folder.is_repository, is_repository) != is_repository {
+            if is_repository != was_repository {
+                self.inner.gits.insert(id, is_repository);
                 self.inner.mark(&view.tree, id);
             }
         }

@@ -95,8 +95,6 @@ pub(super) struct Folder {
     pub(super) wd: Option<Wd>,
     pub(super) git_wd: Option<Wd>,
     pub(super) matcher: Option<Arc<Matcher>>,
-    /// Its `.git` made it a repository when that was last looked at.
-    pub(super) is_repository: bool,
 }
 
 /// What events said of a name.
@@ -114,8 +112,8 @@ pub(super) struct Inner {
     pub(super) folders: HashMap<Id, Folder>,
     pub(super) by_wd: HashMap<Wd, Id>,
     pub(super) controls: HashMap<Wd, Vec<Control>>,
-    /// Directories with a `.git`: nested repositories, or what may become one.
-    pub(super) gits: BTreeSet<Id>,
+    /// Directories with a `.git`, and whether that made them repositories when it was last looked at.
+    pub(super) gits: BTreeMap<Id, bool>,
     /// Those of them that are repositories and hidden by a file of git's index.
     pub(super) veiled: BTreeSet<Id>,
     pub(super) dirty: BTreeMap<Id, BTreeMap<Vec<u8>, Said>>,

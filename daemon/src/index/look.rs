@@ -130,7 +130,7 @@ impl<D: Disk> Engine<D> {
         };
         // It is not listed here: no later life may believe that it was.
         let meta = Meta { ctime: 0, ..meta };
-        let has_git = self.inner.gits.contains(&known);
+        let has_git = self.inner.gits.contains_key(&known);
         self.inner.needs_index |= has_git && !self.tracked.is_whole();
         let nested = match has_git {
             true => {
@@ -192,7 +192,7 @@ impl<D: Disk> Engine<D> {
     /// Whether nothing in a directory can be judged differently at its new place.
     fn can_just_move(&self, tree: &Tree, known: Id, job: &Job<D>) -> bool {
         let (old_rules, old_excluded) = self.rules_of(tree, tree.parent(known));
-        let has_git = self.inner.gits.iter().any(|&git| is_within(tree, git, known));
+        let has_git = self.inner.gits.keys().any(|&git| is_within(tree, git, known));
         let old_path = tree.path(known);
         !old_excluded
             && !job.excluded

@@ -89,7 +89,7 @@ impl Inner {
 
     fn keep_folder<D: Disk>(&mut self, id: Id, wd: Option<Wd>, listing: &Listing<D>) {
         match listing.has_git {
-            true => self.gits.insert(id),
+            true => self.gits.insert(id, listing.is_repository),
             false => self.gits.remove(&id),
         };
         match listing.nested {
@@ -98,7 +98,6 @@ impl Inner {
         };
         let folder = self.folders.entry(id).or_default();
         folder.wd = wd;
-        folder.is_repository = listing.is_repository;
         match &listing.blind {
             None => self.unwatched.remove(&id),
             Some(why) => self.unwatched.insert(id, why.clone()),

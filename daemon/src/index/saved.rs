@@ -103,7 +103,7 @@ pub(super) fn write(head: &Head, view: &View, (inner, tracked): (&Inner, &Tracke
         pen.u32(id.0);
         optional(&mut pen, folder.wd);
         optional(&mut pen, folder.git_wd);
-        let flags = u8::from(inner.gits.contains(id))
+        let flags = u8::from(inner.gits.contains_key(id))
             | (u8::from(inner.unwatched.contains_key(id)) << 1)
             | (u8::from(folder.matcher.is_some()) << 2)
             | (u8::from(inner.veiled.contains(id)) << 3)
@@ -282,11 +282,11 @@ impl Saved {
         for (id, kept) in std::mem::take(&mut self.folders) {
             let mut folder = Folder {
                 matcher: kept.matcher,
-                is_repository: kept.is_veiled || self.view.tree.kind(id) == Kind::Nested,
                 ..Folder::default()
             };
             if kept.has_git {
-                inner.gits.insert(id);
+                let is_repository = kept.is_veiled || self.view.tree.kind(id) == Kind::Nested;
+                inner.gits.insert(id, is_repository);
             }
             if kept.is_veiled {
                 inner.veiled.insert(id);

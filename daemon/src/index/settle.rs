@@ -120,7 +120,7 @@ impl<D: Disk> Engine<D> {
     }
 
     fn mark_nested(&mut self) {
-        let ids: Vec<Id> = self.inner.gits.iter().copied().collect();
+        let ids: Vec<Id> = self.inner.gits.keys().copied().collect();
         let view = self.shared.read();
         for id in ids {
             self.inner.mark(&view.tree, id);

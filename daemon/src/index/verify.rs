@@ -5,7 +5,7 @@
 //! times are those of its last listing, that listing was not made while the clock stood still, and no rule above it has
 //! changed; everything else takes the way of a first crawl.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, RwLock};
@@ -33,7 +33,7 @@ pub(super) struct Trusted {
     shared: Shared,
     matchers: HashMap<Id, Arc<Matcher>>,
     /// Directories with a `.git`: always read.
-    gits: BTreeSet<Id>,
+    gits: BTreeMap<Id, bool>,
 }
 
 /// How an engine begins.
@@ -274,7 +274,7 @@ impl<D: Disk> Look<'_, D> {
                 false => (was, meta),
             };
             let is_same = view.tree.kind(id) == Kind::Dir
-                && !trusted.gits.contains(&id)
+                && !trusted.gits.contains_key(&id)
                 && (was.ino, was.mtime, was.ctime) == (meta.ino, meta.mtime, meta.ctime);
             (id, is_same.then(|| Known::of(&view.tree, id))?)
         };
