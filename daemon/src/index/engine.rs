@@ -141,6 +141,8 @@ pub(super) struct Inner {
     pub(super) has_whole_index: bool,
     /// Something was decided without it that needs it.
     pub(super) needs_index: bool,
+    /// Another directory was read as the root than the one that the pass began with.
+    pub(super) has_other_root: bool,
     /// Files with several names.
     pub(super) links: Links,
     /// Watches that may be of no more use.
@@ -283,6 +285,7 @@ impl<D: Disk> Engine<D> {
         self.open_repo();
         self.load_tracked();
         self.read_all();
+        self.mind_other_root();
         if self.inner.has_batch() {
             // Something moved while it was read: its traces are buried without being told.
             self.finish(true);

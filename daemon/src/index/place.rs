@@ -140,6 +140,8 @@ impl Inner {
             if let Some(old) = old.filter(|&old| Some(old) != seen.wd) {
                 self.by_wd.remove(&old);
                 self.to_end.push(old);
+                // Of the old one's end nobody would hear any more.
+                self.has_other_root = true;
             }
             if let Some(wd) = seen.wd {
                 self.by_wd.insert(wd, Tree::ROOT);

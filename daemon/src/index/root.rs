@@ -70,6 +70,14 @@ impl<D: Disk> Engine<D> {
         old.is_some()
     }
 
+    /// Where another directory has come into the root's place while it was read, all is read again: of what was asked of
+    /// the first one by its path, such as its repository, nobody hears any more.
+    pub(super) fn mind_other_root(&mut self) {
+        if std::mem::take(&mut self.inner.has_other_root) {
+            self.again.lose();
+        }
+    }
+
     fn is_root(&self, there: Identity) -> bool {
         #[cfg(test)]
         let there = match self.start.has(Bug::RootIsAPath) {

@@ -85,6 +85,7 @@ impl<D: Disk> Engine<D> {
         if again.lock || again.repo {
             self.look_at_lock();
         }
+        self.mind_other_root();
         self.finish(was_lost)
     }
 
