@@ -187,15 +187,20 @@ pub fn go_on(ctx: &Ctx) {
     ctx.life.ail("import", unfinished.map(|error| error.to_string()));
 }
 
-/// Finishes them in every workspace. One that cannot be finished keeps no other from it.
+/// Finishes them in every workspace. One that cannot be finished keeps no other from it, and one at which somebody is at
+/// work is left alone: that may be the import itself, and the tick waits for nobody.
 ///
 /// # Errors
 /// `Unavailable` when the database or the lines of one of them cannot be read or written; it names the workspace.
 fn finish(ctx: &Ctx) -> Result<()> {
     let mut outcome = Ok(());
     for (workspace, begun) in Begun::all(&ctx.db)? {
-        outcome =
-            outcome.and(finish_in(ctx, &workspace).map_err(|error| unfinished(&workspace, &begun, &error)));
+        let lock = ctx.locks.of(&workspace);
+        let Ok(_nobody_writes) = lock.try_lock() else {
+            continue;
+        };
+        let finished = finish_in(ctx, &workspace);
+        outcome = outcome.and(finished.map_err(|error| unfinished(&workspace, &begun, &error)));
     }
     outcome
 }
@@ -209,10 +214,9 @@ fn unfinished(workspace: &str, begun: &Begun, why: &Error) -> Error {
     .next("import the same file there again")
 }
 
+/// Finishes the one of a workspace; the caller holds its lock.
 fn finish_in(ctx: &Ctx, workspace: &str) -> Result<()> {
     let _nobody_looks = ctx.entered.close(workspace);
-    let lock = ctx.locks.of(workspace);
-    let _nobody_writes = hold(&lock);
     // Somebody may have finished it while nobody held the lock.
     let Some(begun) = Begun::of(&ctx.db, workspace)? else {
         return Ok(());
@@ -238,6 +242,8 @@ fn complete(ctx: &Ctx, workspace: &str, checked: &Checked, dry_run: bool) -> Res
             .objects()
             .take_in(&mut checked.records.reader(), u64::MAX)?;
     }
+    let lock = ctx.locks.of(workspace);
+    let _nobody_writes = hold(&lock);
     finish_in(ctx, workspace).map_err(|error| unfinished(workspace, &begun, &error))
 }
 
