@@ -155,7 +155,7 @@ impl<D: Disk> Engine<D> {
             let is_repository = self
                 .disk
                 .open(&path)
-                .is_ok_and(|dir| repo::is_repository(&self.disk, &dir, &path));
+                .is_ok_and(|dir| repo::is_repository(&self.disk, &dir, &path, self.repo.as_ref()));
             if is_repository != was_repository {
                 self.inner.gits.insert(id, is_repository);
                 self.inner.mark(&view.tree, id);

@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use super::blind::Unwatched;
 use super::disk::{Disk, FILE_LIMIT};
 use super::ignore::{Matcher, Rules};
-use super::repo;
+use super::repo::{self, Repo};
 use super::tracked::Tracked;
 use super::tree::{Id, Kind};
 use super::verify::{Trusted, believable};
@@ -133,10 +133,8 @@ pub(super) struct Look<'a, D: Disk> {
     pub(super) extra: &'a Rules,
     /// What may be believed while a saved index is compared with the disk.
     pub(super) trusted: Option<&'a Trusted>,
-    /// Whether git's rules count.
-    pub(super) is_git: bool,
-    /// Whether they tell upper from lower case.
-    pub(super) case: Case,
+    /// Whose rules count, when there is one.
+    pub(super) repo: Option<&'a Repo>,
     /// Bytes of the longest path that was met, with the root's.
     pub(super) longest: &'a AtomicUsize,
     #[cfg(test)]
@@ -144,10 +142,20 @@ pub(super) struct Look<'a, D: Disk> {
 }
 
 impl<D: Disk> Look<'_, D> {
+    /// Whether git's rules count.
+    pub(super) fn is_git(&self) -> bool {
+        self.repo.is_some()
+    }
+
+    /// Whether they tell upper from lower case.
+    fn case(&self) -> Case {
+        self.repo.map_or(Case::Exact, |repo| repo.settings.case())
+    }
+
     /// What git would do with a name. `path` is relative to the root, `excluded` that its directory is hidden.
     pub(super) fn judge(&self, path: &[u8], kind: FileKind, rules: &Rules, excluded: bool) -> Verdict {
         let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
-        if name == b".git" || (!self.is_git && CONTROL.contains(&name)) {
+        if name == b".git" || (!self.is_git() && CONTROL.contains(&name)) {
             return Verdict::Hidden;
         }
         if self.extra.hide(path, kind == FileKind::Dir) || self.is_too_long(path) {
@@ -217,7 +225,7 @@ impl<D: Disk> Look<'_, D> {
             git_watch: None,
             meta,
             matcher: None,
-            has_git: has_git && self.is_git && !job.path.is_empty(),
+            has_git: has_git && self.is_git() && !job.path.is_empty(),
             nested: Nested::No,
             is_repository: false,
             is_as_saved: false,
@@ -236,7 +244,7 @@ impl<D: Disk> Look<'_, D> {
                 return Ok(listing);
             }
         }
-        if self.is_git && names.iter().any(|(name, _)| name == b".gitignore") {
+        if self.is_git() && names.iter().any(|(name, _)| name == b".gitignore") {
             listing.matcher = self.matcher(&dir);
         }
         self.sort(job, dir, names, &mut listing);
@@ -256,7 +264,7 @@ impl<D: Disk> Look<'_, D> {
     /// The ignore file of a directory; none when it has none that git would read.
     pub(super) fn matcher(&self, dir: &D::Dir) -> Option<Arc<Matcher>> {
         let source = self.disk.read(dir, b".gitignore", FILE_LIMIT).ok()?;
-        Some(Arc::new(Matcher::parse_in(source, self.case)))
+        Some(Arc::new(Matcher::parse_in(source, self.case())))
     }
 
     /// None for a `.git` that is no directory.
@@ -267,7 +275,7 @@ impl<D: Disk> Look<'_, D> {
     }
 
     pub(super) fn is_repository(&self, dir: &D::Dir, path: &[u8]) -> bool {
-        repo::is_repository(self.disk, dir, &repo::join(self.root_path, path))
+        repo::is_repository(self.disk, dir, &repo::join(self.root_path, path), self.repo)
     }
 
     /// What a directory with a `.git` is, which makes it a repository or does not.

@@ -35,6 +35,14 @@ pub(super) trait Disk: Send + Sync {
     fn read_file(&self, path: &[u8], limit: usize) -> io::Result<Vec<u8>>;
     /// What an absolute path is, following links.
     fn stat_file(&self, path: &[u8]) -> io::Result<Meta>;
+    /// An absolute path with its links resolved.
+    fn resolve(&self, path: &[u8]) -> io::Result<Vec<u8>> {
+        Ok(path.to_vec())
+    }
+    /// Whether an absolute path, its last link not followed, belongs to the user whose disk this is.
+    fn is_ours(&self, _path: &[u8]) -> bool {
+        true
+    }
     /// Watches `dir`, which lies on the device `dev`; the same watch again when it is watched already.
     fn watch(&self, dir: &Self::Dir, dev: u64) -> Result<Wd, WatchError>;
     /// Ends a watch.
@@ -129,6 +137,14 @@ impl Disk for LocalDisk {
 
     fn stat_file(&self, path: &[u8]) -> io::Result<Meta> {
         self.call(|| dir::stat_file(path))
+    }
+
+    fn resolve(&self, path: &[u8]) -> io::Result<Vec<u8>> {
+        self.call(|| dir::resolve(path))
+    }
+
+    fn is_ours(&self, path: &[u8]) -> bool {
+        self.call(|| dir::is_ours(path))
     }
 
     fn watch(&self, dir: &Dir, dev: u64) -> Result<Wd, WatchError> {

@@ -28,6 +28,12 @@ pub(super) enum Refusal {
     Format,
     /// An exclude file is a folder.
     ExcludeFile,
+    /// The repository has no checkout.
+    Bare,
+    /// The repository's files are in another folder, or nowhere.
+    WorkTree,
+    /// The repository belongs to somebody else and is not said to be safe.
+    Owner,
 }
 
 impl Doubt {
@@ -60,6 +66,15 @@ impl Doubt {
             }
             Self::Refused(Refusal::Format) => {
                 "the repository has a format or an extension that git does not know: it gives no answer"
+            }
+            Self::Refused(Refusal::Bare) => {
+                "`core.bare` says that the repository has no checkout: git gives no answer"
+            }
+            Self::Refused(Refusal::WorkTree) => {
+                "`core.worktree` names another folder, or none: git looks for the repository's files there and not here"
+            }
+            Self::Refused(Refusal::Owner) => {
+                "the repository belongs to another user and no `safe.directory` names it: git gives no answer"
             }
             Self::Refused(Refusal::ExcludeFile) => {
                 "`info/exclude` or `core.excludesFile` is a folder: git gives no answer, and no line of it counts"

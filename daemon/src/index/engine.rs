@@ -26,7 +26,6 @@ use super::root::Identity;
 use super::tracked::Tracked;
 use super::tree::{Id, Kind, Tree};
 use super::verify::Trusted;
-use super::wild::Case;
 use super::witness::{self, Stamp, Witnesses};
 use crate::watch::{Event, Hint, WatchError, Wd};
 use crate::world::dir::Meta;
@@ -374,6 +373,8 @@ impl<D: Disk> Engine<D> {
                         self.again.lose();
                     }
                     self.again.root |= id == Tree::ROOT;
+                    // Whose it is may be another by now.
+                    self.again.repo |= id == Tree::ROOT;
                     self.inner.mark(&self.shared.read().tree, id);
                 }
             }
@@ -406,11 +407,7 @@ impl<D: Disk> Engine<D> {
             root: self.root.as_ref(),
             root_path: &self.start.root,
             tracked: &self.tracked,
-            is_git: self.repo.is_some(),
-            case: self
-                .repo
-                .as_ref()
-                .map_or(Case::Exact, |repo| repo.settings.case()),
+            repo: self.repo.as_ref(),
             extra: &self.start.extra,
             longest: &self.longest,
             trusted: self.trusted.as_ref(),

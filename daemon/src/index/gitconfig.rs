@@ -18,6 +18,8 @@ pub(super) struct Settings {
     pub(super) is_broken: bool,
     /// `remote.*.url` of every remote, for conditions.
     pub(super) remote_urls: Vec<Vec<u8>>,
+    /// `safe.directory`, each as written.
+    pub(super) safe: Vec<Vec<u8>>,
 }
 
 /// What a repository's own configuration says of its format; in other files git does not look for that.
@@ -29,6 +31,10 @@ pub(super) struct Format {
     pub(super) sha256: bool,
     /// `extensions.worktreeConfig`.
     pub(super) worktree_config: bool,
+    /// `core.bare`.
+    pub(super) bare: Option<bool>,
+    /// `core.worktree`, as written.
+    pub(super) worktree: Option<Vec<u8>>,
     /// An extension that counts only from version 1 on.
     has_new: bool,
     /// An extension that is not known.
@@ -109,6 +115,18 @@ impl Settings {
                 (b"core", b"repositoryformatversion") => match value.and_then(number) {
                     Some(version) => self.format.version = version,
                     None => self.is_broken = true,
+                },
+                (b"core", b"bare") => match truth(value) {
+                    Some(is_true) => self.format.bare = Some(is_true),
+                    None => self.is_broken = true,
+                },
+                (b"core", b"worktree") => match value {
+                    Some(path) => self.format.worktree = Some(path.to_vec()),
+                    None => self.is_broken = true,
+                },
+                (b"safe", b"directory") => match value {
+                    None | Some(b"") => self.safe.clear(),
+                    Some(path) => self.safe.push(path.to_vec()),
                 },
                 (b"extensions", key) => self.is_broken |= !self.format.extension(key, value),
                 (b"include", b"path") => {

@@ -6,13 +6,11 @@
 
 use std::sync::Arc;
 
-use globset::GlobBuilder;
-
 use super::disk::{Disk, FILE_LIMIT};
 use super::doubt::Refusal;
 use super::gitconfig::{Format, Settings};
 use super::ignore::{Matcher, Rules};
-use super::wild::is_match;
+use super::wild::{Case, is_match};
 use super::witness::{Stamp, Witnesses, stamp_of};
 use crate::world::FileKind;
 
@@ -85,9 +83,14 @@ impl Repo {
             includes: 0,
             urls: None,
             has_asked: false,
+            safe: Vec::new(),
         };
         let settings = reading.settings(&common_dir);
         let global = reading.excludes_path(settings.excludes_file.as_deref(), root_path);
+        let global = global.unwrap_or_else(|refusal| {
+            found.refusal.get_or_insert(refusal);
+            None
+        });
         let sources: Vec<_> = [global, Some(join(&common_dir, b"info/exclude"))]
             .into_iter()
             .map(|path| reading.exclude_file(path.as_deref(), &mut found.refusal))
@@ -97,6 +100,17 @@ impl Repo {
             found.refusal.get_or_insert(Refusal::Config);
         } else if !settings.format.is_known() {
             found.refusal.get_or_insert(Refusal::Format);
+        }
+        let is_linked = common_dir != git_dir && !settings.format.worktree_config;
+        if let Some(refusal) = (!is_linked)
+            .then(|| checkout_refusal(disk, root_path, (&git_dir, &settings.format)))
+            .flatten()
+        {
+            found.refusal.get_or_insert(refusal);
+        }
+        let owned = [root_path, &join(root_path, b".git"), &git_dir];
+        if !owned.iter().all(|path| disk.is_ours(path)) && !is_safe(disk, root_path, &settings.safe) {
+            found.refusal.get_or_insert(Refusal::Owner);
         }
         let rules = sources
             .iter()
@@ -129,9 +143,42 @@ impl Repo {
     }
 }
 
-/// Whether git would take the folder that `dir` is for a repository with a checkout (its `is_nonbare_repository_dir`).
-pub(super) fn is_repository<D: Disk>(disk: &D, dir: &D::Dir, path: &[u8]) -> bool {
-    matches!(find(disk, dir, path, &mut Witnesses::default()), Place::Here(_))
+/// Whether git would take the folder that `dir` is for a repository with a checkout (its `is_nonbare_repository_dir`), and
+/// for another one than `own`.
+pub(super) fn is_repository<D: Disk>(disk: &D, dir: &D::Dir, path: &[u8], own: Option<&Repo>) -> bool {
+    match find(disk, dir, path, &mut Witnesses::default()) {
+        Place::Here(git_dir) => own.is_none_or(|own| {
+            // Named by a file it is another one all the same, as with git.
+            git_dir != join(path, b".git") || stamp_of(disk, &git_dir) != own.identity
+        }),
+        _ => false,
+    }
+}
+
+/// What keeps git from taking a folder for the checkout of its repository. A linked worktree does not heed what the
+/// common file says of that.
+fn checkout_refusal<D: Disk>(disk: &D, root: &[u8], (git_dir, format): (&[u8], &Format)) -> Option<Refusal> {
+    let identity = |path: &[u8]| disk.stat_file(path).ok().map(|meta| (meta.dev, meta.ino));
+    match (&format.worktree, format.bare) {
+        (_, Some(true)) => Some(Refusal::Bare),
+        (Some(path), _) => {
+            let named = Some(path).filter(|path| !path.is_empty());
+            let named = named.and_then(|path| identity(&join(git_dir, path)));
+            (named.is_none() || named != identity(root)).then_some(Refusal::WorkTree)
+        }
+        (None, _) => None,
+    }
+}
+
+/// Whether one of these says that the repository of `root` may be somebody else's: by its path, or by that of a folder
+/// above with `/*` behind it.
+fn is_safe<D: Disk>(disk: &D, root: &[u8], safe: &[Vec<u8>]) -> bool {
+    let resolved = |path: &[u8]| disk.resolve(path).ok();
+    safe.iter().any(|path| match path.strip_suffix(b"/*") {
+        _ if path == b"*" => true,
+        Some(above) => resolved(above).is_some_and(|above| root.starts_with(&join(&above, b""))),
+        None => resolved(path).is_some_and(|path| path == root),
+    })
 }
 
 /// Where the `.git` of a folder leads.
@@ -146,17 +193,25 @@ fn find<D: Disk>(disk: &D, dir: &D::Dir, path: &[u8], outside: &mut Witnesses) -
     let Ok(about) = disk.stat(dir, b".git") else {
         return Place::Nowhere;
     };
-    let is_file = about.kind == FileKind::File;
+    let dot_git = join(path, b".git");
+    let kind = match about.kind {
+        FileKind::Link => disk.stat_file(&dot_git).map_or(FileKind::Link, |meta| meta.kind),
+        kind => kind,
+    };
+    let is_file = kind == FileKind::File;
     let candidate = match is_file {
-        true => match disk.read(dir, b".git", GITFILE_LIMIT) {
+        true => match disk.read_file(&dot_git, GITFILE_LIMIT) {
             Ok(file) => named_by(&file).map(|target| join(path, target)),
             Err(_) => None,
         },
         // A link to a repository counts as the repository, as with git.
-        false => Some(join(path, b".git")),
+        false => Some(dot_git.clone()),
     };
+    if about.kind == FileKind::Link {
+        outside.see(disk, &dot_git);
+    }
     let Some(candidate) = candidate else {
-        return Place::Elsewhere(join(path, b".git"));
+        return Place::Elsewhere(dot_git);
     };
     if about.kind != FileKind::Dir {
         let common = common_dir(disk, &candidate);
@@ -240,6 +295,8 @@ struct Reading<'a, D: Disk> {
     urls: Option<Vec<Vec<u8>>>,
     /// Whether there was such a condition.
     has_asked: bool,
+    /// `safe.directory` in files that no project brings along.
+    safe: Vec<Vec<u8>>,
 }
 
 impl<D: Disk> Reading<'_, D> {
@@ -265,6 +322,7 @@ impl<D: Disk> Reading<'_, D> {
         for path in files {
             self.read(&path, &mut settings, 0);
         }
+        self.safe = std::mem::take(&mut settings.safe);
         // Only what its own file says of the format counts.
         settings.format = Format::default();
         self.read(&join(common_dir, b"config"), &mut settings, 0);
@@ -272,7 +330,10 @@ impl<D: Disk> Reading<'_, D> {
         if format.worktree_config {
             self.read(&join(self.git_dir, b"config.worktree"), &mut settings, 0);
         }
-        settings.format = format;
+        // Of which checkout it is, the worktree's own file has a say too.
+        let own = std::mem::replace(&mut settings.format, format);
+        (settings.format.bare, settings.format.worktree) = (own.bare, own.worktree);
+        settings.safe = self.safe_paths();
         settings
     }
 
@@ -284,21 +345,46 @@ impl<D: Disk> Reading<'_, D> {
         }
     }
 
-    fn excludes_path(&self, written: Option<&[u8]>, root: &[u8]) -> Option<Vec<u8>> {
+    /// Where `core.excludesFile` is; an error when git would give up on what is written.
+    fn excludes_path(&mut self, written: Option<&[u8]>, root: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
         match written {
-            Some(path) => self.expand(path).map(|path| join(root, &path)),
-            None => self.xdg(b"git/ignore"),
+            Some(b"") => Ok(None),
+            Some(path) => match self.expand(path) {
+                Some(path) => Ok(Some(join(root, &path))),
+                None => Err(Refusal::Config),
+            },
+            None => Ok(self.xdg(b"git/ignore")),
         }
     }
 
-    /// `~/` is the home directory. The forms `~user/` and `%(prefix)/` are not resolved.
-    fn expand(&self, path: &[u8]) -> Option<Vec<u8>> {
-        match path.strip_prefix(b"~/") {
-            _ if path == b"~" => self.env.home.clone(),
-            Some(rest) => self.env.home.as_deref().map(|home| join(home, rest)),
-            None if path.is_empty() || path.starts_with(b"~") || path.starts_with(b"%(") => None,
-            None => Some(path.to_vec()),
-        }
+    fn safe_paths(&mut self) -> Vec<Vec<u8>> {
+        let written = std::mem::take(&mut self.safe);
+        written.iter().filter_map(|path| self.expand(path)).collect()
+    }
+
+    /// `~/` is the home directory, `~user/` that of another. The form `%(prefix)/` is not resolved.
+    fn expand(&mut self, path: &[u8]) -> Option<Vec<u8>> {
+        let Some(rest) = path.strip_prefix(b"~") else {
+            return Some(path.to_vec());
+        };
+        let slash = rest.iter().position(|&byte| byte == b'/');
+        let (user, rest) = rest.split_at(slash.unwrap_or(rest.len()));
+        let home = match user {
+            [] => self.env.home.clone()?,
+            user => self.home_of(user)?,
+        };
+        Some([home.as_slice(), rest].concat())
+    }
+
+    /// The home directory of a user, from the machine's own file.
+    fn home_of(&mut self, user: &[u8]) -> Option<Vec<u8>> {
+        let users = self.file(b"/etc/passwd")?;
+        let mut lines = users.split(|&byte| byte == b'\n');
+        lines.find_map(|line| {
+            let mut fields = line.split(|&byte| byte == b':');
+            let is_meant = fields.next() == Some(user);
+            fields.nth(4).filter(|_| is_meant).map(<[u8]>::to_vec)
+        })
     }
 
     fn file(&mut self, path: &[u8]) -> Option<Vec<u8>> {
@@ -324,12 +410,17 @@ impl<D: Disk> Reading<'_, D> {
         settings.read(&text, &mut |included, condition, settings| {
             self.includes += 1;
             let holds = condition.is_none_or(|condition| self.holds(condition, folder));
-            if depth < INCLUDE_DEPTH
-                && self.includes < INCLUDES
-                && holds
-                && let Some(included) = self.expand(included)
-            {
-                self.read(&join(folder, &included), settings, depth + 1);
+            if depth >= INCLUDE_DEPTH || self.includes >= INCLUDES || !holds {
+                return;
+            }
+            match self.expand(included) {
+                Some(included) => {
+                    // Git does not look there for the format.
+                    let format = settings.format.clone();
+                    self.read(&join(folder, &included), settings, depth + 1);
+                    settings.format = format;
+                }
+                None => settings.is_broken = true,
             }
         });
     }
@@ -339,17 +430,31 @@ impl<D: Disk> Reading<'_, D> {
         if let Some(pattern) = condition.strip_prefix(b"hasconfig:remote.*.url:") {
             self.has_asked = true;
             let urls = self.urls.as_ref();
-            return urls.is_none_or(|urls| urls.iter().any(|url| is_match(pattern, url)));
+            return urls.is_none_or(|urls| urls.iter().any(|url| is_match(pattern, url, Case::Exact)));
         }
         let Some(colon) = condition.iter().position(|&byte| byte == b':') else {
             return false;
         };
         let (kind, pattern) = (&condition[..colon], &condition[colon + 1..]);
         match kind {
-            b"gitdir" | b"gitdir/i" => self.expand_pattern(pattern, folder).is_some_and(|pattern| {
-                let is_match = |path: &[u8]| glob_matches(&pattern, path, kind == b"gitdir/i");
-                is_match(self.git_dir) || is_match(&join(self.git_dir, b""))
-            }),
+            b"gitdir" | b"gitdir/i" => {
+                let case = match kind {
+                    b"gitdir" => Case::Exact,
+                    _ => Case::Folded,
+                };
+                let resolved = self.disk.resolve(self.git_dir).ok();
+                let paths = resolved.as_deref().into_iter().chain([self.git_dir]);
+                let mut paths = paths.collect::<Vec<_>>().into_iter();
+                let pattern = self.expand_pattern(pattern, folder);
+                pattern.is_some_and(|(prefix, pattern)| {
+                    paths.any(|path| {
+                        let rest = path.split_at_checked(prefix.len());
+                        rest.is_some_and(|(start, rest)| {
+                            case.is_same(start, &prefix) && is_match(&pattern, rest, case)
+                        })
+                    })
+                })
+            }
             b"onbranch" => {
                 let head = self
                     .disk
@@ -357,23 +462,28 @@ impl<D: Disk> Reading<'_, D> {
                     .unwrap_or_default();
                 let branch = head.strip_prefix(b"ref:").map(<[u8]>::trim_ascii);
                 let branch = branch.and_then(|head| head.strip_prefix(b"refs/heads/"));
-                branch.is_some_and(|branch| glob_matches(&open_ended(pattern.to_vec()), branch, false))
+                branch.is_some_and(|branch| is_match(&open_ended(pattern.to_vec()), branch, Case::Exact))
             }
             _ => false,
         }
     }
 
-    fn expand_pattern(&self, pattern: &[u8], folder: &[u8]) -> Option<Vec<u8>> {
-        let pattern = match pattern.strip_prefix(b"./") {
-            Some(rest) => join(folder, rest),
-            None => self.expand(pattern)?,
+    /// What a path must begin with, and the pattern that the rest of it must match.
+    fn expand_pattern(&mut self, pattern: &[u8], folder: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+        if let Some(rest) = pattern.strip_prefix(b"./") {
+            let folder = self.disk.resolve(folder).unwrap_or_else(|_| folder.to_vec());
+            return Some((join(&folder, b""), open_ended(rest.to_vec())));
+        }
+        let mut pattern = match (pattern.strip_prefix(b"~/"), self.env.home.as_deref()) {
+            (Some(rest), Some(home)) => {
+                join(&self.disk.resolve(home).unwrap_or_else(|_| home.to_vec()), rest)
+            }
+            _ => self.expand(pattern)?,
         };
-        let pattern = if pattern.first() == Some(&b'/') {
-            pattern
-        } else {
-            [b"**/", pattern.as_slice()].concat()
-        };
-        Some(open_ended(pattern))
+        if pattern.first() != Some(&b'/') {
+            pattern.splice(..0, *b"**/");
+        }
+        Some((Vec::new(), open_ended(pattern)))
     }
 }
 
@@ -382,19 +492,4 @@ fn open_ended(mut pattern: Vec<u8>) -> Vec<u8> {
         pattern.extend_from_slice(b"**");
     }
     pattern
-}
-
-fn glob_matches(pattern: &[u8], path: &[u8], ignore_case: bool) -> bool {
-    use std::os::unix::ffi::OsStrExt;
-    let Ok(pattern) = std::str::from_utf8(pattern) else {
-        return false;
-    };
-    let glob = GlobBuilder::new(pattern)
-        .literal_separator(true)
-        .case_insensitive(ignore_case)
-        .build();
-    glob.is_ok_and(|glob| {
-        glob.compile_matcher()
-            .is_match(std::path::Path::new(std::ffi::OsStr::from_bytes(path)))
-    })
 }

@@ -279,7 +279,7 @@ impl<D: Disk> Look<'_, D> {
             (id, is_same.then(|| Known::of(&view.tree, id))?)
         };
         let was = trusted.matchers.get(&id);
-        let now = match self.is_git && (was.is_some() || known.has_ignore) {
+        let now = match self.is_git() && (was.is_some() || known.has_ignore) {
             true => self.matcher(dir),
             false => None,
         };

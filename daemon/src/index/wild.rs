@@ -49,7 +49,7 @@ impl Case {
         }
     }
 
-    fn is_same(self, one: &[u8], other: &[u8]) -> bool {
+    pub(super) fn is_same(self, one: &[u8], other: &[u8]) -> bool {
         match self {
             Self::Exact => one == other,
             Self::Folded => one.eq_ignore_ascii_case(other),
@@ -58,8 +58,8 @@ impl Case {
 }
 
 /// Whether a pattern matches a whole path, as git's `wildmatch` with slashes kept apart.
-pub(super) fn is_match(pattern: &[u8], path: &[u8]) -> bool {
-    pattern.len() <= LONGEST && walk(&compile(pattern, true, Case::Exact), path, (true, Case::Exact))
+pub(super) fn is_match(pattern: &[u8], path: &[u8], case: Case) -> bool {
+    pattern.len() <= LONGEST && walk(&compile(pattern, true, case), path, (true, case))
 }
 
 /// One line of an ignore file.

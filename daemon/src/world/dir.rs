@@ -215,6 +215,14 @@ pub fn stat_file(path: &[u8]) -> io::Result<Meta> {
     Ok(meta(&rustix::fs::statat(CWD, path, NO_AUTOMOUNT)?))
 }
 
+/// Whether an absolute path, its last link not followed, is there and belongs to the daemon's user.
+#[must_use]
+pub fn is_ours(path: &[u8]) -> bool {
+    let user = rustix::process::geteuid().as_raw();
+    rustix::fs::statat(CWD, path, NO_AUTOMOUNT | AtFlags::SYMLINK_NOFOLLOW)
+        .is_ok_and(|found| found.st_uid == user)
+}
+
 /// An absolute path with all its links resolved.
 ///
 /// # Errors

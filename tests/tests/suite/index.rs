@@ -7,6 +7,7 @@ mod edge;
 mod forms;
 mod held;
 mod journal;
+mod layouts;
 mod live;
 mod lives;
 mod random;

@@ -159,7 +159,9 @@ pub(crate) fn whole(
         Answer::Watches(_) => (false, false),
     };
     if unverified {
-        voice.warn("this is a saved index that has not been compared with the disk yet");
+        voice.warn(
+            "this is what was known last: the disk has not been compared with it yet, or git gives no answer (`tocli status` says why)",
+        );
     } else if unsynced {
         voice.warn("the file system did not confirm in time that all earlier changes have been seen");
     }

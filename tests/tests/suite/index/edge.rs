@@ -11,14 +11,14 @@ use super::live::json;
 use super::trouble::tree;
 use super::{Scene, small};
 
-fn stands(scene: &mut Scene) -> TreeStatus {
+pub(super) fn stands(scene: &mut Scene) -> TreeStatus {
     let root = scene.root.clone();
     tree(&mut scene.peer, &root)
 }
 
 /// The files of a project that is named, since for git, and so for detection, there may be none; and whether they are
 /// unverified.
-fn by_name(scene: &Scene) -> (Vec<Vec<u8>>, bool) {
+pub(super) fn by_name(scene: &Scene) -> (Vec<Vec<u8>>, bool) {
     let root = scene.root.to_str().expect("UTF-8");
     let said = scene.bed.run(["files", "--json", "--path", root]).ok().json();
     let files = said["files"].as_array().expect("files").iter();
@@ -27,7 +27,7 @@ fn by_name(scene: &Scene) -> (Vec<Vec<u8>>, bool) {
 }
 
 /// The tree says that git gives no answer, and why.
-fn is_refused(scene: &mut Scene, why: &str) {
+pub(super) fn is_refused(scene: &mut Scene, why: &str) {
     let root = scene.root.clone();
     assert_ne!(
         git::say(&root, &["ls-files", "-co", "--exclude-standard"]).code,

@@ -1,0 +1,229 @@
+//! Where a repository and its checkout can lie, whose they are, and under which conditions a configuration counts. Git is
+//! the judge where it answers; where it does not, that is said.
+
+use std::fs;
+use std::os::unix::fs::{chown, symlink};
+
+use proto::index::TreeState;
+use tests::git;
+use tests::skip::skip;
+
+use super::edge::{by_name, is_refused, stands};
+use super::{Scene, small};
+
+/// Writes the repository's own configuration, whatever git thinks of it.
+fn configure(scene: &Scene, text: &str) {
+    let config = scene.at(".git/config");
+    let good = fs::read_to_string(&config).expect("read");
+    let start = good.find("[test]").unwrap_or(good.len());
+    fs::write(&config, format!("{}[test]\n{text}", &good[..start])).expect("written");
+}
+
+#[test]
+fn a_repository_without_a_checkout_here_is_refused_as_git_refuses_it() {
+    let mut scene = Scene::new(small);
+    let root = scene.root.to_str().expect("UTF-8").to_owned();
+    for (text, why) in [
+        ("[core]\nbare = true\n".to_owned(), "core.bare"),
+        (format!("[core]\nbare\nworktree = {root}\n"), "core.bare"),
+        ("[core]\nworktree = ../../nowhere\n".to_owned(), "core.worktree"),
+        (
+            "[core]\nworktree = /nonexistent/folder\n".to_owned(),
+            "core.worktree",
+        ),
+    ] {
+        configure(&scene, &text);
+        is_refused(&mut scene, why);
+        configure(&scene, "");
+        scene.begin("good again");
+        assert_eq!(stands(&mut scene).state, TreeState::Watching, "{text}");
+    }
+    symlink("project", scene.bed.work().join("linked")).expect("linked");
+    for path in ["..", "../", "../../project", "../../linked", &root] {
+        configure(&scene, &format!("[core]\nworktree = {path}\n"));
+        scene.write("loose.log", "1");
+        scene.check(path);
+        assert_eq!(stands(&mut scene).reason, None, "{path}");
+    }
+    // What another file says of it does not count.
+    let other = scene.bed.work().join("other");
+    fs::write(&other, "[core]\nbare = true\nworktree = /nonexistent\n").expect("written");
+    configure(&scene, &format!("[include]\npath = {}\n", other.display()));
+    scene.check("included");
+    assert_eq!(stands(&mut scene).reason, None);
+}
+
+#[test]
+fn a_checkout_of_its_own_says_of_itself_what_the_common_file_does_not() {
+    let mut scene = Scene::new(small);
+    let linked = scene.bed.work().join("linked");
+    scene.git(&["worktree", "add", "-q", linked.to_str().expect("UTF-8")]);
+    configure(&scene, "[core]\nbare = true\n");
+    is_refused(&mut scene, "core.bare");
+    (scene.root, scene.real) = (linked.clone(), linked);
+    scene.begin("a linked worktree of a bare repository");
+    assert_eq!(stands(&mut scene).reason, None);
+    scene.git(&["config", "extensions.worktreeConfig", "true"]);
+    is_refused(&mut scene, "core.bare");
+    scene.git(&["config", "--worktree", "core.bare", "false"]);
+    scene.begin("its own file counts");
+    assert_eq!(stands(&mut scene).reason, None);
+}
+
+#[test]
+fn the_folder_that_holds_the_repositorys_own_store_is_no_repository_within() {
+    let mut scene = Scene::new(|root| {
+        small(root);
+        fs::create_dir(root.join("sub")).expect("made");
+        git::git(root, &["init", "-q", "--separate-git-dir", "sub/.git"]);
+    });
+    scene.write("sub/file", "1");
+    scene.write("sub/x.log", "1");
+    scene.check("its folder is a folder");
+    assert!(scene.before.contains_key(b"sub/file".as_slice()));
+    git::init(&scene.at("other"));
+    scene.check("another is one");
+    fs::rename(scene.at("sub/.git"), scene.at("store")).expect("renamed");
+    fs::write(scene.at(".git"), "gitdir: store\n").expect("written");
+    scene.check("in a folder by any other name it is shown");
+    fs::write(scene.at("sub/.git"), "gitdir: ../store\n").expect("written");
+    scene.check("named by a file it is another");
+}
+
+#[test]
+fn a_git_file_is_read_through_a_link() {
+    let mut scene = Scene::new(small);
+    let work = scene.bed.work();
+    fs::rename(scene.at(".git"), work.join("store")).expect("renamed");
+    fs::write(
+        work.join("named"),
+        format!("gitdir: {}\n", work.join("store").display()),
+    )
+    .expect("written");
+    symlink("../named", scene.at(".git")).expect("linked");
+    scene.begin("by a link to a file");
+    fs::write(work.join("store/info/exclude"), "*.md\n").expect("written");
+    scene.write("loose.md", "1");
+    scene.check("its exclude file counts");
+    fs::write(work.join("named"), "gitdir: nowhere\n").expect("written");
+    is_refused(&mut scene, "names no repository");
+    assert!(
+        !by_name(&scene).0.contains(&b"loose.md".to_vec()),
+        "what was known last counts"
+    );
+}
+
+#[test]
+fn conditions_of_a_configuration_hold_where_git_says_so() {
+    let mut scene = Scene::new(small);
+    let work = scene.bed.work();
+    let root = scene.root.to_str().expect("UTF-8").to_owned();
+    fs::write(work.join("one"), "*.one\n").expect("written");
+    fs::write(work.join("other"), "*.other\n").expect("written");
+    fs::write(
+        scene.at(".git/included"),
+        format!("[core]\nexcludesFile = {}\n", work.join("one").display()),
+    )
+    .expect("written");
+    scene.write("x.one", "1");
+    scene.write("x.other", "1");
+    let above = work.display().to_string();
+    let patterns = [
+        "gitdir:".to_owned(),
+        "gitdir:/".to_owned(),
+        "gitdir:project".to_owned(),
+        "gitdir:project/".to_owned(),
+        "gitdir/i:PROJECT/".to_owned(),
+        "gitdir:PROJECT/".to_owned(),
+        format!("gitdir:{root}"),
+        format!("gitdir:{root}/.git"),
+        format!("gitdir:{root}/.git/"),
+        format!("gitdir:{above}/"),
+        format!("gitdir:{above}/p*t/.git"),
+        format!("gitdir:{above}/[p]roject/**"),
+        "gitdir:./".to_owned(),
+        "gitdir:./**".to_owned(),
+        "gitdir:**".to_owned(),
+        "gitdir:~/".to_owned(),
+        "onbranch:main".to_owned(),
+        "onbranch:m*".to_owned(),
+        "onbranch:{main,x}".to_owned(),
+        "onbranch:ma/".to_owned(),
+        "onbranch:".to_owned(),
+        "made:up".to_owned(),
+    ];
+    for pattern in patterns {
+        let text = format!(
+            "[core]\nexcludesFile = {}\n[includeIf \"{pattern}\"]\npath = included\n",
+            work.join("other").display()
+        );
+        configure(&scene, &text);
+        scene.check(&pattern);
+    }
+    // As it really lies, not as it is written.
+    fs::rename(scene.at(".git"), work.join("store")).expect("renamed");
+    fs::write(scene.at(".git"), "gitdir: ../project/../store\n").expect("written");
+    let text = format!("[includeIf \"gitdir:{above}/store\"]\npath = included\n");
+    let config = work.join("store/config");
+    let good = fs::read_to_string(&config).expect("read");
+    fs::write(&config, format!("{good}{text}")).expect("written");
+    scene.begin("a store elsewhere");
+}
+
+#[test]
+fn an_exclude_file_in_somebodys_home_is_found_and_nobodys_is_refused() {
+    let mut scene = Scene::new(small);
+    scene.write("x.one", "1");
+    configure(&scene, "[core]\nexcludesFile = ~nobody-of-this-name/ignore\n");
+    is_refused(&mut scene, "configuration");
+    configure(&scene, "[core]\nexcludesFile = ~root/nothing-of-this-name\n");
+    scene.begin("somebody's");
+    assert_eq!(stands(&mut scene).reason, None);
+    configure(&scene, "[include]\npath = ~nobody-of-this-name/config\n");
+    is_refused(&mut scene, "configuration");
+}
+
+#[test]
+fn a_repository_of_another_user_is_refused_until_it_is_called_safe() {
+    if !rustix::process::geteuid().is_root() {
+        return skip("root", "a folder cannot be given away");
+    }
+    let mut scene = Scene::new(small);
+    let home = scene.bed.home().join(".gitconfig");
+    let root = scene.root.to_str().expect("UTF-8").to_owned();
+    let above = scene.bed.work().display().to_string();
+    let is_refused = |scene: &mut Scene| {
+        scene.peer.files(&scene.root.clone()).expect("files");
+        let tree = stands(scene);
+        let reason = tree.reason.unwrap_or_default();
+        assert!(
+            tree.state != TreeState::Unverified || reason.contains("another user"),
+            "{reason}"
+        );
+        tree.state == TreeState::Unverified
+    };
+    for path in ["", ".git"] {
+        chown(scene.at(path), Some(12345), None).expect("given away");
+        assert!(is_refused(&mut scene), "`{path}`");
+        for (safe, is_safe) in [
+            (root.as_str(), true),
+            ("*", true),
+            (&format!("{above}/*"), true),
+            (&format!("{root}/*"), false),
+            (above.as_str(), false),
+            ("/nonexistent", false),
+        ] {
+            fs::write(&home, format!("[safe]\ndirectory = {safe}\n")).expect("written");
+            assert_eq!(!is_refused(&mut scene), is_safe, "`{path}`: {safe}");
+        }
+        fs::write(&home, "[safe]\ndirectory = *\ndirectory =\n").expect("written");
+        assert!(is_refused(&mut scene), "taken back");
+        fs::remove_file(&home).expect("removed");
+        // A project does not call itself safe.
+        configure(&scene, "[safe]\ndirectory = *\n");
+        assert!(is_refused(&mut scene));
+        configure(&scene, "");
+        chown(scene.at(path), Some(0), None).expect("taken back");
+        assert!(!is_refused(&mut scene));
+    }
+}
