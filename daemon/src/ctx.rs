@@ -20,6 +20,7 @@ use crate::detect::{self, Detector};
 use crate::dispatch::Locks;
 use crate::index::{self, Trees};
 use crate::life::Life;
+use crate::maintenance::exchange::owed::Debts;
 use crate::maintenance::{self, Mirrors};
 use crate::task::Shelf;
 use crate::workspace::Entered;
@@ -50,6 +51,8 @@ pub struct Ctx {
     pub boards: Shelf,
     /// The mirrors of the audit trails.
     pub mirrors: Mirrors,
+    /// Files that imports still owe.
+    pub debts: Debts,
     /// The open sessions of all actors.
     pub sessions: Book,
     /// The books of decisions.
@@ -118,6 +121,7 @@ impl Ctx {
             detector: Detector::new(),
             trees,
             mirrors: Mirrors::default(),
+            debts: Debts::default(),
             boards,
             sessions,
             decisions: decision::Shelf::default(),

@@ -1,6 +1,6 @@
 //! `decision`: architectural decision records, numbered per workspace.
 //!
-//! Asked by `dispatch`. Later rooms ask [`in_force_for`], [`newest`], [`each`], [`take_in`] and [`write_files`].
+//! Asked by `dispatch`. Later rooms ask [`in_force_for`], [`newest`], [`each`], [`take_in`], [`write_files`] and [`due`].
 //! **Invariants**: numbers have no gap; what a decision says never changes; a file in the project that was changed by
 //! hand is told and left; no request of one workspace reads a record of another.
 
@@ -30,6 +30,7 @@ use crate::workspace::{self, Folder};
 pub use book::{Book, Shelf};
 pub use card::Card;
 pub use lend::{Taken, each, in_force_for, newest, take_in, write_files};
+pub use store::due;
 
 /// The workspace that a request speaks of.
 pub struct Place<'a> {

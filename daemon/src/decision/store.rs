@@ -190,3 +190,18 @@ impl<'a> Decisions<'a> {
 pub fn named_objects(db: &Db) -> Result<Vec<Digest>> {
     db.named_by::<Card>()
 }
+
+/// The workspaces of which files are still to be written.
+///
+/// # Errors
+/// `Unavailable` when the database cannot be read.
+pub fn due(db: &Db) -> Result<Vec<String>> {
+    let mut workspaces = Vec::new();
+    for item in db.scan(DUE, &[]) {
+        let key = item?.0;
+        let id = key.split(|byte| *byte == b'/').next().unwrap_or_default();
+        workspaces.push(String::from_utf8_lossy(id).into_owned());
+    }
+    workspaces.dedup();
+    Ok(workspaces)
+}

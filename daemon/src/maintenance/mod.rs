@@ -98,6 +98,7 @@ fn imported(
 /// Brings the mirrors up where there was a change. Once a second.
 pub fn tick(ctx: &Ctx) {
     exchange::go_on(ctx);
+    exchange::owed::bring(ctx);
     mirror::bring_up(ctx, Care::New);
 }
 

@@ -17,7 +17,7 @@ use crate::db::{Batch, Db, Record, Space};
 pub const SPACE: Space = Space::new("workspace");
 
 /// Spaces of later rooms whose keys begin with the workspace's id and a `/`, and what their records are called.
-pub const BY_WORKSPACE: [(Space, &str); 23] = [
+pub const BY_WORKSPACE: [(Space, &str); 24] = [
     (Space::new("task"), "tasks"),
     (Space::new("task_text"), "texts of tasks"),
     (Space::new("task_past"), "changes of tasks"),
@@ -41,6 +41,7 @@ pub const BY_WORKSPACE: [(Space, &str); 23] = [
     (Space::new("decision_due"), "notes on files of decisions"),
     (Space::new("legacy"), "records of imports"),
     (Space::new("exchange"), "imports under way"),
+    (Space::new("exchange_file"), "files of imports"),
 ];
 
 /// One workspace.

@@ -314,6 +314,11 @@ fn a_daemon_killed_at_any_moment_of_an_import_leaves_all_of_it_or_nothing() {
         )
         .ok();
     }
+    let owed = ["config.yaml", "roles/welder.yaml"];
+    let home = first.join(".task_orchestrator");
+    std::fs::create_dir_all(home.join("roles")).expect("made");
+    std::fs::write(home.join(owed[0]), "workspace:\n  project_type: rust\n").expect("written");
+    std::fs::write(home.join(owed[1]), "primary_directive: Weld.\n").expect("written");
     let file = bed.work().join("file");
     say(&bed, &first, &["workspace", "export", text(&file)]).ok();
     let mut chance = Chance::new(11);
@@ -340,8 +345,21 @@ fn a_daemon_killed_at_any_moment_of_an_import_leaves_all_of_it_or_nothing() {
         });
         let shown = json(&bed, &folder, &["task", "stats"]);
         match shown["total"].as_u64() {
-            Some(0) => none += 1,
-            Some(1212) => all += 1,
+            Some(0) => {
+                none += 1;
+                let files = owed.map(|name| folder.join(".task_orchestrator").join(name).exists());
+                assert_eq!(files, [false; 2], "files without records");
+            }
+            Some(1212) => {
+                all += 1;
+                for name in owed {
+                    tests::deadline::until("the files follow their records", || {
+                        let found = std::fs::read(folder.join(".task_orchestrator").join(name));
+                        let right = std::fs::read(home.join(name)).expect("read");
+                        found.ok().filter(|found| *found == right)
+                    });
+                }
+            }
             _ => panic!("half: {shown}"),
         }
         let audit = json(&bed, &folder, &["audit", "verify"]);

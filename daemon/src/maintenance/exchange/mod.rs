@@ -11,6 +11,7 @@ pub mod input;
 pub mod lay;
 pub mod line;
 pub mod out;
+pub mod owed;
 mod source;
 pub mod store;
 #[cfg(test)]
@@ -281,6 +282,10 @@ impl Taking<'_> {
         let laying = Laying::new(ctx, id, self.again)?;
         let decided = laying.decided(self.checked)?;
         if decided.fresh == 0 {
+            if self.missing().next().is_some() {
+                self.house.claim_once(batch, self.scope)?;
+            }
+            self.owe(batch)?;
             return Ok(decided);
         }
         self.house.claim_once(batch, self.scope)?;
@@ -299,6 +304,7 @@ impl Taking<'_> {
                 count: 0,
             };
             laying.lay(batch, None, said)?;
+            self.owe(batch)?;
             return Ok(decided);
         }
         let lines = ctx.db.objects().take_in(&mut (self.again)(), u64::MAX)?;
@@ -309,9 +315,24 @@ impl Taking<'_> {
         let mut first = Batch::new();
         self.house.claim_once(&mut first, self.scope)?;
         begun.put(&mut first, id)?;
+        self.owe(&mut first)?;
         ctx.db.commit(first)?;
         lay_out((ctx, id), batch, (self.again, &begun))?;
         Ok(decided)
+    }
+
+    /// The files of the project that are not here.
+    fn missing(&self) -> impl Iterator<Item = &(String, String)> {
+        let (world, folder) = (self.house.world, self.scope.folder());
+        let files = self.checked.files.iter();
+        files.filter(move |(name, _)| owed::is_missing(world, folder, name))
+    }
+
+    /// Notes that they follow, should this daemon end before they are there.
+    fn owe(&self, batch: &mut Batch) -> Result<()> {
+        let (db, id) = (&self.desk.ctx.db, self.scope.id());
+        self.missing()
+            .try_for_each(|(name, text)| store::owe(db, batch, id, (name, text)))
     }
 
     /// What was found and what becomes of it. Contents are counted with what names them.
@@ -357,16 +378,17 @@ impl Taking<'_> {
     fn files(&self) -> Vec<String> {
         let (ctx, scope) = (self.desk.ctx, self.scope);
         let (world, folder) = (self.house.world, scope.folder());
-        let mut warnings = Vec::new();
+        let (mut warnings, mut paid) = (Vec::new(), Batch::new());
         for (name, text) in &self.checked.files {
-            let way = folder.within(name);
-            let free = world
-                .stat(&folder.base.join(&way))
-                .is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
-            if free && let Err(error) = folder.write(world, Path::new(name), text.as_bytes()) {
-                warnings.push(format!("`{name}` was not written: {error}"));
+            match owed::put(world, folder, (name, text.as_bytes())) {
+                Ok(()) => store::paid(&mut paid, scope.id(), name),
+                Err(error) => {
+                    warnings.push(format!("`{name}` follows as soon as it can be written: {error}"))
+                }
             }
         }
+        // Nobody waits for this: a note too many makes one look too many.
+        drop(ctx.db.stage(paid));
         let place = decision::Place {
             workspace: scope.id(),
             tree: scope.tree(),

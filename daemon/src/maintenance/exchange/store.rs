@@ -1,7 +1,8 @@
-//! Imports that are decided and not finished: the lines of each, kept as an object.
+//! Imports that are decided and not finished: the lines of each, kept as an object; and the files that they owe.
 //!
-//! One a workspace, at `<workspace>/`. What must stay true: the lines are on the disk before the record that names them;
-//! the record goes with the last of what they bring.
+//! One a workspace, at `<workspace>/`, and a file at `<workspace>/<name>`. What must stay true: what a record names is on
+//! the disk before it; the record of an import goes with the last of what its lines bring, that of a file when the file
+//! is there.
 
 use proto::error::Result;
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,9 @@ use crate::objects::Digest;
 
 /// Where they are kept.
 pub const SPACE: Space = Space::new("exchange");
+
+/// Where the files that they owe are kept.
+const FILE: Space = Space::new("exchange_file");
 
 /// One. Version 1, frozen once released.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,14 +76,72 @@ pub fn finished(batch: &mut Batch, workspace: &str) {
     batch.delete(SPACE, &key(workspace));
 }
 
+/// A file of settings or of a role that is to be in the folder of a project. Version 1, frozen once released.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Bytes {
+    digest: [u8; 32],
+}
+
+impl Record for Bytes {
+    const SPACE: Space = FILE;
+    const VERSION: u8 = 1;
+}
+
+/// A file that is owed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owed {
+    /// To the folder of this one.
+    pub workspace: String,
+    /// Its name in there.
+    pub name: String,
+    /// What it is to hold.
+    pub digest: Digest,
+}
+
+/// Keeps what a file is to hold and notes in `batch` that it is owed.
+///
+/// # Errors
+/// `Unavailable` when the disk takes nothing.
+pub fn owe(db: &Db, batch: &mut Batch, workspace: &str, (name, text): (&str, &str)) -> Result<()> {
+    let digest = *db.objects().put(text.as_bytes())?.as_bytes();
+    batch.put(
+        FILE,
+        &[&key(workspace), name.as_bytes()].concat(),
+        Bytes { digest }.encode()?,
+    );
+    Ok(())
+}
+
+/// Notes in `batch` that a file is owed no more.
+pub fn paid(batch: &mut Batch, workspace: &str, name: &str) {
+    batch.delete(FILE, &[&key(workspace), name.as_bytes()].concat());
+}
+
+/// All files that are owed.
+///
+/// # Errors
+/// `Unavailable` when the database cannot be read.
+pub fn owed(db: &Db) -> Result<Vec<Owed>> {
+    let one = |(key, value): (Vec<u8>, Vec<u8>)| -> Result<Option<Owed>> {
+        let text = String::from_utf8_lossy(&key).into_owned();
+        let digest = Bytes::decode(&key, &value)?.digest.into();
+        Ok(text.split_once('/').map(|(workspace, name)| Owed {
+            workspace: workspace.to_owned(),
+            name: name.to_owned(),
+            digest,
+        }))
+    };
+    let all = db.scan(FILE, &[]).map(|item| one(item?));
+    all.filter_map(Result::transpose).collect()
+}
+
 /// The objects that these records name, for whoever sweeps those that nobody names.
 ///
 /// # Errors
 /// `Unavailable` when the database cannot be read.
 pub fn named_objects(db: &Db) -> Result<Vec<Digest>> {
-    let all = Begun::all(db)?;
-    Ok(all
-        .into_iter()
-        .map(|(_, begun)| Digest::from(begun.lines))
-        .collect())
+    let begun = Begun::all(db)?.into_iter();
+    let mut named: Vec<Digest> = begun.map(|(_, begun)| begun.lines.into()).collect();
+    named.extend(owed(db)?.into_iter().map(|file| file.digest));
+    Ok(named)
 }

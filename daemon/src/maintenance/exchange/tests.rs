@@ -20,6 +20,12 @@ use crate::dispatch::{Ask, Desk};
 use crate::maintenance::imported;
 use crate::workspace::store;
 
+/// What a furnished project has set.
+const FILES: [(&str, &str); 2] = [
+    ("config.yaml", "workspace:\n  project_type: rust\n"),
+    ("roles/welder.yaml", "primary_directive: Weld.\n"),
+];
+
 pub(in crate::maintenance) struct Bed {
     pub(in crate::maintenance) ctx: Ctx,
     folder: tempfile::TempDir,
@@ -101,6 +107,20 @@ impl Bed {
         }
     }
 
+    /// Which files of settings and roles are there, as they should be.
+    fn files(&self) -> Vec<&'static str> {
+        let home = self.folder.path().join("project/.task_orchestrator");
+        let there = FILES.into_iter().filter(|(name, text)| {
+            let found = std::fs::read_to_string(home.join(name)).ok();
+            assert!(
+                found.as_deref().is_none_or(|found| found == *text),
+                "{name}: {found:?}"
+            );
+            found.is_some()
+        });
+        there.map(|(name, _)| name).collect()
+    }
+
     /// A workspace with `tasks` tasks and one of everything else.
     pub(in crate::maintenance) fn furnish(&self, tasks: usize) {
         let at = || self.at();
@@ -164,6 +184,11 @@ impl Bed {
             self.ask(|desk| crate::artifact::answer(desk, call))
                 .expect("stored");
         }
+        let home = self.folder.path().join("project/.task_orchestrator");
+        std::fs::create_dir_all(home.join("roles")).expect("made");
+        for (name, text) in FILES {
+            std::fs::write(home.join(name), text).expect("written");
+        }
     }
 
     /// Tasks, artifacts, decisions, notes and events that can be seen.
@@ -212,10 +237,24 @@ fn a_disk_that_fails(tasks: usize) {
             bed.import(&file).inspect_err(|_| {
                 // What the next start does, or the next tick, as soon as the disk takes something again.
                 until_done(|| finish(&bed.ctx));
+                assert_eq!(bed.files(), [""; 0], "sync {n}: files before their records");
+                // The next start looks at once.
+                until_done(|| {
+                    super::owed::bring(&bed.ctx);
+                    bed.ctx.debts.forget();
+                    match bed.ctx.life.warnings().is_empty() {
+                        true => Ok(()),
+                        false => Err(proto::Error::unavailable("the disk")),
+                    }
+                });
                 match bed.seen() {
-                    [0, 0, 0, 0, 0] => old += 1,
+                    [0, 0, 0, 0, 0] => {
+                        assert_eq!(bed.files(), [""; 0], "sync {n}: files without records");
+                        old += 1;
+                    }
                     seen => {
                         assert_eq!(seen, whole, "sync {n}: half");
+                        assert_eq!(bed.files().len(), FILES.len(), "sync {n}: files");
                         new += 1;
                     }
                 }
@@ -223,6 +262,7 @@ fn a_disk_that_fails(tasks: usize) {
         });
         disk.heal();
         assert_eq!(bed.seen(), whole, "sync {n}");
+        assert_eq!(bed.files().len(), FILES.len(), "sync {n}: files");
         let came = told.imported.tasks + told.already_there.tasks;
         assert_eq!(came, counts.tasks, "sync {n}: {told:?}");
         let again = bed.import(&file).expect("the same again");
@@ -280,6 +320,14 @@ fn a_large_import_that_was_cut_off_is_finished_by_the_next_start() {
         let bed = Bed { ctx, ..bed };
         let seen = bed.seen();
         assert!(seen == whole || seen == [0; 5], "fault {n}: {seen:?}");
+        assert_eq!(bed.files(), [""; 0], "fault {n}");
+        super::owed::bring(&bed.ctx);
+        let decisions = bed.folder.path().join("project/.task_orchestrator/decisions");
+        let decisions = std::fs::read_dir(decisions).map_or(0, Iterator::count);
+        match seen == whole {
+            true => assert_eq!((bed.files().len(), decisions), (FILES.len(), 1), "fault {n}"),
+            false => assert_eq!((bed.files().len(), decisions), (0, 0), "fault {n}"),
+        }
         finished += usize::from(seen == whole);
     }
     assert!(finished > 0, "no start had anything to finish");
