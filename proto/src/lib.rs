@@ -19,6 +19,7 @@ pub mod index;
 pub mod maintenance;
 pub mod message;
 pub mod migrate;
+mod pairs;
 pub mod path;
 pub mod piece;
 pub mod places;

@@ -85,6 +85,7 @@ pub enum Request {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Tasks by status: name and count, only those that are not zero.
+    #[serde(with = "crate::pairs")]
     pub tasks: Vec<(String, u64)>,
     /// Artifacts.
     pub artifacts: u64,

@@ -9,7 +9,9 @@
 //! the command quietly.
 
 mod args;
+mod closed;
 mod end;
+mod fit;
 mod out;
 mod progress;
 mod quote;
@@ -22,7 +24,6 @@ mod watch;
 mod wrong;
 
 use std::ffi::OsString;
-use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -60,9 +61,9 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(end) => {
-            // What was shown before the failure is still shown.
-            let flushed = out.flush();
-            exit_code(end, flushed, &voice)
+            // What was shown before the failure is still shown; the failure is the news.
+            drop(out.flush());
+            end::exit_code(end, &voice)
         }
     }
 }
@@ -75,18 +76,6 @@ fn upgrades(cli: &Cli) -> Option<Options> {
         _ if cli.global.no_start => None,
         _ => options(&cli.global).ok(),
     }
-}
-
-fn exit_code(end: End, flushed: io::Result<()>, voice: &Voice) -> ExitCode {
-    let error = match end {
-        End::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
-        End::Output(error) => Error::unavailable("standard output cannot be written").why(error),
-        End::Told(error) => return ExitCode::from(error.kind.exit_code()),
-        End::Failed(error) => error,
-    };
-    voice.fail(&error);
-    drop(flushed);
-    ExitCode::from(error.kind.exit_code())
 }
 
 /// `NO_COLOR` counts when it is set to anything (no-color.org).

@@ -8,9 +8,11 @@ use std::io::{self, IsTerminal as _, Write};
 use proto::RawPath;
 use serde::Serialize;
 
+use crate::closed;
+use crate::fit;
 use crate::quote::{cell, inert, inert_json, quoted};
 
-/// The version of what `--json` prints: it rises when a field changes its meaning or goes.
+/// The version of what `--json` prints: it rises with the first release in which a field has changed its meaning or is gone.
 pub(crate) const SCHEMA_VERSION: u32 = 1;
 
 /// For whom standard output is.
@@ -39,6 +41,8 @@ pub(crate) struct Out {
     form: Form,
     colour: Colour,
     pretty: bool,
+    /// How wide a table may be; none where it may be as wide as it is.
+    columns: Option<usize>,
     /// The beginning of a letter whose end has not come yet.
     begun: Vec<u8>,
 }
@@ -60,11 +64,16 @@ impl Out {
             (false, true) => Form::Terminal,
             (false, false) => Form::Pipe,
         };
+        let to: Box<dyn Write> = match closed::at_start() {
+            true => Box::new(closed::Shut),
+            false => Box::new(stdout.lock()),
+        };
         Self {
-            to: Box::new(io::BufWriter::with_capacity(32 << 10, stdout.lock())),
+            to: Box::new(io::BufWriter::with_capacity(32 << 10, to)),
             form,
             colour: if terminal { colour } else { Colour::No },
             pretty: terminal,
+            columns: (form == Form::Terminal).then(fit::columns).flatten(),
             begun: Vec::new(),
         }
     }
@@ -76,6 +85,7 @@ impl Out {
             form,
             colour: Colour::No,
             pretty: false,
+            columns: None,
             begun: Vec::new(),
         }
     }
@@ -173,13 +183,10 @@ impl Out {
     /// A text for a cell: all of it for a pipe, its beginning where a table is for eyes.
     pub(crate) fn prose(&self, text: &str, columns: usize) -> Vec<u8> {
         let whole = cell(text);
-        if self.form != Form::Terminal || shown(&whole) <= columns {
-            return whole;
+        match self.form {
+            Form::Terminal => fit::cut(whole, columns),
+            Form::Json | Form::Pipe => whole,
         }
-        let text = String::from_utf8_lossy(&whole);
-        let mut cut: String = text.chars().take(columns.saturating_sub(1)).collect();
-        cut.push('…');
-        cut.into_bytes()
     }
 
     fn strong(&self, text: &str) -> String {
@@ -210,6 +217,15 @@ impl Out {
         heads: [&str; N],
         rows: &[[Vec<u8>; N]],
     ) -> io::Result<()> {
+        self.table_of((heads, &[]), rows)
+    }
+
+    /// The same with columns of prose, by their headings, which are shortened where the terminal is too narrow.
+    pub(crate) fn table_of<const N: usize>(
+        &mut self,
+        (heads, prose): ([&str; N], &[&str]),
+        rows: &[[Vec<u8>; N]],
+    ) -> io::Result<()> {
         if self.form != Form::Terminal {
             for row in rows {
                 self.cell_line(&row.join(&b'\t'))?;
@@ -219,29 +235,27 @@ impl Out {
         if rows.is_empty() {
             return Ok(());
         }
-        let width = |column: usize| {
-            let cells = rows.iter().map(|row| shown(&row[column]));
+        let needed = std::array::from_fn(|column| {
+            let cells = rows.iter().map(|row| fit::width(&row[column]));
             cells.chain([heads[column].len()]).max().unwrap_or_default()
+        });
+        let widths = match self.columns {
+            Some(columns) => fit::fitted((heads, prose), needed, columns),
+            None => needed,
         };
-        let widths: Vec<usize> = (0..N).map(width).collect();
+        let gap = |column: usize, taken: usize| match column + 1 < N {
+            true => " ".repeat(widths[column] - taken + fit::GAP),
+            false => String::new(),
+        };
         for (column, head) in heads.iter().enumerate() {
-            let gap = if column + 1 < N {
-                widths[column] - head.len() + 2
-            } else {
-                0
-            };
-            write!(self.to, "{}{}", self.strong(head), " ".repeat(gap))?;
+            write!(self.to, "{}{}", self.strong(head), gap(column, head.len()))?;
         }
         writeln!(self.to)?;
         for row in rows {
             for (column, cell) in row.iter().enumerate() {
-                let gap = if column + 1 < N {
-                    widths[column] - shown(cell) + 2
-                } else {
-                    0
-                };
-                self.to.write_all(cell)?;
-                write!(self.to, "{}", " ".repeat(gap))?;
+                let cell = fit::cut(cell.clone(), widths[column]);
+                self.to.write_all(&cell)?;
+                write!(self.to, "{}", gap(column, fit::width(&cell)))?;
             }
             writeln!(self.to)?;
         }
@@ -255,11 +269,6 @@ fn spelt(bytes: &[u8]) -> Vec<u8> {
         .iter()
         .flat_map(|byte| format!("\\x{byte:02x}").into_bytes())
         .collect()
-}
-
-/// Columns a cell takes, for text without wide characters.
-fn shown(cell: &[u8]) -> usize {
-    String::from_utf8_lossy(cell).chars().count()
 }
 
 #[cfg(test)]
@@ -295,6 +304,24 @@ pub(crate) mod tests {
         let table = |out: &mut Out| out.table(["NAME", "N"], &rows);
         assert_eq!(written(Form::Terminal, table), "NAME  N\na     1\nlong  2\n");
         assert_eq!(written(Form::Pipe, table), "a\t1\nlong\t2\n");
+    }
+
+    #[test]
+    fn a_table_is_as_wide_as_the_terminal_and_its_columns_stand_below_each_other() {
+        let rows = [
+            ["t_1".into(), "日本語の長い題名です".into(), "ready".into()],
+            ["t_22".into(), "short".into(), "open".into()],
+        ];
+        let page = Page::default();
+        let mut out = Out::to(page.clone(), Form::Terminal);
+        out.columns = Some(26);
+        out.table_of((["TASK", "TITLE", "STATE"], &["TITLE"]), &rows)
+            .expect("written");
+        let shown = String::from_utf8(page.0.lock().expect("not poisoned").clone()).expect("text");
+        let expected = "TASK  TITLE          STATE\n\
+                        t_1   日本語の長い…  ready\n\
+                        t_22  short          open\n";
+        assert_eq!(shown, expected);
     }
 
     #[test]

@@ -11,6 +11,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use proto::{Error, Kind};
 
 use crate::args::Cli;
+use crate::closed;
+use crate::end::{self, End};
 use crate::out::Colour;
 use crate::voice::Voice;
 
@@ -66,15 +68,19 @@ pub(crate) fn words(error: &clap::Error, words: &[OsString]) -> ExitCode {
 }
 
 fn help(error: &clap::Error, plain: bool) -> ExitCode {
-    let shown = if plain {
-        write!(std::io::stdout(), "{}", error.render())
-    } else {
-        error.print()
+    let show = || {
+        if closed::at_start() {
+            return write!(closed::Shut, "{}", error.render());
+        }
+        match plain {
+            true => write!(std::io::stdout(), "{}", error.render())?,
+            false => error.print()?,
+        }
+        std::io::stdout().flush()
     };
-    match shown {
+    match show() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(_) => ExitCode::from(Kind::Unavailable.exit_code()),
+        Err(error) => end::exit_code(End::Output(error), &Voice::new(false, false, Colour::No)),
     }
 }
 

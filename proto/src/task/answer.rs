@@ -49,8 +49,10 @@ pub struct Stats {
     /// All, archived ones included.
     pub total: u64,
     /// By status, only those that are not zero.
+    #[serde(with = "crate::pairs")]
     pub by_status: Vec<(String, u64)>,
     /// Open ones by specialist.
+    #[serde(with = "crate::pairs")]
     pub by_specialist: Vec<(String, u64)>,
     /// Ready now.
     pub ready: u64,

@@ -31,6 +31,7 @@ mod life;
 mod manners;
 mod mcp;
 mod once;
+mod output;
 mod packaging;
 mod places;
 mod reboot;

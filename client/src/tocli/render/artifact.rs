@@ -73,7 +73,7 @@ pub(crate) fn answer(out: &mut Out, voice: &Voice, answer: &Answer) -> io::Resul
             if rows.is_empty() {
                 voice.note("no uploads are under way");
             }
-            out.table(["DRAFT", "TASK", "NAME", "RECEIVED", "OF"], &rows)
+            out.table_of((["DRAFT", "TASK", "NAME", "RECEIVED", "OF"], &["NAME"]), &rows)
         }
         Answer::Discarded { draft } => out.line(draft),
         Answer::Piece { bytes, .. } => out.foreign(bytes),
@@ -130,7 +130,10 @@ pub(crate) fn answer(out: &mut Out, voice: &Voice, answer: &Answer) -> io::Resul
                     ]
                 })
                 .collect();
-            out.table(["ARTIFACT", "V", "FAULT", "NAME", "DETAIL"], &rows)?;
+            out.table_of(
+                (["ARTIFACT", "V", "FAULT", "NAME", "DETAIL"], &["NAME", "DETAIL"]),
+                &rows,
+            )?;
             let read = String::from_utf8_lossy(&bytes(out, *read)).into_owned();
             voice.note(&format!(
                 "{} looked at, {read} read, {} found",
@@ -245,7 +248,13 @@ fn list(out: &mut Out, artifacts: &[Artifact]) -> io::Result<()> {
             ]
         })
         .collect();
-    out.table(["ARTIFACT", "TASK", "NAME", "TYPE", "V", "SIZE", "FILE"], &rows)
+    out.table_of(
+        (
+            ["ARTIFACT", "TASK", "NAME", "TYPE", "V", "SIZE", "FILE"],
+            &["NAME"],
+        ),
+        &rows,
+    )
 }
 
 fn counted(count: u64, what: &str) -> String {
@@ -337,7 +346,7 @@ fn cleaned(out: &mut Out, voice: &Voice, artifacts: &[Removed], (done, more): (b
             ]
         })
         .collect();
-    out.table(["ARTIFACT", "NAME", "SIZE", "STORED"], &rows)?;
+    out.table_of((["ARTIFACT", "NAME", "SIZE", "STORED"], &["NAME"]), &rows)?;
     for one in artifacts {
         if let Some(why) = &one.kept_because {
             voice.note(&format!("{} stays: {why}", one.id));

@@ -133,13 +133,13 @@ fn list(out: &mut Out, settings: &[Setting], wishes: Wishes) -> io::Result<()> {
             .iter()
             .map(|setting| [cell(&setting.key), brief(out, setting), origin(out, setting)])
             .collect();
-        return out.table(["KEY", "VALUE", "ORIGIN"], &rows);
+        return out.table_of((["KEY", "VALUE", "ORIGIN"], &["VALUE"]), &rows);
     }
     let rows: Vec<[Vec<u8>; 2]> = settings
         .iter()
         .map(|setting| [cell(&setting.key), shown(setting)])
         .collect();
-    out.table(["KEY", "VALUE"], &rows)
+    out.table_of((["KEY", "VALUE"], &["VALUE"]), &rows)
 }
 
 #[cfg(test)]

@@ -133,10 +133,8 @@ fn sessions(out: &mut Out, sessions: &[impl std::borrow::Borrow<Session>]) -> io
             ]
         })
         .collect();
-    out.table(
-        ["SESSION", "ACTOR", "STARTED", "STANDING", "SPECIALISTS", "NAME"],
-        &rows,
-    )
+    let heads = ["SESSION", "ACTOR", "STARTED", "STANDING", "SPECIALISTS", "NAME"];
+    out.table_of((heads, &["NAME"]), &rows)
 }
 
 fn table(out: &mut Out, notes: &[impl std::borrow::Borrow<Note>]) -> io::Result<()> {
@@ -156,5 +154,5 @@ fn table(out: &mut Out, notes: &[impl std::borrow::Borrow<Note>]) -> io::Result<
             ]
         })
         .collect();
-    out.table(["NOTE", "TIME", "ACTOR", "ABOUT", "TEXT"], &rows)
+    out.table_of((["NOTE", "TIME", "ACTOR", "ABOUT", "TEXT"], &["TEXT"]), &rows)
 }

@@ -64,7 +64,10 @@ pub(super) fn answer(
                 None => "no reboot is under way".to_owned(),
             });
             let rows: Vec<[Vec<u8>; 6]> = history.iter().map(past).collect();
-            out.table(["OUTCOME", "FROM", "TO", "PAUSE", "CONNECTIONS", "WHY"], &rows)
+            out.table_of(
+                (["OUTCOME", "FROM", "TO", "PAUSE", "CONNECTIONS", "WHY"], &["WHY"]),
+                &rows,
+            )
         }
         Answer::Status(status) if out.form() == Form::Json => out.json(status),
         Answer::Status(status) => show(out, voice, status),

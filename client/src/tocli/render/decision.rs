@@ -81,7 +81,10 @@ pub(super) fn answer(out: &mut Out, voice: &Voice, answer: &Answer) -> io::Resul
                 voice.note("no decisions found: `tocli decision list` shows all there are, `tocli decision record` makes one");
             }
             let rows: Vec<_> = decisions.iter().map(|one| row(out, one)).collect();
-            out.table(["N", "STATUS", "IMPACT", "CATEGORY", "TITLE"], &rows)?;
+            out.table_of(
+                (["N", "STATUS", "IMPACT", "CATEGORY", "TITLE"], &["TITLE"]),
+                &rows,
+            )?;
             if let Some(next) = next_cursor {
                 voice.note(&format!("there are more: `--cursor {next}`"));
             }
@@ -92,7 +95,10 @@ pub(super) fn answer(out: &mut Out, voice: &Voice, answer: &Answer) -> io::Resul
                 voice.note("no decision holds any of these words");
             }
             let rows: Vec<_> = hits.iter().map(|hit| row(out, &hit.decision)).collect();
-            out.table(["N", "STATUS", "IMPACT", "CATEGORY", "TITLE"], &rows)
+            out.table_of(
+                (["N", "STATUS", "IMPACT", "CATEGORY", "TITLE"], &["TITLE"]),
+                &rows,
+            )
         }
         Answer::Files {
             files,

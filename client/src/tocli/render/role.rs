@@ -65,7 +65,7 @@ pub(super) fn answer(out: &mut Out, voice: &Voice, answer: &Answer) -> io::Resul
             }
             warnings.iter().for_each(|warning| voice.warn(warning));
             let rows: Vec<[Vec<u8>; 3]> = roles.iter().map(|role| row(out, role)).collect();
-            out.table(["NAME", "FROM", "WHO"], &rows)
+            out.table_of((["NAME", "FROM", "WHO"], &["WHO"]), &rows)
         }
         Answer::Role(role) if out.form() == Form::Json => out.json(&View::of(role)),
         Answer::Role(role) => one(out, role),

@@ -232,7 +232,10 @@ fn list(
                 ]
             })
             .collect();
-        out.table(["TASK", "STATUS", "PRIORITY", "SPECIALIST", "TITLE"], &rows)?;
+        out.table_of(
+            (["TASK", "STATUS", "PRIORITY", "SPECIALIST", "TITLE"], &["TITLE"]),
+            &rows,
+        )?;
     }
     if tasks.is_empty() {
         voice.note(
@@ -370,7 +373,13 @@ fn history(out: &mut Out, entries: &[Entry]) -> io::Result<()> {
             ]
         })
         .collect();
-    out.table(["REVISION", "TIME", "ACTOR", "CHANGE", "STATUS", "FIELDS"], &rows)
+    out.table_of(
+        (
+            ["REVISION", "TIME", "ACTOR", "CHANGE", "STATUS", "FIELDS"],
+            &["FIELDS"],
+        ),
+        &rows,
+    )
 }
 
 fn stats(out: &mut Out, stats: &Stats) -> io::Result<()> {
@@ -415,7 +424,13 @@ fn synthesis(out: &mut Out, voice: &Voice, report: &Synthesis) -> io::Result<()>
         ]
     };
     let rows: Vec<[Vec<u8>; 4]> = report.done.iter().chain(&report.open).map(row).collect();
-    out.table(["TASK", "STATUS", "TITLE", "RESULT, OR WHY NOT"], &rows)?;
+    out.table_of(
+        (
+            ["TASK", "STATUS", "TITLE", "RESULT, OR WHY NOT"],
+            &["TITLE", "RESULT, OR WHY NOT"],
+        ),
+        &rows,
+    )?;
     if report.left_out > 0 {
         voice.warn(&format!("{} more did not fit", report.left_out));
     }
@@ -433,5 +448,5 @@ fn templates(out: &mut Out, templates: &[Template]) -> io::Result<()> {
             ]
         })
         .collect();
-    out.table(["NAME", "TASKS", "WHAT FOR"], &rows)
+    out.table_of((["NAME", "TASKS", "WHAT FOR"], &["WHAT FOR"]), &rows)
 }

@@ -181,5 +181,5 @@ fn isolation(out: &mut Out, findings: &[Finding]) -> io::Result<()> {
             ]
         })
         .collect();
-    out.table(["RESULT", "CHECK", "DETAILS"], &rows)
+    out.table_of((["RESULT", "CHECK", "DETAILS"], &["DETAILS"]), &rows)
 }
