@@ -127,7 +127,7 @@ pub struct Batch {
 pub enum TreeState {
     /// The first crawl is under way.
     Crawling,
-    /// Loaded from a saved index and not compared with the disk yet.
+    /// Not known to be what is on the disk: loaded from a saved index and not compared yet, or not all of it could be read.
     Unverified,
     /// Equal to the disk, and kept so by events.
     Watching,
@@ -173,7 +173,7 @@ pub enum Answer {
         clock: String,
         /// The list was given without the cookie having come through.
         unsynced: bool,
-        /// It comes from a saved index that has not been compared with the disk yet.
+        /// It comes from a tree that is [`TreeState::Unverified`].
         unverified: bool,
     },
     /// The clock asked for.
@@ -184,7 +184,7 @@ pub enum Answer {
         clock: String,
         /// The cookie did not come through in time.
         unsynced: bool,
-        /// It is that of a saved index that has not been compared with the disk yet.
+        /// It is that of a tree that is [`TreeState::Unverified`].
         unverified: bool,
     },
     /// After the last chunk of changes.
@@ -199,7 +199,7 @@ pub enum Answer {
         fresh_why: Option<String>,
         /// The cookie did not come through in time.
         unsynced: bool,
-        /// They come from a saved index that has not been compared with the disk yet.
+        /// They come from a tree that is [`TreeState::Unverified`].
         unverified: bool,
     },
     /// After the last chunk of a page.
@@ -212,7 +212,7 @@ pub enum Answer {
         left: u64,
         /// The page was given without the cookie having come through.
         unsynced: bool,
-        /// It comes from a saved index that has not been compared with the disk yet.
+        /// It comes from a tree that is [`TreeState::Unverified`].
         unverified: bool,
     },
     /// To [`Request::Watches`].

@@ -13,7 +13,7 @@ use proto::Error;
 use proto::error::Result;
 
 use super::stuck::Stuck;
-use crate::world::{Entry, FileKind, MountTable, Nanos, Stat, World};
+use crate::world::{Entry, FileKind, MountTable, Nanos, Stat, World, dir};
 
 /// Accesses that one detection may make: far beyond any real tree, so that a hostile one ends.
 const MOST_LOOKS: usize = 20_000;
@@ -340,6 +340,9 @@ fn unreadable(path: &Path, error: &io::Error) -> Error {
         io::ErrorKind::InvalidFilename | io::ErrorKind::InvalidInput => {
             Error::usage(format!("`{shown}` is no path that this system can have")).why(error)
         }
+        _ if dir::is_shortage(error) => Error::unavailable(format!("`{shown}` cannot be looked at now"))
+            .why(error)
+            .next("end some clients of the daemon, or raise its limit of open files (`ulimit -n`), and ask again"),
         _ => Error::unavailable(format!("`{shown}` cannot be looked at"))
             .why(error)
             .next("check the disk or the mount it lies on, and ask again"),

@@ -36,6 +36,16 @@ impl Again {
         everything: true,
     };
 
+    /// Something could not be read, and no event was lost: what is told of the time before stays.
+    pub(super) fn read_all(&mut self) {
+        *self = Self {
+            verify: self.verify,
+            everything: self.everything,
+            rules: true,
+            ..Self::ALL
+        };
+    }
+
     /// Events were lost.
     pub(super) fn lose(&mut self) {
         *self = Self {

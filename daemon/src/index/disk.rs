@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::watch::{Backend, Hub, TreeKey, WatchError, Wd};
 use crate::world::dir::{self, Dir, Meta};
@@ -47,6 +47,15 @@ pub(super) trait Disk: Send + Sync {
     fn watch(&self, dir: &Self::Dir, dev: u64) -> Result<Wd, WatchError>;
     /// Ends a watch.
     fn unwatch(&self, wd: Wd);
+    /// The first call since [`Disk::forget_failure`] that failed in a way that says nothing of the files: they may be
+    /// there all the same.
+    fn failure(&self) -> Option<String> {
+        None
+    }
+    /// Forgets it; whether there was one.
+    fn forget_failure(&self) -> bool {
+        false
+    }
     /// What tells of changes from now on. Watches that are there stay.
     fn choose(&self, _backend: Backend) {}
     /// What is mounted in a directory, by the kernel's numbers and at which paths.
@@ -67,6 +76,8 @@ pub(super) struct LocalDisk {
     backend: RwLock<Backend>,
     /// Devices that were met, and the name of the file system where that tells nothing.
     devices: RwLock<HashMap<u64, Option<Arc<str>>>>,
+    /// What the first call said that failed and told nothing of the files.
+    failure: Mutex<Option<String>>,
 }
 
 impl LocalDisk {
@@ -78,12 +89,23 @@ impl LocalDisk {
             key,
             backend: RwLock::default(),
             devices: RwLock::default(),
+            failure: Mutex::default(),
         }
     }
 
     /// Makes a call that may hang, so that others can see it hanging.
     fn call<T>(&self, call: impl FnOnce() -> T) -> T {
         calls::within(u64::from(self.key.0), call)
+    }
+
+    /// The same, where an error may be believed to say what is on the disk, or may not.
+    fn ask<T>(&self, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        self.call(call).inspect_err(|error| {
+            if dir::says_nothing(error) {
+                let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+                failure.get_or_insert_with(|| error.to_string());
+            }
+        })
     }
 
     /// The name of a file system that does not tell of every change. A number of a device may stand for another file
@@ -108,35 +130,35 @@ impl Disk for LocalDisk {
     type Dir = Dir;
 
     fn open(&self, path: &[u8]) -> io::Result<Dir> {
-        self.call(|| Dir::open(path))
+        self.ask(|| Dir::open(path))
     }
 
     fn open_at(&self, dir: &Dir, path: &[u8]) -> io::Result<Dir> {
-        self.call(|| dir.open_at(path))
+        self.ask(|| dir.open_at(path))
     }
 
     fn list(&self, dir: &Dir, each: &mut dyn FnMut(&[u8], Option<FileKind>)) -> io::Result<()> {
-        self.call(|| dir.list(each))
+        self.ask(|| dir.list(each))
     }
 
     fn stat(&self, dir: &Dir, name: &[u8]) -> io::Result<Meta> {
-        self.call(|| dir.stat(name))
+        self.ask(|| dir.stat(name))
     }
 
     fn identity(&self, dir: &Dir) -> io::Result<Meta> {
-        self.call(|| dir.identity())
+        self.ask(|| dir.identity())
     }
 
     fn read(&self, dir: &Dir, name: &[u8], limit: usize) -> io::Result<Vec<u8>> {
-        self.call(|| dir.read(name, limit))
+        self.ask(|| dir.read(name, limit))
     }
 
     fn read_file(&self, path: &[u8], limit: usize) -> io::Result<Vec<u8>> {
-        self.call(|| dir::read_file(path, limit))
+        self.ask(|| dir::read_file(path, limit))
     }
 
     fn stat_file(&self, path: &[u8]) -> io::Result<Meta> {
-        self.call(|| dir::stat_file(path))
+        self.ask(|| dir::stat_file(path))
     }
 
     fn resolve(&self, path: &[u8]) -> io::Result<Vec<u8>> {
@@ -161,6 +183,18 @@ impl Disk for LocalDisk {
 
     fn unwatch(&self, wd: Wd) {
         self.hub.unwatch(self.key, wd);
+    }
+
+    fn failure(&self) -> Option<String> {
+        self.failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn forget_failure(&self) -> bool {
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.take().is_some()
     }
 
     fn choose(&self, backend: Backend) {

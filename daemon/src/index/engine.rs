@@ -265,7 +265,8 @@ impl<D: Disk> Engine<D> {
 
     /// Whether something has no watch, so that only looking tells what happened to it.
     pub(super) fn is_polled(&self) -> bool {
-        !self.inner.unwatched.is_empty() || self.has_blind_control || self.is_lost
+        let failed = self.disk.failure().is_some();
+        !self.inner.unwatched.is_empty() || self.has_blind_control || self.is_lost || failed
     }
 
     /// Reads everything for the first time.

@@ -186,7 +186,7 @@ impl Tree {
         .to_string()
     }
 
-    /// Whether it comes from a saved index that has not been compared with the disk yet. From memory.
+    /// Whether it may not be what is on the disk ([`TreeState::Unverified`]). From memory.
     #[must_use]
     pub fn is_unverified(&self) -> bool {
         self.state().state == TreeState::Unverified

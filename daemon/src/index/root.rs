@@ -12,7 +12,7 @@ use super::bug::Bug;
 use super::disk::Disk;
 use super::engine::{Engine, Said};
 use super::tree::Tree;
-use crate::world::dir::Meta;
+use crate::world::dir::{self, Meta};
 
 /// What a directory is known by while nobody has it open: device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,10 @@ impl<D: Disk> Engine<D> {
     /// Runs a pass over the disk. Where the root is not the directory that it was, the pass has none, and the root is to
     /// be looked at.
     pub(super) fn pass<T>(&mut self, run: impl FnOnce(&mut Self) -> T) -> T {
+        // What failed at the last look is looked at again as a whole: which parts of it are wrong, nobody knows.
+        if self.disk.forget_failure() {
+            self.again.read_all();
+        }
         let opened = open(&self.disk, &self.start.root);
         self.root = opened
             .ok()
@@ -111,6 +115,8 @@ impl<D: Disk> Engine<D> {
                 };
                 true
             }
+            // It may be there: what is known of it stays, and is looked at again with the next question.
+            Err(error) if dir::is_shortage(&error) => false,
             Err(error) => {
                 if !std::mem::replace(&mut self.is_lost, true) {
                     tracing::warn!(%error, root = %String::from_utf8_lossy(&self.start.root), "a root is gone");

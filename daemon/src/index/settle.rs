@@ -52,7 +52,8 @@ impl<D: Disk> Engine<D> {
             }
         }
         let was_lost = again.everything;
-        again.everything |= again.rules || ((again.repo || again.outside) && self.reload_repo());
+        let has_other_rules = (again.repo || again.outside) && self.reload_repo();
+        again.everything |= again.rules || has_other_rules;
         if again.everything || again.verify {
             if again.everything {
                 self.trusted = None;

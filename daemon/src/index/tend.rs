@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use proto::index::TreeState;
 use tokio::sync::oneshot;
 
-use super::disk::LocalDisk;
+use super::disk::{Disk, LocalDisk};
 use super::engine::Engine;
 use super::keeper::Tree;
 use super::mail::{Ending, Mail};
@@ -264,6 +264,9 @@ impl Tree {
             (TreeState::Unreachable, lost())
         } else if engine.is_unverified() {
             (TreeState::Unverified, None)
+        } else if let Some(why) = engine.disk.failure() {
+            let why = format!("not all of it could be read: {why}");
+            (TreeState::Unverified, Some(why))
         } else if let Some(doubt) = engine.doubt().filter(|doubt| doubt.is_grave()) {
             (TreeState::Unverified, Some(doubt.reason().to_owned()))
         } else if !blind.is_empty() {

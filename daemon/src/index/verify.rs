@@ -76,7 +76,8 @@ impl<D: Disk> Engine<D> {
 
     /// The index as bytes. None while it is not what is there: before the first crawl is over, or without its root.
     pub(super) fn save(&self, incarnation: u64) -> Option<Vec<u8>> {
-        if self.inner.first.is_some() || self.again.verify || self.is_lost {
+        let is_known = self.inner.first.is_none() && !self.again.verify && self.disk.failure().is_none();
+        if !is_known || self.is_lost {
             return None;
         }
         let head = Head {

@@ -15,7 +15,7 @@ pub mod spool;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use interprocess::local_socket::tokio::{Listener, Stream};
 use interprocess::local_socket::traits::StreamCommon as _;
@@ -25,11 +25,21 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::ctx::Ctx;
+use crate::world::process;
 use carry::Carried;
 pub use sink::Sink;
 
-/// Connections served at once. More are told that the daemon is busy.
+/// Connections served at once, where the process may open twice as many files. More are told that the daemon is busy.
 pub const MOST_CONNECTIONS: u32 = 1024;
+
+/// How often the log says that no connection can be accepted.
+const SAID_EVERY: Duration = Duration::from_secs(60);
+
+/// How many connections are served at once by a process that may open so many files: half of them is kept for the work
+/// that the connections ask for.
+fn most_connections(descriptors: u64) -> u32 {
+    u32::try_from(descriptors / 2).map_or(MOST_CONNECTIONS, |half| half.clamp(1, MOST_CONNECTIONS))
+}
 
 /// How far the daemon has come with its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +56,7 @@ pub enum Phase {
 #[derive(Debug)]
 pub struct Server {
     ctx: Arc<Ctx>,
+    most_connections: u32,
     phase: watch::Receiver<Phase>,
     handed: mpsc::UnboundedSender<Handed>,
 }
@@ -99,17 +110,27 @@ impl Server {
     #[must_use]
     pub fn new(ctx: Arc<Ctx>, phase: watch::Receiver<Phase>) -> (Self, mpsc::UnboundedReceiver<Handed>) {
         let (handed, arrived) = mpsc::unbounded_channel();
-        (Self { ctx, phase, handed }, arrived)
+        let server = Self {
+            ctx,
+            most_connections: most_connections(process::descriptor_limit()),
+            phase,
+            handed,
+        };
+        (server, arrived)
     }
 
     /// Accepts until the task is dropped.
     pub async fn accept(&self, listener: &Listener) {
+        let mut said: Option<Instant> = None;
         loop {
             match listener.accept().await {
                 Ok(stream) => self.admit(stream),
                 Err(error) => {
                     // Out of descriptors, most likely: the connection stays in the backlog until one is free.
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    if said.is_none_or(|said| said.elapsed() >= SAID_EVERY) {
+                        tracing::warn!(%error, "a connection could not be accepted; trying again until it can");
+                        said = Some(Instant::now());
+                    }
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }
@@ -123,7 +144,7 @@ impl Server {
         if peer != Some(self.ctx.life.uid) {
             tracing::warn!(?peer, "a connection of another user was refused");
             self.turn_away(stream, Verdict::WrongUser);
-        } else if self.ctx.life.connections.now() >= MOST_CONNECTIONS {
+        } else if self.ctx.life.connections.now() >= self.most_connections {
             self.turn_away(stream, Verdict::Busy);
         } else {
             self.serve(stream, Carried::default());
@@ -169,4 +190,17 @@ impl Server {
 fn stream_descriptor(stream: &Stream) -> std::io::Result<OwnedFd> {
     let Stream::UdSocket(stream) = stream;
     stream.as_fd().try_clone_to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_the_descriptors_is_kept_for_the_work() {
+        let cases = [(64, 32), (1024, 512), (4096, 1024), (u64::MAX, 1024), (0, 1)];
+        for (descriptors, connections) in cases {
+            assert_eq!(most_connections(descriptors), connections, "{descriptors}");
+        }
+    }
 }

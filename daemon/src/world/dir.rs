@@ -207,6 +207,23 @@ pub fn read_file(path: &[u8], limit: usize) -> io::Result<Vec<u8>> {
     read_regular(&rustix::fs::open(path, flags, Mode::empty())?, limit)
 }
 
+/// Whether an error says nothing of the files: the process or the machine had no descriptor or no memory left, or the disk
+/// failed to read. What was asked for may be there all the same.
+#[must_use]
+pub fn says_nothing(error: &io::Error) -> bool {
+    is_shortage(error) || [Errno::IO, Errno::TIMEDOUT].contains(&errno(error))
+}
+
+/// Whether an error says only that the process or the machine had no descriptor or no memory left.
+#[must_use]
+pub fn is_shortage(error: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE, Errno::NOMEM].contains(&errno(error))
+}
+
+fn errno(error: &io::Error) -> Errno {
+    Errno::from_io_error(error).unwrap_or(Errno::INVAL)
+}
+
 /// What an absolute path is, links followed.
 ///
 /// # Errors

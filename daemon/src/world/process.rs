@@ -180,6 +180,13 @@ pub fn raise_descriptor_limit() {
     }
 }
 
+/// How many descriptors this process may have open at once.
+#[must_use]
+pub fn descriptor_limit() -> u64 {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    limit.current.unwrap_or(u64::MAX)
+}
+
 /// When a process started, in microseconds since 1970; none when there is no such process.
 #[cfg(target_os = "macos")]
 #[must_use]

@@ -160,7 +160,7 @@ pub(crate) fn whole(
     };
     if unverified {
         voice.warn(
-            "this is what was known last: the disk has not been compared with it yet, or git gives no answer (`tocli status` says why)",
+            "this may not be what is on the disk: not all of it has been compared, or git gives no answer (`tocli daemon status` says why)",
         );
     } else if unsynced {
         voice.warn("the file system did not confirm in time that all earlier changes have been seen");

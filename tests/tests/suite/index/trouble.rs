@@ -372,3 +372,94 @@ fn after_more_events_than_the_queue_holds_every_project_is_exact() {
         pair.other_is_exact();
     }
 }
+
+/// The most files that a process may have open from now on.
+fn allow(pid: u32, most: u64) {
+    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+    let pid = Pid::from_raw(i32::try_from(pid).expect("a process id"));
+    let limit = Rlimit {
+        current: Some(most),
+        maximum: Some(most.max(4096)),
+    };
+    prlimit(pid, Resource::Nofile, limit).expect("the limit is set");
+}
+
+fn text(files: &std::collections::BTreeSet<Vec<u8>>) -> Vec<String> {
+    let text = |file: &Vec<u8>| String::from_utf8_lossy(file).into_owned();
+    files.iter().map(text).collect()
+}
+
+#[test]
+fn a_daemon_without_descriptors_to_spare_gives_no_short_list_in_silence_and_forgets_nothing() {
+    let bed = Bed::new();
+    let daemon = bed.start();
+    let open = || {
+        fs::read_dir(format!("/proc/{}/fd", daemon.pid()))
+            .expect("listed")
+            .count() as u64
+    };
+    let roots: Vec<PathBuf> = (0..12).map(|n| bed.project(&format!("p{n}"))).collect();
+    for root in &roots {
+        git::init(root);
+        for dir in 0..8 {
+            fs::create_dir_all(root.join(format!("{dir}/a/b/c"))).expect("made");
+            fs::write(root.join(format!("{dir}/.gitignore")), "hidden\n").expect("written");
+            for name in [
+                format!("{dir}/a/b/c/leaf"),
+                format!("{dir}/a/hidden"),
+                format!("{dir}/leaf"),
+            ] {
+                fs::write(root.join(name), "1").expect("written");
+            }
+        }
+    }
+    let mut peer = bed.peer();
+    let known = bed.project("known");
+    small(&known);
+    peer.files(&known).expect("files");
+    let clock = peer.clock(&known).expect("a clock");
+    let mut told = 0;
+    for (spare, root) in roots.iter().enumerate() {
+        allow(daemon.pid(), open() + spare as u64);
+        let files = peer.files(root);
+        if let Ok(files) = files
+            && !files.iter().eq(git::files(root).iter())
+        {
+            let stands = tree(&mut peer, root);
+            assert_eq!(
+                stands.state,
+                TreeState::Unverified,
+                "{spare}: {:?}",
+                stands.reason
+            );
+            let reason = stands.reason.expect("a reason");
+            assert!(reason.contains("open files"), "{reason}");
+            told += 1;
+        }
+        // What was known before is not taken for gone.
+        fs::write(known.join(format!("new-{spare}")), "1").expect("written");
+        let error = peer.files(&known).err();
+        assert!(error.is_none_or(|error| error.kind == proto::Kind::Unavailable));
+        allow(daemon.pid(), 4096);
+        let files = peer.files(root).expect("files").into_iter().collect();
+        assert_eq!(
+            text(&files),
+            text(&git::files(root)),
+            "{spare} to spare, and then enough"
+        );
+        assert_eq!(tree(&mut peer, root).state, TreeState::Watching);
+    }
+    assert!(
+        told > 0,
+        "with few enough descriptors something could not be read"
+    );
+    let told = peer.changes(&known, &clock).expect("changes");
+    // A name that the rules hide may have been shown while they could not be read.
+    let shown = git::files(&known);
+    let names = told.changes.iter().map(|change| change.path.as_bytes().to_vec());
+    let names = names.filter(|name| shown.contains(name)).collect();
+    let new = (0..roots.len())
+        .map(|n| format!("new-{n}").into_bytes())
+        .collect();
+    assert_eq!((text(&names), told.fresh), (text(&new), false));
+}
