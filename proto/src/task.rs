@@ -7,7 +7,7 @@ mod words;
 
 use serde::{Deserialize, Serialize};
 
-pub use answer::{Answer, Entry, Finding, Planned, Stats, Synthesis, Template, TreeLine};
+pub use answer::{Answer, Entry, Finding, Planned, Stats, Synthesis, Taken, Template, TreeLine};
 pub use words::{Complexity, Force, NextAction, Priority, Status};
 
 use crate::{RawPath, workspace};

@@ -66,7 +66,7 @@ pub(super) fn answer_in(
 ) -> Result<proto::Answer> {
     let Some(to) = place.to else { return Err(stray()) };
     let pens: RefCell<Option<(Pen<'_>, Pen<'_>)>> = RefCell::default();
-    let along = |batch: &mut Batch, tasks: &[String]| -> Result<()> {
+    let along = |batch: &mut Batch, tasks: &[String]| -> Result<Vec<task::Taken>> {
         let of: HashSet<&str> = tasks.iter().map(String::as_str).collect();
         let ours = Artifacts::new(&desk.ctx.db, &ways.from.workspace);
         if let Some(upload) = ours.uploads()?.iter().find(|one| of.contains(one.task.as_str())) {
@@ -82,8 +82,9 @@ pub(super) fn answer_in(
             let all = catalog.all().filter(|entry| goes(&entry.card.task));
             Ok(all.cloned().collect::<Vec<_>>())
         })?;
+        let mut taken = Vec::with_capacity(going.len());
         if going.is_empty() {
-            return Ok(());
+            return Ok(taken);
         }
         (ways.enter)(batch)?;
         let there = Pen::open(desk.ctx, &ways.to, None)?;
@@ -94,12 +95,17 @@ pub(super) fn answer_in(
                 card: entry.card.clone(),
                 editions: ours.editions(&entry.card.id)?,
             };
-            there.take_over(batch, whole)?;
+            let card = there.take_over(batch, whole)?;
+            taken.push(task::Taken {
+                artifact_id: card.id,
+                task_id: card.task.unwrap_or_default(),
+                name: card.name,
+            });
         }
         for entry in &going {
             from.let_go(batch, entry)?;
         }
-        Ok(())
+        Ok(taken)
     };
     let outcome = crate::task::rehome::answer(desk, (place, to), whole, &along);
     let Some((from, there)) = pens.into_inner() else {

@@ -154,7 +154,7 @@ pub fn answer_in(desk: &Desk<'_>, place: &Place<'_>, whole: &proto::Request) -> 
     let call = of(whole)?;
     if let (Request::Move { .. }, Some(to)) = (&call.what, place.to) {
         // By a room that comes before those that take something along.
-        return rehome::answer(desk, (place, to), whole, &|_, _| Ok(()));
+        return rehome::answer(desk, (place, to), whole, &|_, _| Ok(Vec::new()));
     }
     if call.what.changes() {
         return write::answer(desk, place, (whole, &call.what));

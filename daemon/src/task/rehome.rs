@@ -5,7 +5,7 @@
 //! them, by [`Along`].
 
 use proto::error::{Error, Result};
-use proto::task::{Answer, Request};
+use proto::task::{Answer, Request, Taken};
 
 use super::board::Board;
 use super::card::Card;
@@ -68,8 +68,8 @@ fn across(outside: &str, inside: &str) -> Error {
         .next("take the dependency away first, or move their group")
 }
 
-/// What a later room takes along, in the same batch and under the same locks: it is told which tasks go.
-pub type Along<'a> = &'a dyn Fn(&mut Batch, &[String]) -> Result<()>;
+/// What a later room takes along, in the same batch and under the same locks: it is told which tasks go, and tells what.
+pub type Along<'a> = &'a dyn Fn(&mut Batch, &[String]) -> Result<Vec<Taken>>;
 
 /// Moves a task. `to` is another workspace than `place`.
 ///
@@ -104,10 +104,11 @@ pub fn answer(
             slot: &other,
         };
         let tasks = moved(batch, &who, (&here, &there), (id, *if_revision))?;
-        along(batch, &tasks)?;
-        Ok(proto::Answer::Task(Answer::Moved {
+        let artifacts = along(batch, &tasks)?;
+        Ok(proto::Answer::Task(Answer::Rehomed {
             tasks,
             workspace: to.to_owned(),
+            artifacts,
         }))
     });
     // Both are loaded anew: a move is rare, and a board is what the records say.

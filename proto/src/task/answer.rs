@@ -213,4 +213,24 @@ pub enum Answer {
         /// The text, as `task plan` takes it.
         text: String,
     },
+    /// To [`Request::Move`](super::Request::Move), from a daemon that tells which artifacts went along.
+    Rehomed {
+        /// What went, the named task first.
+        tasks: Vec<String>,
+        /// The workspace they are in now.
+        workspace: String,
+        /// The artifacts that went with them.
+        artifacts: Vec<Taken>,
+    },
+}
+
+/// An artifact that went along with its task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// Its id, the same as before.
+    pub artifact_id: String,
+    /// The task it is a result of.
+    pub task_id: String,
+    /// Its name; another than before where that was taken.
+    pub name: String,
 }

@@ -193,7 +193,7 @@ fn a_workspace_counts_its_tasks_by_where_they_stand() {
         json(&bed, &repo, &format!("task add T --id {id}"));
     }
     json(&bed, &repo, "task complete a -s done");
-    let expected = serde_json::json!([["pending", 2], ["completed", 1]]);
+    let expected = serde_json::json!({ "pending": 2, "completed": 1 });
     let shown = json(&bed, &repo, "workspace show");
     assert_eq!(shown["totals"]["tasks"], expected);
     // Also where no board is in memory.

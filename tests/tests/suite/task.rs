@@ -420,12 +420,7 @@ fn thirty_two_processes_share_the_tasks_while_some_are_killed() {
     }
     let seen = seen.into_inner().expect("whole");
     let stats = json(&bed, &repo, "task stats");
-    let of = |status: &str| {
-        let list = stats["by_status"].as_array().expect("a list");
-        list.iter()
-            .find(|pair| pair[0] == status)
-            .map_or(0, |pair| pair[1].as_u64().expect("a number"))
-    };
+    let of = |status: &str| stats["by_status"][status].as_u64().unwrap_or_default();
     assert_eq!(of("completed"), seen.done.len() as u64);
     // Besides the top: what is not done is held by one who was killed, or waits for that.
     assert_eq!(stats["total"], count as u64 + 1);

@@ -97,6 +97,21 @@ pub(crate) fn answer(out: &mut Out, voice: &Voice, answer: &Answer, fields: &[St
             voice.note(&format!("{} tasks are in `{workspace}` now", tasks.len()));
             tasks.iter().try_for_each(|id| out.line(id))
         }
+        Answer::Rehomed {
+            tasks,
+            workspace,
+            artifacts,
+        } => {
+            let (count, kept) = (tasks.len(), artifacts.len());
+            voice.note(&format!(
+                "{count} tasks and {kept} artifacts are in `{workspace}` now"
+            ));
+            tasks.iter().try_for_each(|id| out.line(id))?;
+            artifacts.iter().try_for_each(|one| {
+                let row = [&one.artifact_id, &one.task_id, &one.name].map(|text| cell(text));
+                out.cell_line(&row.join(&b'\t'))
+            })
+        }
         Answer::History(entries) => history(out, entries),
         Answer::Stats(figures) => stats(out, figures),
         Answer::Synthesis(report) => synthesis(out, voice, report),

@@ -20,7 +20,7 @@ impl Pen<'_> {
     ///
     /// # Errors
     /// `Conflict` when the id is taken; as [`Pen::put_back`].
-    pub(in crate::artifact) fn take_over(&self, batch: &mut Batch, whole: Whole) -> Result<()> {
+    pub(in crate::artifact) fn take_over(&self, batch: &mut Batch, whole: Whole) -> Result<Card> {
         let Whole { card, editions } = whole;
         let (id, task) = (card.id.as_str(), card.task.as_deref());
         let (name, folder) = self.slot.with(|catalog| {
@@ -48,8 +48,9 @@ impl Pen<'_> {
             Ok((name, folder))
         })?;
         let card = Card { name, folder, ..card };
-        match self.put_back(batch, &Whole { card, editions })? {
-            true => Ok(()),
+        let whole = Whole { card, editions };
+        match self.put_back(batch, &whole)? {
+            true => Ok(whole.card),
             false => Err(Error::bug("an artifact was refused a free place")),
         }
     }

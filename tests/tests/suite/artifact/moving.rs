@@ -33,7 +33,24 @@ fn a_task_that_moves_to_another_workspace_takes_its_artifacts_along() {
     assert_eq!(refused.code, 4, "{refused:?}");
     assert!(refused.err.contains("was changed by hand"), "{}", refused.err);
     ground.json(&["artifact", "restore", &id, "--force"]);
-    ground.json(&["task", "move", &ground.task, "--to", other]);
+    let move_it = ["task", "move", &ground.task, "--to", other, "--request-id", "m1"];
+    let moved = ground.json(&move_it);
+    let along = moved["artifacts"].as_array().expect("the artifacts");
+    let mut along: Vec<(&str, &str)> = along
+        .iter()
+        .map(|one| {
+            assert_eq!(one["task_id"], ground.task.as_str(), "{moved}");
+            (text(one, "artifact_id"), text(one, "name"))
+        })
+        .collect();
+    let mut both = [(id.as_str(), "a.md"), (large.as_str(), "large.bin")];
+    along.sort_unstable();
+    both.sort_unstable();
+    assert_eq!(along, both, "{moved}");
+    assert_eq!(ground.json(&move_it), moved, "asked again, the first answer");
+    let told = ground.run(&move_it[..]).ok();
+    let told = String::from_utf8_lossy(&told.out).into_owned();
+    assert!(told.contains(&id) && told.contains("large.bin"), "{told}");
     assert!(!before.exists(), "its file is still where the task was");
     assert_eq!(ground.json(&["artifact", "list"])["total"], 0);
     // Also for a daemon that knows only what is on the disk.

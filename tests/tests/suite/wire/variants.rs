@@ -85,7 +85,7 @@ variants! {
     }
     task_answers, task_answer: task::Answer {
         Task, Planned, Imported, Tasks, Detail, Tree, Noted, Purged, Moved, History, Stats, Synthesis, Prompt,
-        Next, Templates, Template
+        Next, Templates, Template, Rehomed
     }
     maintenance_requests, maintenance_request: maintenance::Request { Audit, AuditVerify, Legacy, Export, Import }
     maintenance_answers, maintenance_answer: maintenance::Answer { Audit, AuditVerified, Legacy, Exported, Imported }

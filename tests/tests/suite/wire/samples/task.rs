@@ -2,7 +2,7 @@
 
 use proto::task::{
     Answer, Call, Claim, Complexity, Detail, Edit, Entry, Filter, Finding, Force, Link, NewTask, NextAction,
-    Note, Planned, Priority, Request, Stats, Status, Synthesis, Task, Template, TreeLine, Verb,
+    Note, Planned, Priority, Request, Stats, Status, Synthesis, Taken, Task, Template, TreeLine, Verb,
 };
 use proto::{detect, workspace};
 
@@ -395,6 +395,18 @@ pub fn task_answers() -> Vec<(&'static str, Answer)> {
             Answer::Moved {
                 tasks: vec!["x".into()],
                 workspace: "ws_0123456789ab".into(),
+            },
+        ),
+        (
+            "rehomed",
+            Answer::Rehomed {
+                tasks: vec!["x".into()],
+                workspace: "ws_0123456789ab".into(),
+                artifacts: vec![Taken {
+                    artifact_id: "art_01234567".into(),
+                    task_id: "x".into(),
+                    name: "report.md".into(),
+                }],
             },
         ),
     ];
