@@ -5,11 +5,11 @@
 //! nothing the second time and gives the first answer.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use proto::{Answer, Error, Request, error::Result};
 
-use super::Ask;
+use super::{Ask, waits};
 use crate::ctx::Ctx;
 use crate::db::{Batch, Replay, RequestKey};
 
@@ -184,5 +184,11 @@ impl Locks {
 
 /// A lock whose holder panicked protects nothing that is half done: records change in one batch or not at all.
 pub fn hold<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
-    lock.lock().unwrap_or_else(PoisonError::into_inner)
+    match lock.try_lock() {
+        Ok(held) => held,
+        Err(TryLockError::Poisoned(broken)) => broken.into_inner(),
+        Err(TryLockError::WouldBlock) => {
+            waits::during(|| lock.lock().unwrap_or_else(PoisonError::into_inner))
+        }
+    }
 }

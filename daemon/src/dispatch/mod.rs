@@ -12,6 +12,7 @@
 
 mod desk;
 mod run;
+mod waits;
 
 use std::pin::Pin;
 use std::sync::Arc;

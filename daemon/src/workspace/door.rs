@@ -231,10 +231,7 @@ fn create(house: &House<'_>, at: &From, name: Option<&str>, seed: &Seed) -> Resu
 
 /// Gives a name outside of any replay: creating is what the request id stands for.
 fn rename_quietly(house: &House<'_>, id: &str, name: String) -> Result<()> {
-    let entering = house
-        .entering
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let entering = crate::dispatch::hold(house.entering);
     let mut row = store::row(house.db, id)?;
     row.name = name;
     let mut batch = Batch::new();

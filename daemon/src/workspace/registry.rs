@@ -5,7 +5,7 @@
 //! [`WorkspaceScope`] is made here alone, for a workspace that stands in the registry.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use proto::detect::{Detection, From, Method};
 use proto::places::Places;
@@ -162,7 +162,7 @@ impl House<'_> {
             self.entered.note(&scope);
             return Ok(scope);
         }
-        let entering = self.entering.lock().unwrap_or_else(PoisonError::into_inner);
+        let entering = crate::dispatch::hold(self.entering);
         let mut batch = Batch::new();
         let scope = self.enter(&mut batch, detection)?;
         let staged = self.db.stage(batch)?;
