@@ -55,7 +55,7 @@ test:
 sim:
 	$(STEP) 'sim: $(if $(SEED),seed $(SEED),$(or $(SEEDS),10000) seeds)'
 	@$(if $(SEED),TOD_SEED=$(SEED)) TOD_SEEDS=$(or $(SEEDS),$(if $(SEED),1,10000)) \
-	  $(CARGO) test --quiet --package daemon --lib index::sim::after -- --nocapture
+	  $(CARGO) test --quiet --package daemon --lib -- index::sim::after index::sim::with --nocapture
 
 conformance:
 	$(STEP) 'conformance: build'

@@ -108,6 +108,8 @@ impl<D: Disk> Engine<D> {
             self.again.index = true;
             self.again.repo |= self.has_blind_control || self.inner.unwatched.contains_key(&Tree::ROOT);
             self.inner.reread.extend(self.inner.unwatched.keys());
+            #[cfg(test)]
+            self.pass_over_polled();
         }
         self.look_at_named_repositories();
         if self.outside.have_changed(&self.disk) {

@@ -22,7 +22,7 @@ use super::ignore::{Matcher, Rules};
 use super::journal::Journal;
 use super::links::Links;
 use super::repo::{GitEnv, Repo};
-use super::root::Identity;
+use super::root::{Identity, Rooted};
 use super::tracked::Tracked;
 use super::tree::{Id, Kind, Tree};
 use super::verify::Trusted;
@@ -140,12 +140,14 @@ pub(super) struct Inner {
     pub(super) has_whole_index: bool,
     /// Something was decided without it that needs it.
     pub(super) needs_index: bool,
-    /// Another directory was read as the root than the one that the pass began with.
-    pub(super) has_other_root: bool,
+    /// What came into the root's place during the pass.
+    pub(super) rooted: Rooted,
     /// Files with several names.
     pub(super) links: Links,
     /// Watches that may be of no more use.
     pub(super) to_end: Vec<Wd>,
+    #[cfg(test)]
+    pub(super) bug: Option<Bug>,
 }
 
 /// The engine.
@@ -339,7 +341,7 @@ impl<D: Disk> Engine<D> {
     pub(super) fn note(&mut self, event: Event) {
         match event {
             #[cfg(test)]
-            Event::Overflow if self.start.has(Bug::OverflowDropped) => {}
+            Event::Overflow if self.mistakes_overflow() => {}
             Event::Overflow => self.again.lose(),
             Event::Path { path, is_new } => self.note_path(&path, is_new),
             // The mailbox keeps it.

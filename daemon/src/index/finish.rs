@@ -5,6 +5,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+#[cfg(test)]
+use super::bug::Bug;
 use super::disk::Disk;
 use super::engine::{Control, Engine, Inner, Said, View};
 use super::tree::{Id, Kind};
@@ -22,6 +24,8 @@ impl<D: Disk> Engine<D> {
         let now = self.disk.now();
         let shared = self.shared.clone();
         let mut view = shared.write();
+        #[cfg(test)]
+        (self.inner.bug = Some(self.start.bug));
         self.inner.bury(&mut view);
         // What is not in its place by now is dead, and nothing can be asked of it.
         self.inner.dirty.retain(|&id, _| view.tree.is_live(id));
@@ -112,6 +116,10 @@ impl Inner {
             view.tree.detach(id);
             view.tree.release(id);
             view.journal.moved(old.id, view.tree.place(old.id));
+            #[cfg(test)]
+            if self.bug == Some(Bug::OldPathIsLost) {
+                view.journal.mistake_last_for_new();
+            }
             view.tree.attach(old.id, parent, &name);
             view.tree.set_meta(old.id, &meta);
             view.tree.set_forced(old.id, forced);
@@ -179,6 +187,8 @@ impl Inner {
                     self.end_folder(id);
                     dead.push(id);
                 }
+                #[cfg(test)]
+                _ if self.bug == Some(Bug::FilesDieUntold) => {}
                 _ => {
                     self.links.touched(view.tree.ino(id));
                     self.changed.remove(&id);

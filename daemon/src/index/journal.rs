@@ -166,6 +166,14 @@ impl Journal {
         }
     }
 
+    /// The fault: the last record says that its file is new.
+    #[cfg(test)]
+    pub(super) fn mistake_last_for_new(&mut self) {
+        if let Some(last) = self.log.back_mut() {
+            last.what = What::Created;
+        }
+    }
+
     /// What is recorded since, for a failure's message.
     #[cfg(test)]
     pub(super) fn describe(&self, tree: &Tree, tick: u32) -> String {

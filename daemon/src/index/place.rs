@@ -136,16 +136,7 @@ impl Inner {
     pub(super) fn place(&mut self, view: &mut View, seen: &Seen<'_>) -> Option<Id> {
         let tree = &mut view.tree;
         if seen.name.is_empty() {
-            let old = self.folders.entry(Tree::ROOT).or_default().wd;
-            if let Some(old) = old.filter(|&old| Some(old) != seen.wd) {
-                self.by_wd.remove(&old);
-                self.to_end.push(old);
-                // Of the old one's end nobody would hear any more.
-                self.has_other_root = true;
-            }
-            if let Some(wd) = seen.wd {
-                self.by_wd.insert(wd, Tree::ROOT);
-            }
+            self.rooted = self.rooted.max(self.watch_as_root(seen.wd));
             tree.set_meta(Tree::ROOT, &seen.meta);
             return Some(Tree::ROOT);
         }

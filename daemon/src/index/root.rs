@@ -10,13 +10,27 @@ use super::again::Again;
 #[cfg(test)]
 use super::bug::Bug;
 use super::disk::Disk;
-use super::engine::{Engine, Said};
+use super::engine::{Engine, Inner, Said};
 use super::tree::Tree;
+use crate::watch::Wd;
 use crate::world::dir::{self, Meta};
 
 /// What a directory is known by while nobody has it open: device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Identity(pub(super) u64, pub(super) u64);
+
+/// What a look at the root's watch tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rooted {
+    /// It is the directory that was watched before, or nothing tells otherwise.
+    #[default]
+    AsBefore,
+    /// It is watched from now on, and was not before: what was asked by its path until now may be another one's, or
+    /// may have found none.
+    Heard,
+    /// Another directory was watched until now: one may have been given the number of the other.
+    Other,
+}
 
 impl From<Meta> for Identity {
     fn from(meta: Meta) -> Self {
@@ -54,31 +68,25 @@ impl<D: Disk> Engine<D> {
     }
 
     /// Watches the root before anything in it is read by its path: whatever takes its place meanwhile makes an event.
-    /// Whether another directory was watched as the root until now: one may have been given the number of the other.
-    pub(super) fn watch_root(&mut self) -> bool {
-        let Some(root) = &self.root else { return false };
-        let Ok(Ok(wd)) = self
-            .disk
-            .identity(root)
-            .map(|meta| self.disk.watch(root, meta.dev))
-        else {
-            return false;
+    pub(super) fn watch_root(&mut self) -> Rooted {
+        let meta = self.root.as_ref().map(|root| (root, self.disk.identity(root)));
+        let Some((root, Ok(meta))) = meta else {
+            return Rooted::AsBefore;
         };
-        let folder = self.inner.folders.entry(Tree::ROOT).or_default();
-        let old = folder.wd.replace(wd).filter(|&old| old != wd);
-        if let Some(old) = old {
-            self.inner.by_wd.remove(&old);
-            self.inner.to_end.push(old);
+        match self.disk.watch(root, meta.dev) {
+            Ok(wd) => self.inner.watch_as_root(Some(wd)),
+            Err(_) => Rooted::AsBefore,
         }
-        self.inner.by_wd.insert(wd, Tree::ROOT);
-        old.is_some()
     }
 
     /// Where another directory has come into the root's place while it was read, all is read again: of what was asked of
-    /// the first one by its path, such as its repository, nobody hears any more.
+    /// the first one by its path, such as its repository, nobody hears any more. Where nobody heard of the root before,
+    /// its repository is looked for again.
     pub(super) fn mind_other_root(&mut self) {
-        if std::mem::take(&mut self.inner.has_other_root) {
-            self.again.lose();
+        match std::mem::take(&mut self.inner.rooted) {
+            Rooted::AsBefore => {}
+            Rooted::Heard => self.again.repo = true,
+            Rooted::Other => self.again.lose(),
         }
     }
 
@@ -96,11 +104,15 @@ impl<D: Disk> Engine<D> {
     pub(super) fn check_root(&mut self, again: &mut Again) -> bool {
         if self.root.is_some() {
             // One that came by the number of another is not watched yet, and what lies in it is looked for by its path.
-            if self.watch_root() {
-                *again = Again {
-                    root: false,
-                    ..Again::ALL
-                };
+            match self.watch_root() {
+                Rooted::AsBefore => {}
+                Rooted::Heard => again.repo = true,
+                Rooted::Other => {
+                    *again = Again {
+                        root: false,
+                        ..Again::ALL
+                    }
+                }
             }
             return true;
         }
@@ -131,6 +143,25 @@ impl<D: Disk> Engine<D> {
                 false
             }
         }
+    }
+}
+
+impl Inner {
+    /// Takes the watch of what is the root now.
+    pub(super) fn watch_as_root(&mut self, wd: Option<Wd>) -> Rooted {
+        let folder = self.folders.entry(Tree::ROOT).or_default();
+        let old = std::mem::replace(&mut folder.wd, wd);
+        if old == wd {
+            return Rooted::AsBefore;
+        }
+        if let Some(wd) = wd {
+            self.by_wd.insert(wd, Tree::ROOT);
+        }
+        let Some(old) = old else { return Rooted::Heard };
+        self.by_wd.remove(&old);
+        // Of the old one's end nobody would hear any more.
+        self.to_end.push(old);
+        Rooted::Other
     }
 }
 

@@ -19,7 +19,7 @@ use super::engine::{Engine, Shared, Start};
 use super::ignore::Matcher;
 use super::place::entry_meta;
 use super::repo;
-use super::root::Identity;
+use super::root::{Identity, Rooted};
 use super::saved::{self, Head, Saved, Watches};
 use super::tree::{Id, Kind, Tree};
 use super::witness::{Stamp, is_settled, stamp_of};
@@ -71,6 +71,8 @@ impl<D: Disk> Engine<D> {
         engine.git_index = saved.head.git_index;
         engine.saved_rules = saved.head.rules;
         engine.again.verify = watches == Watches::Gone || !saved.head.is_at_rest;
+        #[cfg(test)]
+        engine.believe_saved(watches);
         Ok(Some(engine))
     }
 
@@ -99,10 +101,12 @@ impl<D: Disk> Engine<D> {
     }
 
     fn compare(&mut self) {
-        if self.watch_root() {
+        if self.watch_root() == Rooted::Other {
             // Its end is told by the old watch, of which nobody knows any more.
             self.again.lose();
         }
+        // What is asked by the path of a root that is away is asked again when it is back.
+        self.again.repo |= self.root.is_none();
         self.open_repo();
         let is_same_index = self.git_index.is_some() && self.git_index == Some(self.git_index_now());
         let has_same_rules = self.rules_digest() == self.saved_rules;

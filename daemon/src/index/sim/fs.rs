@@ -6,30 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::chance::Chance;
 use crate::watch::{Event, Hint, Wd};
 use crate::world::FileKind;
 use crate::world::dir::Meta;
-
-/// xorshift64*: small, and the same everywhere.
-#[derive(Clone, Debug)]
-pub(super) struct Chance(u64);
-
-impl Chance {
-    pub(super) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    pub(super) fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        usize::try_from(self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33).unwrap() % bound
-    }
-
-    pub(super) fn pick<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len())]
-    }
-}
 
 /// A file or directory, for as long as the simulation runs.
 pub(super) type Obj = u64;
@@ -42,6 +22,21 @@ pub(super) struct Thing {
     /// How many names it has.
     names: usize,
 }
+
+/// A directory, a name in it, and what that names.
+pub(super) type Name = (Obj, Vec<u8>, Obj);
+
+/// Something that was done to a file with several names.
+#[derive(Debug)]
+pub(super) struct Done {
+    /// By which of its names.
+    pub(super) name: Name,
+    /// Whether somebody had seen it in the tree.
+    pub(super) was_known: bool,
+}
+
+/// What happens before which of the engine's calls.
+pub(super) type Script = Vec<(usize, fn(&mut Fs))>;
 
 #[derive(Debug)]
 pub(super) struct Fs {
@@ -59,6 +54,12 @@ pub(super) struct Fs {
     pub(super) chance: Chance,
     /// Operations that may still happen between the engine's own calls.
     pub(super) budget: usize,
+    /// One happens after so many of those calls.
+    pub(super) pause: usize,
+    /// What happens before which of the engine's calls, counted down to nothing.
+    pub(super) script: Script,
+    /// Where the engine is while one happens.
+    pub(super) near: Option<Obj>,
     /// Operations that have happened.
     pub(super) steps: usize,
     /// What was done, for a failure's message.
@@ -72,9 +73,9 @@ pub(super) struct Fs {
     /// Whether files get second names, and folders become submodules.
     pub(super) has_links: bool,
     /// Files with several names that something was done to by one of them, and by which.
-    pub(super) by_one_name: Vec<(Obj, Vec<u8>, Obj)>,
-    /// Names that were shown at the last sync.
-    pub(super) known_names: BTreeSet<(Obj, Vec<u8>)>,
+    pub(super) by_one_name: Vec<Done>,
+    /// Names that were shown at the last sync, and ever since.
+    pub(super) known_names: BTreeSet<Name>,
 }
 
 pub(super) const ROOT: Obj = 0;
@@ -94,6 +95,9 @@ impl Fs {
             cookie: 0,
             chance: Chance::new(seed),
             budget: 0,
+            pause: 4,
+            script: Vec::new(),
+            near: None,
             steps: 0,
             trace: Vec::new(),
             open: BTreeMap::new(),
@@ -106,6 +110,24 @@ impl Fs {
         };
         assert_eq!(fs.thing(FileKind::Dir), ROOT);
         fs
+    }
+
+    /// Whether something happens before the engine's next call.
+    pub(super) fn happens(&mut self) -> bool {
+        let pause = self.pause;
+        self.chance.below(pause) == 0
+    }
+
+    /// Another of the engine's calls begins: what is written down for it happens.
+    pub(super) fn follow_script(&mut self) {
+        for at in 0..self.script.len() {
+            let (count, act) = &mut self.script[at];
+            let (now, act) = (*count == 1, *act);
+            *count = count.saturating_sub(1);
+            if now {
+                act(self);
+            }
+        }
     }
 
     fn thing(&mut self, kind: FileKind) -> Obj {
@@ -325,7 +347,9 @@ impl Fs {
     /// What is done by one name is told in the directory of that name alone.
     fn by_one_name(&mut self, dir: Obj, name: &[u8], obj: Obj) {
         if self.get(obj).meta.is_linked {
-            self.by_one_name.push((dir, name.to_vec(), obj));
+            let name = (dir, name.to_vec(), obj);
+            let was_known = self.known_names.contains(&name);
+            self.by_one_name.push(Done { name, was_known });
         }
     }
 
@@ -433,6 +457,7 @@ impl Fs {
         let time = self.time;
         self.get_mut(obj).meta.ctime = time;
         self.by_one_name(from, name, obj);
+        self.by_one_name(to, new, obj);
         self.cookie += 1;
         let (cookie, is_dir) = (self.cookie, self.is_dir(obj));
         self.tell(from, name, is_dir, Hint::MovedFrom(cookie));

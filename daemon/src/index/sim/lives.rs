@@ -125,7 +125,7 @@ impl Sim {
         }
     }
 
-    fn drop_watches(&mut self) {
+    pub(super) fn drop_watches(&mut self) {
         let mut fs = self.disk.quiet();
         for obj in fs.watched() {
             let wd = fs.watch(obj).unwrap();
@@ -139,7 +139,7 @@ impl Sim {
     }
 }
 
-fn start(bug: Bug) -> Start {
+pub(super) fn start(bug: Bug) -> Start {
     Start {
         root: PROJECT.to_vec(),
         env: GitEnv::default(),

@@ -1,12 +1,12 @@
-//! What happens on the simulated disk: random operations, and what git would say of the outcome (a plain walk).
+//! What happens on the simulated disk: random operations.
+//!
+//! What must stay true: git's index is always one that git could have written.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use super::fs::{Fs, Obj, ROOT};
-use crate::index::ignore::{Matcher, Rules};
+use super::oracle;
 use crate::world::FileKind;
-use crate::world::dir::Meta;
 
 const DIRS: [&[u8]; 5] = [b"a", b"b", b"c", b"out", b"x.d"];
 const FILES: [&[u8]; 6] = [b"f", b"g", b"h.o", b"k.log", b"a", b"out"];
@@ -16,12 +16,12 @@ const PATTERNS: [&str; 12] = [
 
 /// What git's index says of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Entry {
+pub(super) enum Entry {
     File,
     Submodule,
 }
 
-type Index = BTreeMap<Vec<u8>, Entry>;
+pub(super) type Index = BTreeMap<Vec<u8>, Entry>;
 
 /// Path of the project.
 pub(super) const PROJECT: &[u8] = b"/r";
@@ -85,9 +85,21 @@ pub(super) fn step(fs: &mut Fs) {
     fs.steps += 1;
     if fs.find(ROOT, PROJECT).is_none() || fs.chance.below(60) == 0 {
         replace_root(fs);
-        return;
+    } else {
+        let kind = fs.chance.below(if fs.has_links { 22 } else { 20 });
+        act(fs, kind);
+        if matches!(kind, 0..=5 | 14) {
+            // Nothing is hidden by what is new.
+            return;
+        }
     }
-    match fs.chance.below(if fs.has_links { 22 } else { 20 }) {
+    if fs.has_links {
+        oracle::forget_names(fs);
+    }
+}
+
+fn act(fs: &mut Fs, kind: usize) {
+    match kind {
         0..=4 => {
             let (dir, name) = (descend(fs, true), fs.chance.pick(&FILES));
             let data = vec![b'x'; fs.chance.below(50)];
@@ -176,7 +188,14 @@ pub(super) fn step(fs: &mut Fs) {
 
 /// A directory of the project some way down; made on the way when `make`.
 fn descend(fs: &mut Fs, make: bool) -> Obj {
-    let mut at = project(fs);
+    let project = project(fs);
+    if let Some(near) = fs.near
+        && fs.chance.below(2) == 0
+        && is_of(fs, project, near)
+    {
+        return near;
+    }
+    let mut at = project;
     for _ in 0..fs.chance.below(4) {
         let name = fs.chance.pick(&DIRS);
         match fs.find(at, name) {
@@ -186,6 +205,13 @@ fn descend(fs: &mut Fs, make: bool) -> Obj {
         }
     }
     at
+}
+
+/// Whether a directory is one of a project's, and none of git's.
+fn is_of(fs: &Fs, project: Obj, dir: Obj) -> bool {
+    let mut children = fs.get(project).children.iter();
+    project == dir
+        || children.any(|(name, &child)| name != b".git" && fs.is_dir(child) && is_of(fs, child, dir))
 }
 
 fn any_name(fs: &mut Fs, dir: Obj) -> Option<Vec<u8>> {
@@ -283,8 +309,10 @@ fn write_index(fs: &mut Fs, index: &Index) {
     fs.rename((git, b"index.lock"), (git, b"index"));
 }
 
-fn read_index(fs: &Fs) -> Index {
-    let file = &fs.get(fs.find(ROOT, b"r/.git/index").unwrap()).data;
+pub(super) fn read_index(fs: &Fs) -> Index {
+    let Some(file) = fs.find(ROOT, b"r/.git/index").map(|obj| &fs.get(obj).data) else {
+        return Index::new();
+    };
     let entries = crate::index::gitindex::Entries::parse(file, 20).unwrap();
     let entry = |n| match entries.is_link(n) {
         true => Entry::Submodule,
@@ -293,135 +321,4 @@ fn read_index(fs: &Fs) -> Index {
     (0..entries.len())
         .map(|n| (entries.get(n).to_vec(), entry(n)))
         .collect()
-}
-
-/// What git would show, by a plain walk that knows no events.
-pub(super) fn oracle(fs: &Fs) -> BTreeMap<Vec<u8>, Meta> {
-    walk(fs).0
-}
-
-/// A name that is not shown, or was gone before anybody could look, tells nothing of what was done by it (SPEC 6): then
-/// somebody looks at the other names as well. What was done by a name that was shown before, or is now, must be found.
-pub(super) fn tell_what_was_done_unseen(fs: &mut Fs) {
-    let done = std::mem::take(&mut fs.by_one_name);
-    if done.is_empty() {
-        return;
-    }
-    let shown = walk(fs).1;
-    for (dir, name, obj) in done {
-        let is_there = fs.find(dir, &name) == Some(obj);
-        let name = (dir, name);
-        let is_shown = is_there && shown.contains(&name);
-        if !is_shown && !fs.known_names.contains(&name) {
-            fs.tell_every_name(obj);
-        }
-    }
-}
-
-/// After a sync.
-pub(super) fn note_names(fs: &mut Fs) {
-    fs.known_names = walk(fs).1;
-}
-
-/// Directories and names in them.
-type Names = BTreeSet<(Obj, Vec<u8>)>;
-
-fn walk(fs: &Fs) -> (BTreeMap<Vec<u8>, Meta>, Names) {
-    let Some(project) = fs.find(ROOT, PROJECT) else {
-        return Default::default();
-    };
-    let exclude = fs
-        .find(ROOT, b"r/.git/info/exclude")
-        .map(|obj| fs.get(obj).data.clone());
-    let rules = match exclude {
-        Some(data) => Rules::default().with(Arc::new(Matcher::parse(data)), 0),
-        None => Rules::default(),
-    };
-    let tracked = read_index(fs);
-    let mut walk = Walk {
-        fs,
-        tracked: &tracked,
-        shown: BTreeMap::new(),
-        names: BTreeSet::new(),
-    };
-    walk.dir(project, &mut Vec::new(), &rules, false);
-    (walk.shown, walk.names)
-}
-
-struct Walk<'a> {
-    fs: &'a Fs,
-    tracked: &'a Index,
-    shown: BTreeMap<Vec<u8>, Meta>,
-    names: BTreeSet<(Obj, Vec<u8>)>,
-}
-
-impl Walk<'_> {
-    fn has_beneath(&self, path: &[u8]) -> bool {
-        let prefix = [path, b"/"].concat();
-        self.tracked.keys().any(|path| path.starts_with(&prefix))
-    }
-
-    fn is_repository(&self, dir: Obj) -> bool {
-        let Some(git) = self.fs.find(dir, b".git").filter(|&git| self.fs.is_dir(git)) else {
-            return false;
-        };
-        [b"HEAD".as_slice(), b"objects", b"refs"]
-            .iter()
-            .all(|name| self.fs.find(git, name).is_some())
-    }
-
-    fn dir(&mut self, dir: Obj, path: &mut Vec<u8>, outer: &Rules, excluded: bool) {
-        let start = path.len();
-        let rules = match self.fs.find(dir, b".gitignore").map(|obj| self.fs.get(obj)) {
-            Some(thing) if thing.meta.kind == FileKind::File => {
-                outer.with(Arc::new(Matcher::parse(thing.data.clone())), start)
-            }
-            _ => outer.clone(),
-        };
-        for (name, &obj) in self
-            .fs
-            .get(dir)
-            .children
-            .iter()
-            .filter(|(name, _)| *name != b".git")
-        {
-            path.truncate(start);
-            path.extend_from_slice(name);
-            let is_dir = self.fs.is_dir(obj);
-            let hidden = excluded || rules.hide(path, is_dir);
-            if !is_dir {
-                if !hidden || self.tracked.contains_key(path.as_slice()) {
-                    self.shown.insert(path.clone(), self.fs.get(obj).meta);
-                    self.names.insert((dir, name.clone()));
-                }
-                continue;
-            }
-            // What lies in it is its own.
-            let there = Meta {
-                mode: 0,
-                size: 0,
-                mtime: 0,
-                ctime: 0,
-                ..self.fs.get(obj).meta
-            };
-            if self.tracked.get(path.as_slice()) == Some(&Entry::Submodule) {
-                self.shown.insert(path.clone(), there);
-                continue;
-            }
-            let beneath = self.has_beneath(path);
-            if hidden && !beneath {
-                continue;
-            }
-            if !beneath && self.is_repository(obj) {
-                if self.tracked.contains_key(path.as_slice()) {
-                    continue;
-                }
-                self.shown.insert([path.as_slice(), b"/"].concat(), there);
-                continue;
-            }
-            path.push(b'/');
-            self.dir(obj, path, &rules, hidden);
-        }
-        path.truncate(start);
-    }
 }
