@@ -10,16 +10,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use interprocess::local_socket::tokio::Stream;
 use proto::hello::{self, Control, Hello, Verdict};
 use proto::{Answer, ClientFrame, Error, Kind, error::Result, frame};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::carry::{Carried, How, Stage, Unfinished};
 use super::clients::Who;
+use super::line::Line;
 use super::outbox::Outbox;
 use super::sink::{Outgoing, QUEUE, Sink, What, last_frame, told_frames};
 use super::{Inside, Phase};
@@ -70,7 +69,7 @@ struct Running {
 /// Serves a connection until either side ends it. When the daemon hands over, the answer is what the next image needs
 /// to go on.
 pub(super) async fn run(
-    stream: &Stream,
+    line: &Line,
     ctx: Arc<Ctx>,
     mut phase: watch::Receiver<Phase>,
     carried: Carried,
@@ -90,10 +89,11 @@ pub(super) async fn run(
         let room = connection.outbox.waiting() < OUTBOX || connection.phase == Phase::HandingOver;
         let limit = connection.limit();
         let listening = room && connection.listening();
+        // Of a large frame its rest, so that little of the next one has to be moved.
         let most = connection.missing().max(READ);
         tokio::select! {
             biased;
-            written = write(stream, &connection.outbox), if connection.outbox.waiting() > 0 => match written {
+            written = line.write(&connection.outbox), if connection.outbox.waiting() > 0 => match written {
                 Ok(count) if count > 0 => connection.wrote(count),
                 _ => break,
             },
@@ -104,7 +104,7 @@ pub(super) async fn run(
                     connection.take(message);
                 }
             }
-            read = read(stream, &mut connection.inbox, most), if listening => match read {
+            read = line.read(&mut connection.inbox, most), if listening => match read {
                 Ok(count) if count > 0 => connection.read(),
                 _ => break,
             },
@@ -118,17 +118,6 @@ pub(super) async fn run(
     connection.give_up_all(&Error::new(Kind::Cancelled, "the client has gone"));
     connection.ctx.life.clients.went(connection.who);
     None
-}
-
-async fn write(mut writer: &Stream, outbox: &Outbox) -> std::io::Result<usize> {
-    let (slices, count) = outbox.next();
-    writer.write_vectored(&slices[..count]).await
-}
-
-/// Reads what has come, at most so much: of a large frame its rest, so that little of the next one has to be moved.
-async fn read(reader: &Stream, inbox: &mut Vec<u8>, most: usize) -> std::io::Result<usize> {
-    inbox.reserve_exact(most);
-    reader.take(most as u64).read_buf(inbox).await
 }
 
 async fn sleep_until(limit: Option<Instant>) {

@@ -6,13 +6,14 @@
 pub mod carry;
 pub mod clients;
 mod connection;
+mod line;
 mod outbox;
 mod sink;
 #[cfg(test)]
 mod slow;
 pub mod spool;
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -27,6 +28,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use crate::ctx::Ctx;
 use crate::world::process;
 use carry::Carried;
+use line::Line;
 pub use sink::Sink;
 
 /// Connections served at once, where the process may open twice as many files. More are told that the daemon is busy.
@@ -147,20 +149,27 @@ impl Server {
         } else if self.ctx.life.connections.now() >= self.most_connections {
             self.turn_away(stream, Verdict::Busy);
         } else {
-            self.serve(stream, Carried::default());
+            match socket_of(stream) {
+                Ok(socket) => self.serve(socket, Carried::default()),
+                Err(error) => tracing::warn!(%error, "a connection could not be served"),
+            }
         }
     }
 
-    /// Serves a connection from where it stands.
-    pub fn serve(&self, stream: Stream, carried: Carried) {
+    /// Serves a connection from where it stands, on a socket that does not block.
+    fn serve(&self, socket: OwnedFd, carried: Carried) {
+        let line = match Line::new(socket) {
+            Ok(line) => line,
+            Err(error) => return tracing::error!(%error, "a connection could not be served"),
+        };
         let inside = self.ctx.life.connections.enter();
         let (ctx, phase, handed) = (Arc::clone(&self.ctx), self.phase.clone(), self.handed.clone());
         ctx.life.touch();
         tokio::spawn(async move {
-            let carried = connection::run(&stream, Arc::clone(&ctx), phase, carried).await;
+            let carried = connection::run(&line, Arc::clone(&ctx), phase, carried).await;
             ctx.life.touch();
             if let Some(carried) = carried {
-                match stream_descriptor(&stream) {
+                match line.descriptor() {
                     Ok(descriptor) => drop(handed.send((descriptor, carried))),
                     Err(error) => tracing::error!(%error, "a connection could not be handed over"),
                 }
@@ -172,9 +181,9 @@ impl Server {
 
     /// Serves a connection that another image, or this one before, has handed over.
     pub fn serve_descriptor(&self, descriptor: OwnedFd, carried: Carried) {
-        match interprocess::os::unix::uds_local_socket::tokio::Stream::try_from(descriptor) {
-            Ok(stream) => self.serve(stream.into(), carried),
-            Err(error) => tracing::error!(?error, "a connection could not be taken over"),
+        match rustix::io::ioctl_fionbio(&descriptor, true) {
+            Ok(()) => self.serve(descriptor, carried),
+            Err(error) => tracing::error!(%error, "a connection could not be taken over"),
         }
     }
 
@@ -187,9 +196,11 @@ impl Server {
     }
 }
 
-fn stream_descriptor(stream: &Stream) -> std::io::Result<OwnedFd> {
+/// Its socket, which nobody watches any more.
+fn socket_of(stream: Stream) -> std::io::Result<OwnedFd> {
     let Stream::UdSocket(stream) = stream;
-    stream.as_fd().try_clone_to_owned()
+    let stream = tokio::net::UnixStream::from(stream).into_std()?;
+    Ok(stream.into())
 }
 
 #[cfg(test)]

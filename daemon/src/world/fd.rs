@@ -1,12 +1,17 @@
-//! Descriptors that come from outside: the one place with `unsafe` on Linux, because a number that another program left
-//! open has no owner that the compiler could see.
+//! Descriptors that come from outside, and those under watch: the one place with `unsafe` on Linux, because a number that
+//! another program left open has no owner that the compiler could see, nor one that the kernel's list of watched
+//! descriptors holds.
 //!
-//! Asked by `lifecycle` only, before anything else has opened a file. What must stay true: every number is taken over
-//! at most once.
+//! Asked by `lifecycle` before anything else has opened a file, and by `server`. What must stay true: every number is
+//! taken over at most once; what is under watch is not exchanged for something else before the watch ends.
 #![allow(unsafe_code)]
 
 use std::io;
+use std::ops::Deref;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
+use tokio::io::Interest;
+use tokio::io::unix::{AsyncFd, AsyncFdRegisterError};
 
 /// The first descriptor of the hand-over protocol of systemd (`SD_LISTEN_FDS_START`).
 pub const FIRST: RawFd = 3;
@@ -81,6 +86,32 @@ fn is_open(number: RawFd) -> bool {
     // SAFETY: the number is only borrowed for the call, which fails when nothing is open behind it.
     let borrowed = unsafe { rustix::fd::BorrowedFd::borrow_raw(number) };
     rustix::io::fcntl_getfd(borrowed).is_ok()
+}
+
+/// A descriptor of which the kernel tells when it can be read, or when it can be written.
+#[derive(Debug)]
+pub struct Watched(AsyncFd<OwnedFd>);
+
+impl Watched {
+    /// From now until it is dropped.
+    ///
+    /// # Errors
+    /// When the system watches no more of them.
+    pub fn new(descriptor: OwnedFd, interest: Interest) -> io::Result<Self> {
+        // SAFETY: an owned descriptor is open and the same one for as long as it lives, and nobody can get at this one to
+        // put another in its place: it is shown by shared reference only.
+        unsafe { AsyncFd::register_with_interest(descriptor, interest) }
+            .map(Self)
+            .map_err(|error: AsyncFdRegisterError<OwnedFd>| error.into_parts().1)
+    }
+}
+
+impl Deref for Watched {
+    type Target = AsyncFd<OwnedFd>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
 }
 
 /// Lets go of standard error: whoever started us reads it to its end to know that we serve.
