@@ -96,6 +96,9 @@ fn told(error: &clap::Error, words: &[OsString]) -> Error {
         .unwrap_or("these words are no command")
         .trim_end_matches('.');
     let rest: Vec<&str> = head.collect();
+    if error.kind() == ErrorKind::MissingRequiredArgument {
+        return Error::usage(format!("missing: `{}`", rest.join("`, `"))).next(next(error, words));
+    }
     let told = Error::usage(first.replace('\'', "`"));
     let told = match rest.is_empty() {
         true => told,
@@ -203,7 +206,7 @@ mod tests {
     #[test]
     fn a_missing_word_is_named() {
         let error = of("changes");
-        assert!(error.why.is_some_and(|why| why.contains("--since")));
+        assert_eq!(error.what, "missing: `--since <CLOCK|DURATION|TIME|ID>`");
     }
 
     #[test]

@@ -74,7 +74,10 @@ pub(super) fn answer_in(
                 "the upload `{}` for `{}` has not come to its end",
                 upload.id, upload.task
             ))
-            .next("let it end, or give it up with `tocli artifact discard`"));
+            .next(format!(
+                "let it end, or give it up with `tocli artifact partials --discard {}`",
+                upload.id
+            )));
         }
         let from = Pen::open(desk.ctx, &ways.from, None)?;
         let going = from.slot().with(|catalog| {

@@ -137,6 +137,50 @@ fn a_wrong_word_gets_the_nearest_right_one() {
 }
 
 #[test]
+fn what_is_missing_is_named() {
+    let bed = Bed::new();
+    let said = bed.run(["task", "block"]).ends(2);
+    let first = said.err.lines().next().unwrap_or_default();
+    assert_eq!(first, "error: missing: `--reason <REASON>`, `<TASK>`", "{said:?}");
+}
+
+/// The commands that stand between back-ticks in a text, without what is written as a text of several words.
+fn commands(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`')
+        .skip(1)
+        .filter(|part| part.starts_with("tocli ") && !part.contains('\n'))
+        .map(|part| part.split(['"', '\\', '|']).next().unwrap_or(part).trim())
+}
+
+#[test]
+fn every_command_that_a_text_of_ours_names_is_there() {
+    let bed = Bed::new();
+    let mut named = std::collections::BTreeMap::new();
+    for source in super::tidy::sources() {
+        let ours = ["client/src/", "daemon/src/", "proto/src/"];
+        let speaks = ours.iter().any(|folder| source.path.starts_with(folder));
+        if speaks || source.path.ends_with(".md") {
+            for command in commands(&source.text) {
+                named.insert(command.to_owned(), source.path.clone());
+            }
+        }
+    }
+    assert!(named.len() > 80, "{named:?}");
+    let unknown: Vec<String> = named
+        .into_iter()
+        .filter_map(|(command, path)| {
+            let words = command.split_whitespace().skip(1).chain(["--help"]);
+            let said = bed.run(words);
+            let first = said.err.lines().next().unwrap_or_default();
+            let wrong = ["unrecognized subcommand", "unexpected argument"];
+            let wrong = wrong.iter().any(|wrong| first.contains(wrong));
+            wrong.then(|| format!("{path}: `{command}`: {first}"))
+        })
+        .collect();
+    assert_eq!(unknown, [""; 0]);
+}
+
+#[test]
 fn no_colour_leaves_a_pipe() {
     let bed = Bed::new();
     for line in [
