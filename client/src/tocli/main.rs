@@ -10,6 +10,7 @@
 
 mod args;
 mod closed;
+mod draft;
 mod end;
 mod fit;
 mod out;

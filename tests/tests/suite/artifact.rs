@@ -1,6 +1,7 @@
 //! Artifacts through the built programs: every verb, hostile names and links, hand edits, uploads that are cut off.
 
 mod broken;
+mod downloads;
 mod files;
 mod memory;
 mod moving;

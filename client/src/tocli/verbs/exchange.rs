@@ -15,6 +15,7 @@ use proto::{Caller, Error, Item, RawPath, error::Result};
 use crate::args::Question;
 use crate::args::task::Common;
 use crate::args::workspace::Words;
+use crate::draft::{Draft, Older, Place};
 use crate::end::End;
 use crate::out::{Form, Out};
 use crate::progress::Progress;
@@ -25,7 +26,7 @@ use crate::voice::Voice;
 /// Where the lines go.
 enum Target<'o> {
     Out(&'o mut Out),
-    File(tempfile::NamedTempFile),
+    File(Draft),
 }
 
 /// Writes lines as they come.
@@ -40,7 +41,7 @@ impl Writing<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.target {
             Target::Out(out) => out.raw(bytes),
-            Target::File(file) => file.write_all(bytes),
+            Target::File(draft) => draft.file().write_all(bytes),
         }
     }
 }
@@ -154,36 +155,30 @@ fn export(
     Ok(())
 }
 
-/// A file beside the one that is wanted, with a name of its own until it is whole.
-fn draft(path: &Path, force: bool) -> Result<tempfile::NamedTempFile> {
-    match std::fs::symlink_metadata(path) {
-        Ok(found) if !found.is_file() => {
+/// A file that has not its name yet.
+fn draft(path: &Path, force: bool) -> Result<Draft> {
+    let spot = match Place::of(path).map_err(|error| cannot(path, error))? {
+        Place::File(spot) => spot,
+        Place::Stream => {
             return Err(Error::refused(format!("`{}` is no regular file", path.display()))
                 .next("name another file, or `-` for standard output"));
         }
-        Ok(_) if !force => {
-            return Err(Error::conflict(format!("`{}` is there already", path.display()))
-                .next("name another file, or replace it with `--force`"));
-        }
-        _ => {}
+    };
+    if !force && path.exists() {
+        return Err(Error::conflict(format!("`{}` is there already", path.display()))
+            .next("name another file, or replace it with `--force`"));
     }
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    tempfile::Builder::new()
-        .prefix(".export-")
-        .tempfile_in(folder)
-        .map_err(|error| cannot(path, error))
+    Draft::new(spot).map_err(|error| cannot(path, error))
 }
 
-fn keep(draft: tempfile::NamedTempFile, path: &Path, force: bool) -> Result<()> {
-    draft.as_file().sync_all().map_err(|error| cannot(path, error))?;
-    let kept = match force {
-        true => draft.persist(path),
-        false => draft.persist_noclobber(path),
+fn keep(draft: Draft, path: &Path, force: bool) -> Result<()> {
+    let older = match force {
+        true => Older::Goes,
+        false => Older::Stays,
     };
-    kept.map_err(|error| cannot(path, error.error))?;
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
+    let synced = draft.file().sync_all();
+    synced
+        .and_then(|()| draft.keep(older))
         .map_err(|error| cannot(path, error))
 }
 

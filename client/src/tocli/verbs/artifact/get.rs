@@ -1,11 +1,11 @@
 //! A download: pieces asked for ahead, put in order, checked against the digest when all of it was wanted.
 //!
-//! What must stay true: a file given with `-o` is there whole or not at all; memory does not grow with what is read.
+//! What must stay true: a file given with `-o` is there whole or not at all (`draft`); memory does not grow with what is read.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::File;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::io::{self, Write as _};
+use std::path::Path;
 
 use proto::artifact::{self, Answer, Request};
 use proto::{Error, Kind, RawPath, error::Result};
@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::behind::Behind;
 use super::{Line, PIECE};
 use crate::args::artifact::Get;
+use crate::draft::{Draft, Older, Place};
 use crate::end::End;
 use crate::out::{Form, Out};
 use crate::progress::Progress;
@@ -56,6 +57,8 @@ enum Sink<'a> {
     Kept(Vec<u8>),
     /// What it is written by, unless it has failed.
     File(Option<Behind>),
+    /// A device or a pipe.
+    Stream(File),
 }
 
 impl Sink<'_> {
@@ -72,6 +75,7 @@ impl Sink<'_> {
                 };
             }
             Self::Out(out) => out.foreign(&bytes)?,
+            Self::Stream(stream) => stream.write_all(&bytes)?,
             Self::Kept(kept) => kept.extend_from_slice(&bytes),
         }
         hasher.update(&bytes);
@@ -362,7 +366,7 @@ fn step(line: &mut Line, version: &Version, to: u64, flight: &mut Flight) -> Res
     }
 }
 
-/// Written beside its place, synced, and put there whole.
+/// Written without its name, synced, and put there whole; what is no file takes the bytes as they come.
 fn into_file(
     line: &mut Line,
     version: &Version,
@@ -375,26 +379,21 @@ fn into_file(
             .why(error)
             .next("name another place, or make room there")
     };
-    let name = path
-        .file_name()
-        .ok_or_else(|| Error::usage(format!("`{}` is no name of a file", path.display())))?;
-    let mut beside = std::ffi::OsString::from(".");
-    beside.push(name);
-    beside.push(format!(".{}.part", std::process::id()));
-    let beside: PathBuf = path.with_file_name(beside);
-    let file = File::create_new(&beside).map_err(failed)?;
     let mut progress = Progress::new(voice);
-    let fetched = Behind::new(file).map_err(End::Output).and_then(|behind| {
-        let mut sink = Sink::File(Some(behind));
-        fetch(line, version, part, &mut sink, &mut progress)?;
-        std::fs::rename(&beside, path).map_err(failed)?;
-        Ok(())
-    });
-    if fetched.is_err() {
-        // The failure itself is the news.
-        drop(std::fs::remove_file(&beside));
-    }
-    fetched.map_err(|end| match end {
+    let mut write = || match Place::of(path)? {
+        Place::Stream => {
+            // A pipe is waited for until somebody reads it.
+            let stream = File::options().write(true).open(path)?;
+            fetch(line, version, part, &mut Sink::Stream(stream), &mut progress)
+        }
+        Place::File(spot) => {
+            let draft = Draft::new(spot)?;
+            let behind = Behind::new(draft.file().try_clone()?)?;
+            fetch(line, version, part, &mut Sink::File(Some(behind)), &mut progress)?;
+            Ok(draft.keep(Older::Goes)?)
+        }
+    };
+    write().map_err(|end| match end {
         // It is not standard output that failed.
         End::Output(error) => End::Failed(failed(error)),
         other => other,
