@@ -105,13 +105,14 @@ fn own(name: &str, var: &dyn Fn(&str) -> Option<OsString>) -> Result<Option<Path
     }
 }
 
-/// What the lock file says of the daemon that holds it: one field a line, so that every version can read it.
+/// What the lock file says of the daemon that holds it: one field a line, the socket last, so that every version can
+/// read it.
 ///
 /// ```text
 /// boot <boot id of the machine>
 /// pid <process id>
-/// socket <path, as is to the end of the line>
 /// version <version>
+/// socket <path, as is to the end of the text, line ends in it and all>
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LockFile {
@@ -145,6 +146,12 @@ impl LockFile {
     pub fn from_text(text: &[u8]) -> Self {
         use std::os::unix::ffi::OsStrExt;
         let mut lock = Self::default();
+        let (text, socket) = match text.windows(8).position(|at| at == b"\nsocket ") {
+            Some(at) => (&text[..at], &text[at + 8..]),
+            None => (text, &[][..]),
+        };
+        let socket = socket.strip_suffix(b"\n").unwrap_or(socket);
+        lock.socket = PathBuf::from(std::ffi::OsStr::from_bytes(socket));
         for line in text.split(|byte| *byte == b'\n') {
             let Some(space) = line.iter().position(|byte| *byte == b' ') else {
                 continue;
@@ -155,7 +162,6 @@ impl LockFile {
                 b"boot" => lock.boot = as_text(),
                 b"pid" => lock.pid = as_text().parse().unwrap_or_default(),
                 b"version" => lock.version = as_text(),
-                b"socket" => lock.socket = PathBuf::from(std::ffi::OsStr::from_bytes(value)),
                 _ => {}
             }
         }
@@ -237,13 +243,15 @@ mod tests {
 
     #[test]
     fn a_lock_file_comes_back_as_it_was() {
-        let lock = LockFile {
-            boot: "b".into(),
-            pid: 7,
-            socket: "/a b/tod.sock".into(),
-            version: "1.0".into(),
-        };
-        assert_eq!(LockFile::from_text(&lock.to_text()), lock);
+        for socket in ["/a b/tod.sock", "/a\nb\n/tod.sock\n", "/a\nsocket /b\npid 9"] {
+            let lock = LockFile {
+                boot: "b".into(),
+                pid: 7,
+                socket: socket.into(),
+                version: "1.0".into(),
+            };
+            assert_eq!(LockFile::from_text(&lock.to_text()), lock);
+        }
         assert_eq!(LockFile::from_text(b"rubbish\n\xff\xfe"), LockFile::default());
     }
 }

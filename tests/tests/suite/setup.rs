@@ -222,6 +222,23 @@ fn a_home_without_any_settings_is_left_as_it_was_found() {
 }
 
 #[test]
+fn a_home_whose_name_is_no_text_is_set_up_and_left_as_it_was_found() {
+    use std::os::unix::ffi::OsStrExt;
+    let bed = Bed::new();
+    let server = server(&bed);
+    let home = bed.path().join(std::ffi::OsStr::from_bytes(b"h\xff\n"));
+    std::fs::create_dir(&home).expect("made");
+    let run = |words: &[&str]| {
+        let mut command = bed.tocli([&["setup", "cursor"], words].concat());
+        tests::process::run(command.env("HOME", &home)).ends(0);
+    };
+    run(&["--program", server.to_str().expect("UTF-8")]);
+    assert!(home.join(".cursor/mcp.json").exists());
+    run(&["--remove"]);
+    assert!(!home.join(".cursor").exists());
+}
+
+#[test]
 fn what_somebody_changed_since_stays_when_ours_is_taken_out() {
     let bed = Bed::new();
     let server = server(&bed);

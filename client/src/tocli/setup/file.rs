@@ -3,9 +3,9 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use proto::{Error, error::Result};
+use proto::{Error, RawPath, error::Result};
 
 /// More than any settings file has, in bytes (16 MiB).
 const LARGEST: u64 = 16 << 20;
@@ -53,7 +53,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<String>> {
 ///
 /// # Errors
 /// `conflict` when the file changed meanwhile, `unavailable` when it cannot be written.
-pub(crate) fn write(path: &Path, read: Option<&str>, text: &str) -> Result<Vec<PathBuf>> {
+pub(crate) fn write(path: &Path, read: Option<&str>, text: &str) -> Result<Vec<RawPath>> {
     let failed = |error: std::io::Error| cannot(path, "written", error);
     let target = match fs::canonicalize(path) {
         Ok(target) => target,
@@ -90,29 +90,29 @@ pub(crate) fn write(path: &Path, read: Option<&str>, text: &str) -> Result<Vec<P
 ///
 /// # Errors
 /// `unavailable` when the file cannot be removed.
-pub(crate) fn remove(path: &Path, folders: &[PathBuf]) -> Result<()> {
+pub(crate) fn remove(path: &Path, folders: &[RawPath]) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(cannot(path, "removed", error)),
         _ => {}
     }
     for folder in folders.iter().rev() {
         // One that is not empty is somebody's.
-        if fs::remove_dir(folder).is_err() {
+        if fs::remove_dir(folder.as_path()).is_err() {
             break;
         }
     }
     Ok(())
 }
 
-fn make(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut missing: Vec<PathBuf> = folder
+fn make(folder: &Path) -> std::io::Result<Vec<RawPath>> {
+    let mut missing: Vec<RawPath> = folder
         .ancestors()
         .take_while(|ancestor| !ancestor.exists())
-        .map(Path::to_path_buf)
+        .map(RawPath::from)
         .collect();
     missing.reverse();
     for folder in &missing {
-        fs::DirBuilder::new().mode(0o700).create(folder)?;
+        fs::DirBuilder::new().mode(0o700).create(folder.as_path())?;
     }
     Ok(missing)
 }

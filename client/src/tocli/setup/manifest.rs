@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use proto::{Error, error::Result};
+use proto::{Error, RawPath, error::Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -28,11 +28,11 @@ pub(crate) struct Edit {
     /// Which piece.
     pub(crate) what: String,
     /// In which file.
-    pub(crate) file: PathBuf,
+    pub(crate) file: RawPath,
     /// Whether there was no file.
     pub(crate) created: bool,
     /// The folders made for it, outermost first.
-    pub(crate) folders: Vec<PathBuf>,
+    pub(crate) folders: Vec<RawPath>,
     /// What had our name before and was not ours.
     pub(crate) previous: Option<Value>,
     /// The file as we left it: its length in bytes and BLAKE3 digest, hex.
@@ -69,7 +69,7 @@ impl Edit {
         }
         Self {
             what: what.to_owned(),
-            file: file.to_path_buf(),
+            file: file.into(),
             created: false,
             folders: Vec::new(),
             previous: None,
@@ -114,7 +114,7 @@ impl Manifest {
     pub(crate) fn edit(&self, what: &str, file: &Path) -> Option<&Edit> {
         self.edits
             .iter()
-            .find(|edit| edit.what == what && edit.file == file)
+            .find(|edit| edit.what == what && edit.file.as_path() == file)
     }
 
     /// Writes it down, or takes the file away when nothing of ours is left.

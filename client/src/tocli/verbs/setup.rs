@@ -279,7 +279,8 @@ fn carry_out(steps: &[Step], mut manifest: Manifest, (state, client): (&Path, Cl
     for step in steps.iter().filter(|step| step.changes()) {
         let Some(text) = &step.text else { continue };
         let made = setup::write(&step.wanted.file, step.read.as_deref(), text)?;
-        let of_step = |edit: &&mut Edit| edit.what == step.wanted.what && edit.file == step.wanted.file;
+        let of_step =
+            |edit: &&mut Edit| edit.what == step.wanted.what && edit.file.as_path() == step.wanted.file;
         if let Some(edit) = manifest.edits.iter_mut().find(of_step)
             && !made.is_empty()
         {
