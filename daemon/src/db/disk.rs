@@ -169,11 +169,12 @@ impl Places {
 
     /// The number of the newest commit that was ever durable, 0 when nobody knows.
     pub(super) fn mark(&self) -> io::Result<u64> {
-        let bytes = match fs::read(self.db.join("tod.mark")) {
-            Ok(bytes) => bytes,
+        let mut bytes = Vec::new();
+        match open_file(&self.db.join("tod.mark")).and_then(|mut file| file.read_to_end(&mut bytes)) {
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
             Err(error) => return Err(error),
-        };
+        }
         let sequence = bytes
             .get(8..16)
             .and_then(|part| part.try_into().ok())
@@ -347,8 +348,9 @@ fn names_in(folder: &Path) -> io::Result<Vec<String>> {
 }
 
 fn read_if_there(path: &Path) -> io::Result<Option<String>> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(String::from_utf8(bytes).ok()),
+    let mut bytes = Vec::new();
+    match open_file(path).and_then(|mut file| file.read_to_end(&mut bytes)) {
+        Ok(_) => Ok(String::from_utf8(bytes).ok()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
@@ -406,7 +408,9 @@ impl Drop for Scratch {
 
 /// Opens `path` for reading, which is enough to sync it and to try its lock.
 pub(super) fn open_file(path: &Path) -> io::Result<File> {
-    File::open(path)
+    let mut reading = OpenOptions::new();
+    reading.read(true).custom_flags(crate::world::unwaiting());
+    reading.open(path)
 }
 
 /// Removes a database that was being made; one that stays is swept up later.

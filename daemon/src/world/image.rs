@@ -6,11 +6,11 @@
 mod machine;
 mod pin;
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -112,7 +112,9 @@ impl Image {
     /// # Errors
     /// `not_found` when there is no such file; `refused` when it is not a program that this user may run here.
     pub fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|error| {
+        let mut reading = OpenOptions::new();
+        reading.read(true).custom_flags(super::unwaiting());
+        let file = reading.open(path).map_err(|error| {
             Error::not_found(format!("`{}` cannot be opened", path.display()))
                 .why(error)
                 .next("name the new `tod` with `--binary`")

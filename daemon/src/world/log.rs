@@ -1,7 +1,7 @@
 //! The log file: bounded in size, rotated by size, never blocking a request for long.
 //!
 //! Asked by `main` through `tracing`. What must stay true: at most [`KEPT`] + 1 files of about [`LIMIT`] bytes each;
-//! files are 0600; a disk that is full loses log lines, never the daemon.
+//! files are 0600; a disk that is full, or a pipe in the log's place, loses log lines, never the daemon.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -59,6 +59,7 @@ impl Rotating {
                 .append(true)
                 .create(true)
                 .mode(0o600)
+                .custom_flags(super::unwaiting())
                 .open(&self.path)?;
             let size = file.metadata()?.len();
             *open = Some((file, size));

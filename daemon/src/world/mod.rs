@@ -46,6 +46,11 @@ pub use fake::FakeWorld;
 pub use mounts::MountTable;
 pub use os::OsWorld;
 
+/// The flag for opening a file that may be a pipe which nobody reads or writes: without it the opening never returns.
+pub(crate) fn unwaiting() -> i32 {
+    i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default()
+}
+
 /// Wall-clock time in nanoseconds since 1970 UTC.
 pub type Nanos = i64;
 

@@ -262,6 +262,20 @@ fn a_socket_that_the_service_manager_passes_is_served_and_left_in_place() {
 }
 
 #[test]
+fn a_log_that_nobody_reads_or_can_write_keeps_nobody_from_being_served() {
+    let bed = Bed::new();
+    for make in ["mkfifo", "mkdir"] {
+        drop(bed.start());
+        std::fs::remove_file(bed.log()).expect("removed");
+        process::run(std::process::Command::new(make).arg(bed.log())).ok();
+        let mut daemon = bed.start();
+        bed.peer().call(status()).expect("served");
+        assert!(daemon.stop().success(), "{make}");
+        process::run(std::process::Command::new("rm").arg("-r").arg(bed.log())).ok();
+    }
+}
+
+#[test]
 fn a_log_that_has_grown_is_put_aside_and_a_new_one_begun() {
     let bed = Bed::new();
     drop(bed.start());

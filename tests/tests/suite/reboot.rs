@@ -165,8 +165,12 @@ fn a_binary_that_cannot_take_over_is_refused_and_nothing_has_changed() {
     let other = bed.path().join("other-machine");
     std::fs::write(&other, foreign).expect("written");
     chmod(&other, 0o755);
+    let pipe = bed.path().join("pipe");
+    tests::process::run(std::process::Command::new("mkfifo").arg(&pipe)).ok();
+    chmod(&pipe, 0o755);
     let mut bad = vec![
         bed.path().join("missing"),
+        pipe,
         plain,
         script,
         other,
