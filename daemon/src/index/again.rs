@@ -23,6 +23,22 @@ pub(super) struct Again {
 }
 
 impl Again {
+    /// Whether there is anything.
+    pub(super) fn is_wanted(&self) -> bool {
+        let Self {
+            root,
+            repo,
+            outside,
+            index,
+            lock,
+            verify,
+            mounts,
+            rules,
+            everything,
+        } = *self;
+        root || repo || outside || index || lock || verify || mounts || rules || everything
+    }
+
     /// Events were lost, or another directory is in the root's place.
     pub(super) const ALL: Self = Self {
         root: true,

@@ -3,6 +3,7 @@
 //! Asked by `engine` for events of control watches, and by `settle` when the repository itself has changed. What must stay
 //! true: nothing in these folders is a file of the project; a folder that cannot be watched is looked at each time.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 
 use super::disk::Disk;
@@ -18,8 +19,8 @@ use super::wild::Case;
 use super::witness::is_settled;
 use crate::watch::{Backend, Wd};
 
-/// Directories of a sparse index that are looked for; a checkout has few.
-const SPARSE: usize = 1000;
+/// What may lie in all directories that a sparse index holds as one entry each and that are there.
+const MOST: usize = 2_000_000;
 
 impl<D: Disk> Engine<D> {
     pub(super) fn note_control(&mut self, wd: Wd, name: &[u8]) {
@@ -127,7 +128,8 @@ impl<D: Disk> Engine<D> {
 
     /// Why the list may not be what git would show.
     pub(super) fn doubt(&self) -> Option<Doubt> {
-        self.refusal.map(Doubt::Refused).or(self.doubt)
+        let of_store = self.store.has_failed().then_some(Doubt::IgnoreFile);
+        self.refusal.map(Doubt::Refused).or(self.doubt).or(of_store)
     }
 
     pub(super) fn look_at_lock(&mut self) {
@@ -244,35 +246,39 @@ impl<D: Disk> Engine<D> {
                 read.and_then(Result::ok).unwrap_or_default()
             }
         };
-        let is_there = |dir: &&Vec<u8>| {
-            let root = self.root.as_ref();
-            root.is_some_and(|root| self.disk.open_at(root, dir).is_ok())
-        };
-        if entries.sparse().iter().take(SPARSE).any(|dir| is_there(&dir)) {
-            self.doubt = Some(Doubt::Sparse);
-        }
-        if entries
-            .ignores()
-            .iter()
-            .take(SPARSE)
-            .any(|path| self.is_only_in_store(path))
-        {
-            self.doubt.get_or_insert(Doubt::IgnoreFile);
-        }
+        let entries = self.unfold(entries);
         let repo = self.repo.as_ref();
         let case = repo.map_or(Case::Exact, |repo| repo.settings.case());
         self.tracked = Tracked::whole(entries, case);
     }
 
-    /// Whether a file is not there and its folder is.
-    fn is_only_in_store(&self, path: &[u8]) -> bool {
-        let (folder, name) = match path.iter().rposition(|&byte| byte == b'/') {
-            Some(slash) => (&path[..slash], &path[slash + 1..]),
-            None => (&path[..0], path),
+    /// With what lies in directories that git's index holds as one entry each, where they are there all the same.
+    fn unfold(&mut self, entries: Entries) -> Entries {
+        let (Some(root), Some(repo)) = (&self.root, &self.repo) else {
+            return entries;
         };
-        let Some(root) = &self.root else { return false };
-        let folder = self.disk.open_at(root, folder);
-        folder.is_ok_and(|folder| self.disk.stat(&folder, name).is_err())
+        let is_there = |dir: &[u8]| self.disk.open_at(root, dir).is_ok();
+        let (mut inner, mut done) = (Vec::new(), BTreeSet::new());
+        for (dir, id) in entries.sparse() {
+            if !is_there(dir) {
+                continue;
+            }
+            match self.store.entries(&self.disk, &repo.git_dir, (dir, id)) {
+                Some(found) if inner.len() + found.len() <= MOST => inner.extend(found),
+                _ => self.doubt = Some(Doubt::Sparse),
+            }
+            // What cannot be read is not asked for with each look.
+            done.insert(dir.clone());
+        }
+        if done.is_empty() {
+            return entries;
+        }
+        entries
+            .unfold(inner, |dir| !done.contains(dir))
+            .unwrap_or_else(|problem| {
+                self.doubt = Some(Doubt::Unread(problem));
+                Entries::default()
+            })
     }
 
     fn read_tracked(&self) -> Option<Result<Entries, Problem>> {

@@ -12,6 +12,7 @@ use super::blind::Unwatched;
 use super::disk::{Disk, FILE_LIMIT};
 use super::ignore::{Matcher, Rules};
 use super::repo::{self, Repo};
+use super::store::Store;
 use super::tracked::Tracked;
 use super::tree::{Id, Kind};
 use super::verify::{Trusted, believable};
@@ -95,6 +96,8 @@ pub(super) struct Listing<D: Disk> {
     pub(super) meta: Meta,
     pub(super) matcher: Option<Arc<Matcher>>,
     pub(super) has_git: bool,
+    /// Git's index holds it as one entry.
+    pub(super) is_sparse: bool,
     pub(super) nested: Nested,
     pub(super) is_repository: bool,
     /// It was not listed: `files` are only those that differ from what is known.
@@ -129,6 +132,8 @@ pub(super) struct Look<'a, D: Disk> {
     pub(super) root: Option<&'a D::Dir>,
     pub(super) root_path: &'a [u8],
     pub(super) tracked: &'a Tracked,
+    /// What git's store has to say.
+    pub(super) store: &'a Store,
     /// What is taken away from what git shows.
     pub(super) extra: &'a Rules,
     /// What may be believed while a saved index is compared with the disk.
@@ -226,6 +231,7 @@ impl<D: Disk> Look<'_, D> {
             meta,
             matcher: None,
             has_git: has_git && self.is_git() && !job.path.is_empty(),
+            is_sparse: self.tracked.is_sparse(&job.path),
             nested: Nested::No,
             is_repository: false,
             is_as_saved: false,
@@ -244,8 +250,9 @@ impl<D: Disk> Look<'_, D> {
                 return Ok(listing);
             }
         }
-        if self.is_git() && names.iter().any(|(name, _)| name == b".gitignore") {
-            listing.matcher = self.matcher(&dir);
+        let has_file = || names.iter().any(|(name, _)| name == b".gitignore");
+        if self.is_git() && (self.tracked.stored(&job.path).is_some() || has_file()) {
+            listing.matcher = self.matcher(&dir, &job.path);
         }
         self.sort(job, dir, names, &mut listing);
         Ok(listing)
@@ -262,8 +269,23 @@ impl<D: Disk> Look<'_, D> {
     }
 
     /// The ignore file of a directory; none when it has none that git would read.
-    pub(super) fn matcher(&self, dir: &D::Dir) -> Option<Arc<Matcher>> {
-        let source = self.disk.read(dir, b".gitignore", FILE_LIMIT).ok()?;
+    pub(super) fn matcher(&self, dir: &D::Dir, path: &[u8]) -> Option<Arc<Matcher>> {
+        let source = match self.disk.read(dir, b".gitignore", FILE_LIMIT) {
+            Ok(source) => source,
+            // It is there, and git would not look any further.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidInput | io::ErrorKind::FileTooLarge
+                ) =>
+            {
+                return None;
+            }
+            Err(_) => {
+                let (repo, id) = (self.repo?, self.tracked.stored(path)?);
+                self.store.ignore_file(self.disk, &repo.git_dir, (path, id))?
+            }
+        };
         Some(Arc::new(Matcher::parse_in(source, self.case())))
     }
 

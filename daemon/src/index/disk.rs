@@ -9,10 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::watch::{Backend, Hub, TreeKey, WatchError, Wd};
 use crate::world::dir::{self, Dir, Meta};
+use crate::world::gitstore::{self, GitStore};
 use crate::world::{FileKind, calls, filesystem};
 
 /// The most bytes of an ignore or configuration file that are read; git's own limit is 100 MB, no honest file has 4.
 pub(super) const FILE_LIMIT: usize = 4 << 20;
+
+/// What is in git's store.
+type Object = (gitstore::Kind, Vec<u8>);
 
 /// A disk with watches. Paths and names are bytes; no call follows a link unless it says so.
 pub(super) trait Disk: Send + Sync {
@@ -42,6 +46,18 @@ pub(super) trait Disk: Send + Sync {
     /// Whether an absolute path, its last link not followed, belongs to the user whose disk this is.
     fn is_ours(&self, _path: &[u8]) -> bool {
         true
+    }
+    /// Opens git's store of the repository in a folder.
+    fn store(&self, _git_dir: &[u8]) -> io::Result<GitStore> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    /// An object of it.
+    fn object(&self, store: &mut GitStore, id: &[u8], most: usize) -> io::Result<Option<Object>> {
+        store.read(id, most)
+    }
+    /// What HEAD stands for where that is in git's store, too.
+    fn head(&self, _git_dir: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        Err(io::ErrorKind::Unsupported.into())
     }
     /// Watches `dir`, which lies on the device `dev`; the same watch again when it is watched already.
     fn watch(&self, dir: &Self::Dir, dev: u64) -> Result<Wd, WatchError>;
@@ -162,11 +178,23 @@ impl Disk for LocalDisk {
     }
 
     fn resolve(&self, path: &[u8]) -> io::Result<Vec<u8>> {
-        self.call(|| dir::resolve(path))
+        self.ask(|| dir::resolve(path))
     }
 
     fn is_ours(&self, path: &[u8]) -> bool {
         self.call(|| dir::is_ours(path))
+    }
+
+    fn store(&self, git_dir: &[u8]) -> io::Result<GitStore> {
+        self.ask(|| GitStore::open(git_dir))
+    }
+
+    fn object(&self, store: &mut GitStore, id: &[u8], most: usize) -> io::Result<Option<Object>> {
+        self.call(|| store.read(id, most))
+    }
+
+    fn head(&self, git_dir: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        self.ask(|| gitstore::head(git_dir))
     }
 
     fn watch(&self, dir: &Dir, dev: u64) -> Result<Wd, WatchError> {

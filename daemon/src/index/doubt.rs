@@ -9,9 +9,9 @@ use super::gitindex::Problem;
 pub(super) enum Doubt {
     /// Git's index could not be read: ignored files that it holds are missing.
     Unread(Problem),
-    /// A directory that the index holds as one entry is there.
+    /// A directory that the index holds as one entry is there, and git's store could not be read.
     Sparse,
-    /// An ignore file that counts is in git's store alone.
+    /// An ignore file that counts is in git's store alone, which could not be read.
     IgnoreFile,
     /// Git itself gives no answer.
     Refused(Refusal),
@@ -32,6 +32,8 @@ pub(super) enum Refusal {
     Bare,
     /// The repository's files are in another folder, or nowhere.
     WorkTree,
+    /// The branch decides of a part of the configuration, and cannot be read.
+    Branch,
     /// The repository belongs to somebody else and is not said to be safe.
     Owner,
 }
@@ -53,10 +55,10 @@ impl Doubt {
                 "the shared part of git's split index is not there: ignored files that it holds are not shown"
             }
             Self::Sparse => {
-                "a folder is there that git's sparse index holds as one: ignored files in it that are tracked are not shown"
+                "a folder is there that git's sparse index holds as one, and git's store could not be read: ignored files in it that are tracked are not shown"
             }
             Self::IgnoreFile => {
-                "git's index holds a `.gitignore` that is taken out of the checkout (`skip-worktree`) while its folder is there: files that it hides are shown"
+                "git's index holds a `.gitignore` that is taken out of the checkout (`skip-worktree`), and git's store could not be read: files that it hides are shown"
             }
             Self::Refused(Refusal::NoRepository) => {
                 "`.git` is a file that names no repository which is there: git gives no answer, and the last known rules count"
@@ -72,6 +74,9 @@ impl Doubt {
             }
             Self::Refused(Refusal::WorkTree) => {
                 "`core.worktree` names another folder, or none: git looks for the repository's files there and not here"
+            }
+            Self::Refused(Refusal::Branch) => {
+                "the branch is in git's store (`reftable`) and could not be asked for: whether an `includeIf \"onbranch:…\"` holds is not known"
             }
             Self::Refused(Refusal::Owner) => {
                 "the repository belongs to another user and no `safe.directory` names it: git gives no answer"

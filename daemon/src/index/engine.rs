@@ -23,6 +23,7 @@ use super::journal::Journal;
 use super::links::Links;
 use super::repo::{GitEnv, Repo};
 use super::root::{Identity, Rooted};
+use super::store::Store;
 use super::tracked::Tracked;
 use super::tree::{Id, Kind, Tree};
 use super::verify::Trusted;
@@ -164,6 +165,7 @@ pub(super) struct Engine<D: Disk> {
     /// What had a say beyond the watched folders.
     pub(super) outside: Witnesses,
     pub(super) tracked: Tracked,
+    pub(super) store: Store,
     pub(super) inner: Inner,
     pub(super) again: Again,
     /// The root is gone or cannot be opened: there are no files until it is back.
@@ -216,6 +218,7 @@ impl<D: Disk> Engine<D> {
             refusal: None,
             outside: Witnesses::default(),
             tracked: Tracked::default(),
+            store: Store::default(),
             inner: Inner::default(),
             again: Again::default(),
             is_lost: false,
@@ -300,29 +303,10 @@ impl<D: Disk> Engine<D> {
     /// Whether something waits to be settled.
     #[must_use]
     pub(super) fn is_dirty(&self) -> bool {
-        let Again {
-            root,
-            repo,
-            outside,
-            index,
-            lock,
-            verify,
-            mounts,
-            rules,
-            everything,
-        } = self.again;
         !self.inner.dirty.is_empty()
             || !self.inner.reread.is_empty()
             || self.inner.links.is_waiting()
-            || root
-            || repo
-            || outside
-            || index
-            || lock
-            || verify
-            || mounts
-            || rules
-            || everything
+            || self.again.is_wanted()
     }
 
     /// Whether the end of a batch has left something that no event will tell of.
@@ -410,6 +394,7 @@ impl<D: Disk> Engine<D> {
             root: self.root.as_ref(),
             root_path: &self.start.root,
             tracked: &self.tracked,
+            store: &self.store,
             repo: self.repo.as_ref(),
             extra: &self.start.extra,
             longest: &self.longest,

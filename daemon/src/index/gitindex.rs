@@ -23,9 +23,9 @@ pub(super) struct Entries {
     ends: Vec<u32>,
     /// By number, those that are submodules.
     links: Vec<u32>,
-    sparse: Vec<Vec<u8>>,
+    sparse: Vec<Stored>,
     /// Ignore files that need not be in the checkout.
-    ignores: Vec<Vec<u8>>,
+    ignores: Vec<Stored>,
 }
 
 /// Why an index could not be read.
@@ -41,8 +41,11 @@ pub(super) enum Problem {
     NoBase,
 }
 
-/// Takes an entry, its path and mode.
-type Give<'a> = dyn FnMut(&[u8], u32) -> Result<(), Problem> + 'a;
+/// A path, and what git's store has of it.
+pub(super) type Stored = (Vec<u8>, Box<[u8]>);
+
+/// Takes an entry: its path, its mode, and its id in git's store.
+type Give<'a> = dyn FnMut(&[u8], u32, &[u8]) -> Result<(), Problem> + 'a;
 
 /// Reads a file of git's folder by its name.
 pub(super) type Read<'a> = dyn FnMut(&[u8]) -> Option<Vec<u8>> + 'a;
@@ -63,7 +66,7 @@ impl Entries {
     /// See [`Problem`].
     pub(super) fn read(file: &[u8], id_len: usize, beside: &mut Read<'_>) -> Result<Self, Problem> {
         let mut entries = Self::default();
-        match each(file, id_len, &mut |path, mode| entries.push(path, mode)) {
+        match each(file, id_len, &mut |path, mode, id| entries.push(path, mode, id)) {
             Ok(end) if extensions(file, end, id_len)?.is_none() => return Ok(entries),
             // Of a split one some entries may have no name.
             Ok(_) => {}
@@ -87,23 +90,60 @@ impl Entries {
         let link = Link::parse(link, id_len, base.len())?;
         let all = link.merge(base, small)?;
         all.iter()
-            .try_for_each(|(path, mode)| entries.push(path, *mode))?;
+            .try_for_each(|(path, mode, id)| entries.push(path, *mode, id))?;
         Ok(entries)
     }
 
     /// Directories that the index holds as one entry each, because nothing of them is checked out.
     #[must_use]
-    pub(super) fn sparse(&self) -> &[Vec<u8>] {
+    pub(super) fn sparse(&self) -> &[Stored] {
         &self.sparse
     }
 
     /// Ignore files that need not be in the checkout: where they are not, git reads them out of its store.
     #[must_use]
-    pub(super) fn ignores(&self) -> &[Vec<u8>] {
+    pub(super) fn ignores(&self) -> &[Stored] {
         &self.ignores
     }
 
-    fn push(&mut self, path: &[u8], mode: u32) -> Result<(), Problem> {
+    /// These entries with what lies in some of the directories that are held as one entry each, in any order.
+    ///
+    /// # Errors
+    /// See [`Problem`].
+    pub(super) fn unfold(
+        self,
+        mut inner: Vec<Raw>,
+        is_left: impl Fn(&[u8]) -> bool,
+    ) -> Result<Self, Problem> {
+        inner.sort_unstable();
+        let mut inner = inner.into_iter().peekable();
+        let mut all = Self {
+            sparse: self
+                .sparse
+                .iter()
+                .filter(|(dir, _)| is_left(dir))
+                .cloned()
+                .collect(),
+            ignores: self.ignores.clone(),
+            ..Self::default()
+        };
+        for number in 0..self.len() {
+            let path = self.get(number);
+            while let Some((before, mode, id)) = inner.next_if(|(before, ..)| before.as_slice() < path) {
+                all.push(&before, mode | SKIPPED, &id)?;
+            }
+            let mode = if self.is_link(number) {
+                0o160_000
+            } else {
+                0o100_000
+            };
+            all.push(path, mode, &[])?;
+        }
+        inner.try_for_each(|(path, mode, id)| all.push(&path, mode | SKIPPED, &id))?;
+        Ok(all)
+    }
+
+    fn push(&mut self, path: &[u8], mode: u32, id: &[u8]) -> Result<(), Problem> {
         if path.is_empty() || path.len() > LONGEST || self.bytes.len() + path.len() > UNFOLDED {
             return Err(if path.is_empty() {
                 Problem::Damaged
@@ -113,11 +153,12 @@ impl Entries {
         }
         // A directory of a sparse index: nothing of it is checked out.
         if mode & 0o170_000 == 0o040_000 {
-            self.sparse.push(path.strip_suffix(b"/").unwrap_or(path).to_vec());
+            let dir = path.strip_suffix(b"/").unwrap_or(path);
+            self.sparse.push((dir.to_vec(), id.into()));
             return Ok(());
         }
         if mode & SKIPPED != 0 && path.rsplit(|&byte| byte == b'/').next() == Some(b".gitignore") {
-            self.ignores.push(path.to_vec());
+            self.ignores.push((path.to_vec(), id.into()));
         }
         // An unmerged path has up to three entries.
         if self
@@ -175,14 +216,17 @@ impl Entries {
 }
 
 /// Keeps entries as they stand in a file.
-fn keep(all: &mut Vec<Raw>) -> impl FnMut(&[u8], u32) -> Result<(), Problem> {
+fn keep(all: &mut Vec<Raw>) -> impl FnMut(&[u8], u32, &[u8]) -> Result<(), Problem> {
     let mut bytes = 0;
-    move |path, mode| {
+    move |path, mode, id| {
         bytes += path.len();
         if path.len() > LONGEST || bytes > UNFOLDED {
             return Err(Problem::TooLarge);
         }
-        all.push((path.to_vec(), mode));
+        // Of others nobody asks.
+        let is_stored = mode & SKIPPED != 0 || mode & 0o170_000 == 0o040_000;
+        let id = if is_stored { id } else { &[] };
+        all.push((path.to_vec(), mode, id.into()));
         Ok(())
     }
 }
@@ -207,6 +251,9 @@ fn each(file: &[u8], id_len: usize, give: &mut Give<'_>) -> Result<usize, Proble
     for _ in 0..count {
         let start = at;
         let mode = be32(file, at + 24)?;
+        let id = file
+            .get(at + FIXED..at + FIXED + id_len)
+            .ok_or(Problem::Damaged)?;
         let flags = be16(file, at + FIXED + id_len)?;
         let mut name_at = at + FIXED + id_len + 2;
         let mut skipped = 0;
@@ -232,7 +279,7 @@ fn each(file: &[u8], id_len: usize, give: &mut Give<'_>) -> Result<usize, Proble
             // One to eight zeros, so that the entry's length is a multiple of eight.
             at = start + (name_at + len - start + 8) / 8 * 8;
         }
-        give(&path, mode | skipped)?;
+        give(&path, mode | skipped, id)?;
     }
     Ok(at)
 }

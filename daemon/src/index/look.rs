@@ -189,6 +189,22 @@ impl<D: Disk> Engine<D> {
         longest
     }
 
+    /// Whether a directory, or one in it, has an ignore file: what it hides may be tracked at another place.
+    fn has_ignore_file_beneath(&self, tree: &Tree, id: Id) -> bool {
+        let has_file = |id: &Id| {
+            let folder = self.inner.folders.get(id);
+            folder.is_some_and(|folder| folder.matcher.is_some())
+        };
+        let mut waiting = vec![id];
+        while let Some(id) = waiting.pop() {
+            if has_file(&id) {
+                return true;
+            }
+            waiting.extend(tree.children(id).filter(|&child| tree.kind(child) == Kind::Dir));
+        }
+        false
+    }
+
     /// Whether nothing in a directory can be judged differently at its new place.
     fn can_just_move(&self, tree: &Tree, known: Id, job: &Job<D>) -> bool {
         let (old_rules, old_excluded) = self.rules_of(tree, tree.parent(known));
@@ -199,6 +215,7 @@ impl<D: Disk> Engine<D> {
             && !self.tracked.is_folded()
             && self.fits(tree, job.path.len().saturating_sub(old_path.len()))
             && !has_git
+            && !self.has_ignore_file_beneath(tree, known)
             && job.rules.says_the_same(&old_rules)
             && !self.tracked.has_beneath(&old_path)
             && !self.tracked.had_beneath(&old_path)

@@ -69,7 +69,7 @@ impl Inner {
         self.reread.remove(&id);
         self.closed.remove(&id);
         view.tree.set_forced(id, job.excluded);
-        self.keep_folder(id, wd, &listing);
+        self.keep_folder(&view.tree, (id, wd), &listing);
         if listing.is_as_saved {
             for found in &listing.files {
                 self.found(view, id, found, Said::default());
@@ -87,7 +87,12 @@ impl Inner {
         next
     }
 
-    fn keep_folder<D: Disk>(&mut self, id: Id, wd: Option<Wd>, listing: &Listing<D>) {
+    /// Whether a directory, or one above it, has come to another place in this batch.
+    fn has_moved(&self, tree: &Tree, id: Id) -> bool {
+        self.moves.keys().any(|&moved| is_within(tree, id, moved))
+    }
+
+    fn keep_folder<D: Disk>(&mut self, tree: &Tree, (id, wd): (Id, Option<Wd>), listing: &Listing<D>) {
         match listing.has_git {
             true => self.gits.insert(id, listing.is_repository),
             false => self.gits.remove(&id),
@@ -96,6 +101,7 @@ impl Inner {
             Nested::Veiled => self.veiled.insert(id),
             Nested::No | Nested::Shown => self.veiled.remove(&id),
         };
+        let has_moved = listing.matcher.is_some() && self.has_moved(tree, id);
         let folder = self.folders.entry(id).or_default();
         folder.wd = wd;
         match &listing.blind {
@@ -104,8 +110,10 @@ impl Inner {
         };
         let source =
             |matcher: &Option<Arc<Matcher>>| matcher.as_ref().map(|matcher| matcher.source().to_vec());
-        let is_decided = !listing.has_git && source(&folder.matcher) == source(&listing.matcher);
-        self.needs_index |= !is_decided && !self.has_whole_index;
+        // What it hides where it has come to may be tracked there.
+        let is_decided =
+            !listing.has_git && !has_moved && source(&folder.matcher) == source(&listing.matcher);
+        self.needs_index |= (!is_decided && !self.has_whole_index) || listing.is_sparse;
         folder.matcher.clone_from(&listing.matcher);
         if let Some(old) = folder.git_wd.take_if(|old| Some(*old) != listing.git_watch) {
             self.end_control(old, Control::Nested(id));

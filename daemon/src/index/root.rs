@@ -53,6 +53,7 @@ impl<D: Disk> Engine<D> {
             .map(|(dir, _)| dir);
         self.again.root |= self.root.is_none();
         let done = run(self);
+        self.store.close();
         #[cfg(test)]
         if self.start.has(Bug::RootIsHeld) {
             return done;

@@ -16,6 +16,7 @@ use super::doubt::Refusal;
 use super::engine::Bug;
 use super::engine::{Engine, Said};
 use super::ignore::Rules;
+use super::repo;
 use super::tree::{Id, Kind, Tree};
 use crate::world::FileKind;
 
@@ -136,9 +137,14 @@ impl<D: Disk> Engine<D> {
             return false;
         }
         let old = std::mem::take(&mut self.tracked);
+        let failed = self.store.take_failed();
         self.load_tracked();
         let is_other = !self.tracked.folds_as(&old);
         self.tracked.remember(old);
+        let shared = self.shared.clone();
+        for dir in failed.into_iter().chain(self.tracked.stored_anew()) {
+            self.mark_path(&shared.read().tree, &repo::join_within(&dir, b".gitignore"));
+        }
         is_other
     }
 
@@ -323,7 +329,7 @@ impl<D: Disk> Engine<D> {
         if self.start.has(Bug::IgnoreFileNotFollowed) {
             return false;
         }
-        let new = self.look().matcher(&desk.dir);
+        let new = self.look().matcher(&desk.dir, &desk.path);
         let has_whole_index = self.tracked.is_whole();
         let Some(folder) = self.inner.folders.get_mut(&desk.id) else {
             return false;

@@ -17,8 +17,8 @@ pub(super) struct Link {
     replaced: Vec<usize>,
 }
 
-/// An entry: its path and mode.
-pub(super) type Raw = (Vec<u8>, u32);
+/// An entry: its path, its mode, and its id in git's store where that matters.
+pub(super) type Raw = (Vec<u8>, u32, Box<[u8]>);
 
 impl Link {
     /// Reads the extension. `most` is how many entries the shared index has.
@@ -46,26 +46,29 @@ impl Link {
     pub(super) fn merge(&self, mut base: Vec<Raw>, small: Vec<Raw>) -> Result<Vec<Raw>, Problem> {
         let mut small = small.into_iter();
         for &at in &self.replaced {
-            let (name, mode) = small.next().ok_or(Problem::Damaged)?;
+            let (name, mode, id) = small.next().ok_or(Problem::Damaged)?;
             let entry = base.get_mut(at).ok_or(Problem::Damaged)?;
             if !name.is_empty() {
                 return Err(Problem::Damaged);
             }
-            entry.1 = mode;
+            (entry.1, entry.2) = (mode, id);
         }
         for &at in &self.deleted {
             // Taken out below, when no position counts any more.
             base.get_mut(at).ok_or(Problem::Damaged)?.0.clear();
         }
-        let kept = base.into_iter().filter(|(path, _)| !path.is_empty());
-        let mut all: BTreeMap<Vec<u8>, u32> = kept.collect();
-        for (path, mode) in small {
+        let kept = base.into_iter().filter(|(path, ..)| !path.is_empty());
+        let mut all: BTreeMap<_, _> = kept.map(|(path, mode, id)| (path, (mode, id))).collect();
+        for (path, mode, id) in small {
             if path.is_empty() {
                 return Err(Problem::Damaged);
             }
-            all.insert(path, mode);
+            all.insert(path, (mode, id));
         }
-        Ok(all.into_iter().collect())
+        Ok(all
+            .into_iter()
+            .map(|(path, (mode, id))| (path, mode, id))
+            .collect())
     }
 }
 

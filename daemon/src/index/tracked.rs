@@ -4,7 +4,7 @@
 //! are not in the tree by the rules ("forced"), so that a tree of many tracked files costs nothing here; where
 //! `core.ignoreCase` is set all names are kept besides. What must stay true: a path that is tracked and hidden by the rules is in here, whether it exists on disk or not.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Bound;
 
 use super::gitindex::Entries;
@@ -20,6 +20,10 @@ pub(super) struct Tracked {
     whole: Option<Entries>,
     forced: BTreeSet<Path>,
     links: BTreeSet<Path>,
+    /// Folders whose ignore file need not be in the checkout, and its id in git's store.
+    stored: BTreeMap<Path, Path>,
+    /// Directories that the index holds as one entry each.
+    sparse: BTreeSet<Path>,
     /// Where git knows no case: all there is.
     folded: Option<Box<Folded>>,
     /// What was known before this index was read.
@@ -67,7 +71,12 @@ impl Tracked {
             .filter(|&n| entries.is_link(n))
             .map(|n| entries.get(n).into())
             .collect();
+        let folder = |path: &[u8]| Path::from(path.strip_suffix(b".gitignore").map_or(path, without_slash));
+        let stored = entries.ignores().iter();
+        let sparse = entries.sparse().iter();
         Self {
+            stored: stored.map(|(path, id)| (folder(path), id.clone())).collect(),
+            sparse: sparse.map(|(dir, _)| dir.as_slice().into()).collect(),
             folded: (case == Case::Folded).then(|| Folded::of(&entries)),
             whole: Some(entries),
             links,
@@ -125,19 +134,48 @@ impl Tracked {
     #[must_use]
     pub(super) fn has_beneath(&self, dir: &[u8]) -> bool {
         let prefix = [dir, b"/"].concat();
+        let begins = |paths: &BTreeSet<Path>| {
+            let from = (Bound::Included(prefix.as_slice()), Bound::Unbounded);
+            let next = paths.range::<[u8], _>(from).next();
+            next.is_some_and(|path| path.starts_with(&prefix))
+        };
+        if self.is_sparse(dir) || begins(&self.sparse) {
+            return true;
+        }
         match &self.whole {
             Some(entries) => {
                 let at = entries.lower_bound(&prefix);
                 at < entries.len() && entries.get(at).starts_with(&prefix)
             }
-            None => {
-                let from = (Bound::Included(prefix.as_slice()), Bound::Unbounded);
-                self.forced
-                    .range::<[u8], _>(from)
-                    .next()
-                    .is_some_and(|path| path.starts_with(&prefix))
-            }
+            None => begins(&self.forced),
         }
+    }
+
+    /// The id in git's store of a folder's ignore file, when that need not be in the checkout.
+    #[must_use]
+    pub(super) fn stored(&self, dir: &[u8]) -> Option<&[u8]> {
+        self.stored.get(dir).map(|id| &**id)
+    }
+
+    /// Folders whose ignore file in git's store is another one than before this index was read.
+    pub(super) fn stored_anew(&self) -> Vec<Vec<u8>> {
+        let none = BTreeMap::new();
+        let before = self.before.as_ref().map_or(&none, |before| &before.stored);
+        let all = before.keys().chain(self.stored.keys());
+        let is_other = |dir: &&Path| before.get(*dir) != self.stored.get(*dir);
+        all.filter(is_other).map(|dir| dir.to_vec()).collect()
+    }
+
+    /// Whether the index holds a directory as one entry, so that what is tracked in it is not known.
+    #[must_use]
+    pub(super) fn is_sparse(&self, dir: &[u8]) -> bool {
+        self.sparse.contains(dir)
+    }
+
+    /// Whether an answer may need more than is kept of the index: what is saved must be read again.
+    #[must_use]
+    pub(super) fn has_more(&self) -> bool {
+        !self.stored.is_empty() || !self.sparse.is_empty()
     }
 
     /// Whether something beneath the directory was shown only because it was tracked, before this index was read.
@@ -210,6 +248,10 @@ impl Tracked {
             .map(|path| path.to_vec())
             .collect()
     }
+}
+
+fn without_slash(path: &[u8]) -> &[u8] {
+    path.strip_suffix(b"/").unwrap_or(path)
 }
 
 /// A submodule never is: what is on disk is a directory, and the index alone makes it one entry. It is not asked about,

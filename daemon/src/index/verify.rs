@@ -87,7 +87,8 @@ impl<D: Disk> Engine<D> {
             root: self.start.root.clone(),
             identity: (self.identity.0, self.identity.1),
             rules: self.rules_digest(),
-            git_index: self.git_index,
+            // What is kept of the index without being saved is read again.
+            git_index: self.git_index.filter(|_| !self.tracked.has_more()),
             manner: self.start.manner.clone(),
             is_at_rest: !self.is_dirty() && !self.tracked.is_whole(),
         };
@@ -259,6 +260,7 @@ impl<D: Disk> Look<'_, D> {
             meta,
             matcher,
             has_git: false,
+            is_sparse: self.tracked.is_sparse(&job.path),
             nested: Nested::No,
             is_repository: false,
             is_as_saved: true,
@@ -284,8 +286,10 @@ impl<D: Disk> Look<'_, D> {
             (id, is_same.then(|| Known::of(&view.tree, id))?)
         };
         let was = trusted.matchers.get(&id);
-        let now = match self.is_git() && (was.is_some() || known.has_ignore) {
-            true => self.matcher(dir),
+        let now = match self.is_git()
+            && (was.is_some() || known.has_ignore || self.tracked.stored(&job.path).is_some())
+        {
+            true => self.matcher(dir, &job.path),
             false => None,
         };
         let is_same = was.map(|was| was.source()) == now.as_ref().map(|now| now.source());

@@ -13,6 +13,7 @@ mod lives;
 mod random;
 mod real;
 mod root;
+mod sparse;
 mod trouble;
 mod work;
 

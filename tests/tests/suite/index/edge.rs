@@ -337,24 +337,6 @@ fn what_lies_deeper_than_a_path_can_name_is_not_shown() {
 }
 
 #[test]
-fn an_ignore_file_that_is_in_gits_store_alone_is_said() {
-    let mut scene = Scene::new(small);
-    scene.git(&["update-index", "--skip-worktree", "docs/.gitignore"]);
-    scene.check("it is there still");
-    assert_eq!(stands(&mut scene).reason, None);
-    fs::remove_file(scene.at("docs/.gitignore")).expect("removed");
-    scene.write("docs/x.tmp", "1");
-    let root = scene.root.clone();
-    scene.peer.files(&root).expect("files");
-    let reason = stands(&mut scene).reason.unwrap_or_default();
-    assert!(reason.contains("skip-worktree"), "{reason}");
-    fs::remove_file(scene.at("docs/x.tmp")).expect("removed");
-    scene.git(&["update-index", "--no-skip-worktree", "docs/.gitignore"]);
-    scene.begin("as any file that is gone");
-    assert_eq!(stands(&mut scene).reason, None);
-}
-
-#[test]
 fn every_form_and_every_bit_of_an_index_is_read_as_git_reads_it() {
     let mut scene = Scene::new(small);
     for version in ["2", "3", "4"] {

@@ -100,27 +100,3 @@ fn what_is_included_where_a_remote_has_an_address_counts() {
     scene.check("it holds no more");
     assert!(scene.before.contains_key(b"loose.rs".as_slice()));
 }
-
-#[test]
-fn a_sparse_index_is_read_and_what_it_leaves_open_is_said() {
-    let mut scene = Scene::new(small);
-    scene.git(&["sparse-checkout", "init", "--cone", "--sparse-index"]);
-    scene.git(&["sparse-checkout", "set", "src"]);
-    assert!(!scene.at("docs").exists(), "git has taken it away");
-    scene.check("a sparse checkout");
-    scene.write("src/new.rs", "1");
-    scene.write("other/x.log", "1");
-    scene.check("work in it");
-    assert_eq!(tree(&mut scene).reason, None);
-    scene.write("docs/a/new.md", "1");
-    scene.check("a folder that is not checked out is there");
-    scene.git(&["status", "--short"]);
-    scene.check("git has looked at it");
-    let stands = tree(&mut scene);
-    if let Some(reason) = stands.reason {
-        assert!(reason.contains("sparse index"), "{reason}");
-    }
-    scene.git(&["sparse-checkout", "disable"]);
-    scene.check("all is checked out");
-    assert_eq!(tree(&mut scene).reason, None);
-}

@@ -171,6 +171,38 @@ fn conditions_of_a_configuration_hold_where_git_says_so() {
 }
 
 #[test]
+fn a_branch_that_is_in_a_table_decides_of_conditions() {
+    let mut scene = Scene::new(|root| {
+        small(root);
+        fs::remove_dir_all(root.join(".git")).expect("removed");
+        let said = git::say(root, &["init", "-q", "--ref-format=reftable"]);
+        if said.code != 0 {
+            git::git(root, &["init", "-q"]);
+        }
+        git::commit_all(root);
+    });
+    let excludes = scene.bed.work().join("excludes");
+    fs::write(&excludes, "*.md\n").expect("written");
+    fs::write(
+        scene.at(".git/included"),
+        format!("[core]\nexcludesFile = {}\n", excludes.display()),
+    )
+    .expect("written");
+    scene.write("loose.md", "1");
+    configure(&scene, "[includeIf \"onbranch:topic/\"]\npath = included\n");
+    scene.check("another branch");
+    assert!(scene.before.contains_key(b"loose.md".as_slice()));
+    scene.git(&["checkout", "-q", "-b", "topic/one"]);
+    scene.check("the branch");
+    assert!(!scene.before.contains_key(b"loose.md".as_slice()));
+    scene.git(&["checkout", "-q", "--detach"]);
+    scene.check("no branch");
+    scene.git(&["checkout", "-q", "topic/one"]);
+    scene.check("the branch again");
+    assert_eq!(stands(&mut scene).reason, None);
+}
+
+#[test]
 fn an_exclude_file_in_somebodys_home_is_found_and_nobodys_is_refused() {
     let mut scene = Scene::new(small);
     scene.write("x.one", "1");
