@@ -145,6 +145,11 @@ fn said_plain(bed: &Bed, folder: &Path, words: &[&str]) -> serde_json::Value {
 /// What belongs to the other: its files, and what its own questions are answered.
 fn belongings(scene: &Scene) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
+    // The tick writes the mirror of the trail, by way of a draft that would be seen beside it.
+    tests::deadline::until("the mirror of the trail", || {
+        let verified = said_plain(&scene.bed, &scene.other, &["audit", "verify"]);
+        (verified["mirror"]["state"] == "whole").then_some(())
+    });
     for words in [
         &["task", "list", "--all"][..],
         &["task", "show", "theirs"],

@@ -317,6 +317,10 @@ fn a_snapshot_says_which_file_it_is_of() {
 #[test]
 fn the_project_stays_untouched_when_its_things_are_kept_elsewhere() {
     let ground = Ground::new();
+    // The tick writes into the project until the mirror of the trail is whole.
+    deadline::until("the mirror of the trail", || {
+        (ground.json(&["audit", "verify"])["mirror"]["state"] == "whole").then_some(())
+    });
     ground.json(&["config", "set", "--user", "workspace.storage", "user"]);
     std::fs::remove_dir_all(ground.repo.join(".task_orchestrator")).expect("removed");
     let stored = ground.store("a.txt", "one");
