@@ -32,10 +32,12 @@ pub(super) enum Bug {
     SavedIndexIsBelieved,
     /// A directory without a watch is looked at only when its own time has changed.
     PollBelievesTimes,
+    /// A call that fails for want of something is taken for an absence.
+    FailureIsAbsence,
 }
 
 impl Bug {
-    pub(super) const PLANTED: [Self; 19] = [
+    pub(super) const PLANTED: [Self; 20] = [
         Self::ReadBeforeWatch,
         Self::WatchIsAPath,
         Self::OverflowDropped,
@@ -55,6 +57,7 @@ impl Bug {
         Self::FilesDieUntold,
         Self::SavedIndexIsBelieved,
         Self::PollBelievesTimes,
+        Self::FailureIsAbsence,
     ];
 }
 

@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::chance::Chance;
+use super::roots::Script;
+use super::shortage::Shortage;
 use crate::watch::{Event, Hint, Wd};
 use crate::world::FileKind;
 use crate::world::dir::Meta;
@@ -35,9 +37,6 @@ pub(super) struct Done {
     pub(super) was_known: bool,
 }
 
-/// What happens before which of the engine's calls.
-pub(super) type Script = Vec<(usize, fn(&mut Fs))>;
-
 #[derive(Debug)]
 pub(super) struct Fs {
     things: HashMap<Obj, Thing>,
@@ -60,6 +59,7 @@ pub(super) struct Fs {
     pub(super) script: Script,
     /// Where the engine is while one happens.
     pub(super) near: Option<Obj>,
+    pub(super) shortage: Shortage,
     /// Operations that have happened.
     pub(super) steps: usize,
     /// What was done, for a failure's message.
@@ -98,6 +98,7 @@ impl Fs {
             pause: 4,
             script: Vec::new(),
             near: None,
+            shortage: Shortage::default(),
             steps: 0,
             trace: Vec::new(),
             open: BTreeMap::new(),

@@ -15,7 +15,9 @@ impl Sim {
         }
         let mut engine = Engine::new(disk.clone(), start(bug)).unwrap();
         disk.quiet().budget = 10;
+        disk.quiet().begin_shortage();
         engine.crawl();
+        disk.quiet().end_shortage();
         engine
     }
 
@@ -103,10 +105,12 @@ impl Sim {
             // Another root, or none.
             _ => return self.begin_anew(),
         }
+        self.disk.quiet().begin_shortage();
         self.engine.go_on();
         if self.engine.is_unverified() {
             self.engine.settle();
         }
+        self.disk.quiet().end_shortage();
     }
 
     /// Nothing that was saved counts.

@@ -10,6 +10,7 @@ mod fs;
 mod lives;
 mod oracle;
 mod roots;
+mod shortage;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,6 +50,7 @@ impl Drop for Handle {
 
 impl SimDisk {
     fn handle(&self, fs: &mut Fs, found: Option<Obj>) -> io::Result<Handle> {
+        fs.call()?;
         let obj = dir_of(fs, found)?;
         fs.open(obj);
         let fs = self.0.clone();
@@ -107,6 +109,7 @@ impl Disk for SimDisk {
 
     fn list(&self, dir: &Handle, each: &mut dyn FnMut(&[u8], Option<FileKind>)) -> io::Result<()> {
         let mut fs = self.busy(Some(dir));
+        fs.call()?;
         fs.tell_reading(dir.obj);
         for (name, &obj) in &fs.get(dir.obj).children {
             each(name, (obj % 7 != 0).then_some(fs.get(obj).meta.kind));
@@ -115,7 +118,8 @@ impl Disk for SimDisk {
     }
 
     fn stat(&self, dir: &Handle, name: &[u8]) -> io::Result<Meta> {
-        let fs = self.busy(Some(dir));
+        let mut fs = self.busy(Some(dir));
+        fs.call()?;
         Ok(fs
             .get(fs.find(dir.obj, name).ok_or(io::ErrorKind::NotFound)?)
             .meta)
@@ -126,17 +130,20 @@ impl Disk for SimDisk {
     }
 
     fn read(&self, dir: &Handle, name: &[u8], limit: usize) -> io::Result<Vec<u8>> {
-        let fs = self.busy(Some(dir));
+        let mut fs = self.busy(Some(dir));
+        fs.call()?;
         file_of(&fs, fs.find(dir.obj, name), limit)
     }
 
     fn read_file(&self, path: &[u8], limit: usize) -> io::Result<Vec<u8>> {
-        let fs = self.busy(None);
+        let mut fs = self.busy(None);
+        fs.call()?;
         file_of(&fs, fs.find(ROOT, path), limit)
     }
 
     fn stat_file(&self, path: &[u8]) -> io::Result<Meta> {
-        let fs = self.busy(None);
+        let mut fs = self.busy(None);
+        fs.call()?;
         Ok(fs.get(fs.find(ROOT, path).ok_or(io::ErrorKind::NotFound)?).meta)
     }
 
@@ -146,6 +153,16 @@ impl Disk for SimDisk {
             return Err(WatchError::Silent("silent".into()));
         }
         fs.watch(dir.obj).ok_or(WatchError::Limit)
+    }
+
+    fn failure(&self) -> Option<String> {
+        let fs = self.quiet();
+        (fs.shortage.failed && !fs.shortage.is_hushed).then(|| "a call failed".into())
+    }
+
+    fn forget_failure(&self) -> bool {
+        let mut fs = self.quiet();
+        std::mem::take(&mut fs.shortage.failed) && !fs.shortage.is_hushed
     }
 
     fn mounts_in(&self, _path: &[u8]) -> Vec<(u64, Vec<u8>)> {
@@ -204,6 +221,8 @@ struct Sim {
 impl Sim {
     fn new(seed: u64, bug: Bug, has_links: bool) -> Self {
         let mut fs = Fs::new(seed, has_links);
+        fs.shortage.happens = seed % 5 == 2;
+        fs.shortage.is_hushed = bug == Bug::FailureIsAbsence;
         work::begin(&mut fs);
         for _ in 0..fs.chance.below(40) {
             work::step(&mut fs);
@@ -264,6 +283,7 @@ impl Sim {
             }
             fs.budget = fs.chance.below(12);
             fs.pause = fs.chance.pick(&[4, 4, 8, 24]);
+            fs.begin_shortage();
         }
         self.deliver();
         if self.engine.is_dirty() {
@@ -272,6 +292,7 @@ impl Sim {
             self.picture();
         }
         self.disk.quiet().budget = 0;
+        self.disk.quiet().end_shortage();
         if self.disk.quiet().chance.below(6) == 0 {
             self.save();
         }

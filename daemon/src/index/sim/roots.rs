@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::fs::{Fs, ROOT, Script};
+use super::fs::{Fs, ROOT};
 use super::lives::start;
 use super::work::{self, PROJECT};
 use super::{Bug, Engine, Sim, SimDisk};
@@ -63,6 +63,9 @@ fn folder(fs: &mut Fs) {
     let root = fs.make(ROOT, b"r", FileKind::Dir);
     fs.write(root, b"k.log", b"1");
 }
+
+/// What happens before which of the engine's calls.
+pub(super) type Script = Vec<(usize, fn(&mut Fs))>;
 
 /// How the engine comes to its pass, in which the script is followed.
 type Begin = fn(&mut Sim, Script);
