@@ -151,6 +151,11 @@ impl Places {
         Ok(read_if_there(&self.db.join("tod.schema"))?.and_then(|text| text.trim().parse().ok()))
     }
 
+    /// Whether a schema was ever written down, also where the file says none any more.
+    pub(super) fn is_stamped(&self) -> io::Result<bool> {
+        fs::exists(self.db.join("tod.schema"))
+    }
+
     pub(super) fn write_schema(&self, schema: u32) -> io::Result<()> {
         write_whole(&self.db.join("tod.schema"), format!("{schema}\n").as_bytes())
     }

@@ -176,7 +176,9 @@ impl Db {
         let places = Places::new(state);
         schema::refuse_newer(&places, &options)?;
         let unusable = |error: std::io::Error| {
-            Error::unavailable(format!("the state folder `{}` cannot be used", state.display())).why(error)
+            Error::unavailable(format!("the state folder `{}` cannot be used", state.display()))
+                .why(error)
+                .next("move away what is no folder in it (`db`, `backups`), or set `TOD_STATE_DIR` to another one")
         };
         places.make().map_err(unusable)?;
         if let Some(name) = disk::on_network(&places.db).map_err(unusable)? {

@@ -69,7 +69,9 @@ pub(super) fn open(places: &Places, options: &Options) -> Result<(Engine, Recove
         notes: Vec::new(),
         kept: None,
     };
-    if !existed && places.mark().map_err(io)? == 0 && places.exports().map_err(io)?.is_empty() {
+    let is_stamped = places.is_stamped().map_err(io)?;
+    let is_new = !existed && !is_stamped && places.mark().map_err(io)? == 0;
+    if is_new && places.exports().map_err(io)?.is_empty() {
         let engine = Engine::open(places, options)?;
         return Ok((engine, ladder.report(Source::Fresh)));
     }

@@ -84,10 +84,7 @@ pub(super) const SILENTLY_EMPTY: &str = "sled found nothing where a database was
 /// True when sled made a new database over one that had been stamped: that is how it meets some kinds of damage. A
 /// daemon that ended before its very first commit leaves files too, but no stamp.
 pub(super) fn is_silently_empty(places: &Places, engine: &Engine) -> Result<bool, Trouble> {
-    let stamped = places
-        .schema()
-        .map_err(|error| Trouble::from_io(&error))?
-        .is_some();
+    let stamped = places.is_stamped().map_err(|error| Trouble::from_io(&error))?;
     Ok(stamped && !engine.sled.was_recovered())
 }
 

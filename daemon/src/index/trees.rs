@@ -97,7 +97,11 @@ impl Slot {
 }
 
 fn refuse(root: &Path) -> impl Fn(std::io::Error) -> Error {
-    move |error| Error::unavailable(format!("`{}` cannot be indexed", root.display())).why(error)
+    move |error| {
+        Error::unavailable(format!("`{}` cannot be indexed", root.display()))
+            .why(error)
+            .next("check its rights and its disk, then ask again; `tocli daemon status` says how the daemon stands")
+    }
 }
 
 pub(super) fn extra(manner: &Manner) -> Rules {

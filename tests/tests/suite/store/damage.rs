@@ -249,10 +249,19 @@ fn altered_settings_of_the_engine_cost_nothing() {
     }
 }
 
+/// What some file systems leave of files after a crash, and some tools of a backup.
+fn empty_all(db: &Path) {
+    for entry in fs::read_dir(db).expect("listed").flatten() {
+        if entry.path().is_file() {
+            fs::write(entry.path(), "").expect("it writes");
+        }
+    }
+}
+
 #[test]
 fn a_database_whose_files_are_gone_or_garbage_comes_back_from_its_export() {
     let template = prepare(Left::Closed, Export::Good);
-    let damages: [(&str, Damage); 5] = [
+    let damages: [(&str, Damage); 7] = [
         ("no folder", |db| fs::remove_dir_all(db).expect("it goes")),
         ("empty folder", |db| {
             fs::remove_dir_all(db).expect("it goes");
@@ -260,6 +269,11 @@ fn a_database_whose_files_are_gone_or_garbage_comes_back_from_its_export() {
         }),
         ("no log", |db| fs::remove_file(db.join("db")).expect("it goes")),
         ("empty log", |db| fs::write(db.join("db"), "").expect("it writes")),
+        ("nothing in any file", |db| empty_all(db)),
+        ("no log, and nothing in any other file", |db| {
+            empty_all(db);
+            fs::remove_file(db.join("db")).expect("it goes");
+        }),
         ("garbage", |db| {
             fs::write(db.join("db"), "garbage".repeat(100_000)).expect("it writes")
         }),
