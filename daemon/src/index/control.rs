@@ -128,8 +128,10 @@ impl<D: Disk> Engine<D> {
 
     /// Why the list may not be what git would show.
     pub(super) fn doubt(&self) -> Option<Doubt> {
+        let oversized = (!self.inner.oversized.is_empty()).then_some(Doubt::TooLarge);
         let of_store = self.store.has_failed().then_some(Doubt::IgnoreFile);
-        self.refusal.map(Doubt::Refused).or(self.doubt).or(of_store)
+        let refused = self.refusal.map(Doubt::Refused);
+        refused.or(self.doubt).or(oversized).or(of_store)
     }
 
     pub(super) fn look_at_lock(&mut self) {

@@ -272,15 +272,11 @@ impl<D: Disk> Look<'_, D> {
     pub(super) fn matcher(&self, dir: &D::Dir, path: &[u8]) -> Option<Arc<Matcher>> {
         let source = match self.disk.read(dir, b".gitignore", FILE_LIMIT) {
             Ok(source) => source,
-            // It is there, and git would not look any further.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::InvalidInput | io::ErrorKind::FileTooLarge
-                ) =>
-            {
-                return None;
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                return Some(Arc::new(Matcher::too_large()));
             }
+            // It is there, and git would not look any further.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return None,
             Err(_) => {
                 let (repo, id) = (self.repo?, self.tracked.stored(path)?);
                 self.store.ignore_file(self.disk, &repo.git_dir, (path, id))?

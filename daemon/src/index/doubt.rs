@@ -13,11 +13,13 @@ pub(super) enum Doubt {
     Sparse,
     /// An ignore file that counts is in git's store alone, which could not be read.
     IgnoreFile,
+    /// An ignore file is larger than what is read here.
+    TooLarge,
     /// Git itself gives no answer.
     Refused(Refusal),
 }
 
-/// Why git gives no answer.
+/// Why git gives no answer, or another one than can be known here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// What `.git` names is not there, or is no repository.
@@ -28,6 +30,8 @@ pub(super) enum Refusal {
     Format,
     /// An exclude file is a folder.
     ExcludeFile,
+    /// An exclude or configuration file is larger than what is read here.
+    TooLarge,
     /// The repository has no checkout.
     Bare,
     /// The repository's files are in another folder, or nowhere.
@@ -68,6 +72,9 @@ impl Doubt {
             }
             Self::Refused(Refusal::Format) => {
                 "the repository has a format or an extension that git does not know: it gives no answer"
+            }
+            Self::TooLarge | Self::Refused(Refusal::TooLarge) => {
+                "an ignore, exclude or configuration file of more than 4 MiB is passed over: what it says does not count"
             }
             Self::Refused(Refusal::Bare) => {
                 "`core.bare` says that the repository has no checkout: git gives no answer"

@@ -137,6 +137,8 @@ pub(super) struct Inner {
     pub(super) reread: BTreeSet<Id>,
     /// Directories that may not be read: to be read when they may.
     pub(super) closed: BTreeSet<Id>,
+    /// Directories whose ignore file is too large to be read.
+    pub(super) oversized: BTreeSet<Id>,
     /// Whether git's whole index is at hand.
     pub(super) has_whole_index: bool,
     /// Something was decided without it that needs it.

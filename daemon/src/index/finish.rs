@@ -203,6 +203,7 @@ impl Inner {
         self.veiled.remove(&id);
         self.reread.remove(&id);
         self.closed.remove(&id);
+        self.oversized.remove(&id);
         self.unwatched.remove(&id);
         let Some(folder) = self.folders.remove(&id) else {
             return;

@@ -9,6 +9,9 @@ use std::sync::{Arc, LazyLock};
 use super::repo::Repo;
 use super::wild::{Case, Pattern};
 
+/// Stands for the bytes of a file that is not read because of its size: a line that matches nothing.
+const TOO_LARGE: &[u8] = b"\0too large";
+
 /// The patterns of one ignore file.
 #[derive(Debug)]
 pub(super) struct Matcher {
@@ -42,6 +45,18 @@ impl Matcher {
             deep,
             case,
         }
+    }
+
+    /// Of a file that is larger than what is read.
+    #[must_use]
+    pub(super) fn too_large() -> Self {
+        Self::parse(TOO_LARGE.to_vec())
+    }
+
+    /// Whether the file was too large to be read.
+    #[must_use]
+    pub(super) fn is_too_large(&self) -> bool {
+        self.source == TOO_LARGE
     }
 
     /// The bytes it was made of.

@@ -4,7 +4,7 @@
 //! moved from one that is new, whatever the order in which both places are seen; nothing dies here, it only leaves its
 //! place (`finish` decides what has died and what was renamed).
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::sync::Arc;
 
@@ -115,6 +115,7 @@ impl Inner {
             !listing.has_git && !has_moved && source(&folder.matcher) == source(&listing.matcher);
         self.needs_index |= (!is_decided && !self.has_whole_index) || listing.is_sparse;
         folder.matcher.clone_from(&listing.matcher);
+        set_oversized(&mut self.oversized, id, listing.matcher.as_deref());
         if let Some(old) = folder.git_wd.take_if(|old| Some(*old) != listing.git_watch) {
             self.end_control(old, Control::Nested(id));
         }
@@ -368,6 +369,14 @@ pub(super) fn is_within(tree: &Tree, mut id: Id, of: Id) -> bool {
         }
         id = tree.parent(id);
     }
+}
+
+/// Keeps in mind whether the ignore file of a directory is too large to be read.
+pub(super) fn set_oversized(oversized: &mut BTreeSet<Id>, id: Id, matcher: Option<&Matcher>) {
+    match matcher.is_some_and(Matcher::is_too_large) {
+        true => oversized.insert(id),
+        false => oversized.remove(&id),
+    };
 }
 
 /// What is kept of a stat. Of a repository within, only that it is there: what happens in it makes no event here.

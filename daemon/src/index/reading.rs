@@ -4,6 +4,8 @@
 //! Asked by `repo`. Follows git's `config.c` and `path.c`. What must stay true: each file is seen before it is read; what a
 //! project brings along says nothing of whose repository is safe.
 
+use std::io;
+
 use super::disk::{Disk, FILE_LIMIT};
 use super::doubt::Refusal;
 use super::gitconfig::{Format, Settings};
@@ -35,6 +37,8 @@ pub(super) struct Reading<'a, D: Disk> {
     safe: Vec<Vec<u8>>,
     /// The branch decides of something, and it is in git's store alone, which could not be read.
     pub(super) is_branch_unknown: bool,
+    /// A file was passed over because of its size.
+    pub(super) is_too_large: bool,
 }
 
 impl<'a, D: Disk> Reading<'a, D> {
@@ -49,6 +53,7 @@ impl<'a, D: Disk> Reading<'a, D> {
             has_asked: false,
             safe: Vec::new(),
             is_branch_unknown: false,
+            is_too_large: false,
         }
     }
 
@@ -146,7 +151,9 @@ impl<'a, D: Disk> Reading<'a, D> {
 
     fn file(&mut self, path: &[u8]) -> Option<Vec<u8>> {
         self.outside.see(self.disk, path);
-        self.disk.read_file(path, FILE_LIMIT).ok()
+        let read = self.disk.read_file(path, FILE_LIMIT);
+        self.is_too_large |= is_too_large(&read);
+        read.ok()
     }
 
     /// The bytes of an exclude file.
@@ -156,7 +163,9 @@ impl<'a, D: Disk> Reading<'a, D> {
         if about.is_some_and(|meta| meta.kind == FileKind::Dir) {
             refusal.get_or_insert(Refusal::ExcludeFile);
         }
-        self.disk.read_file(path, FILE_LIMIT).unwrap_or_default()
+        let read = self.disk.read_file(path, FILE_LIMIT);
+        self.is_too_large |= is_too_large(&read);
+        read.unwrap_or_default()
     }
 
     fn read(&mut self, path: &[u8], settings: &mut Settings, depth: usize) {
@@ -257,6 +266,10 @@ impl<'a, D: Disk> Reading<'a, D> {
         }
         Some((Vec::new(), open_ended(pattern)))
     }
+}
+
+fn is_too_large(read: &io::Result<Vec<u8>>) -> bool {
+    matches!(read, Err(error) if error.kind() == io::ErrorKind::FileTooLarge)
 }
 
 fn open_ended(mut pattern: Vec<u8>) -> Vec<u8> {

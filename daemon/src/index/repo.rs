@@ -82,6 +82,9 @@ impl Repo {
             .into_iter()
             .map(|path| reading.exclude_file(path.as_deref(), &mut found.refusal))
             .collect();
+        if reading.is_too_large {
+            found.refusal.get_or_insert(Refusal::TooLarge);
+        }
         if reading.is_branch_unknown {
             found.refusal.get_or_insert(Refusal::Branch);
         }

@@ -18,6 +18,7 @@ use super::engine::{Control, Folder, Inner, View};
 use super::ignore::Matcher;
 use super::journal::Journal;
 use super::links::Links;
+use super::place::set_oversized;
 use super::tracked::Tracked;
 use super::tree::{Id, Kind, Tree};
 use super::wild::Case;
@@ -280,6 +281,7 @@ impl Saved {
             inner.by_wd.reserve(self.folders.len());
         }
         for (id, kept) in std::mem::take(&mut self.folders) {
+            set_oversized(&mut inner.oversized, id, kept.matcher.as_deref());
             let mut folder = Folder {
                 matcher: kept.matcher,
                 ..Folder::default()

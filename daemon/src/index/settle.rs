@@ -16,6 +16,7 @@ use super::doubt::Refusal;
 use super::engine::Bug;
 use super::engine::{Engine, Said};
 use super::ignore::Rules;
+use super::place;
 use super::repo;
 use super::tree::{Id, Kind, Tree};
 use crate::world::FileKind;
@@ -335,6 +336,7 @@ impl<D: Disk> Engine<D> {
             return false;
         };
         let is_same = folder.matcher.as_ref().map(|m| m.source()) == new.as_ref().map(|m| m.source());
+        place::set_oversized(&mut self.inner.oversized, desk.id, new.as_deref());
         folder.matcher = new;
         // The name may have waited since the batch that had the index at hand for it.
         self.inner.needs_index |= !is_same && !has_whole_index;

@@ -114,7 +114,8 @@ impl<D: Disk> Engine<D> {
         self.again.verify |= !has_same_rules;
         // What is not told apart by case is not saved.
         let is_folded = self.repo.as_ref().is_some_and(|repo| repo.settings.ignore_case);
-        self.again.index |= is_folded;
+        // Nor what kept it from being read, or was kept of it beyond what is saved.
+        self.again.index |= is_folded || self.git_index.is_none();
         if !self.again.verify {
             return;
         }

@@ -266,6 +266,8 @@ fn what_git_refuses_is_said_and_heals() {
     fs::remove_dir(scene.at(".git/index")).expect("removed");
     fs::write(scene.at(".git/index"), "").expect("written");
     is_refused(&mut scene, "damaged");
+    scene.bed.run(["daemon", "reboot"]).ok();
+    is_refused(&mut scene, "damaged");
     fs::rename(scene.at(".git/kept"), scene.at(".git/index")).expect("renamed");
     scene.check("the index is back");
     assert_eq!(stands(&mut scene).state, TreeState::Watching);

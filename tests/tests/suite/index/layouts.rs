@@ -171,6 +171,40 @@ fn conditions_of_a_configuration_hold_where_git_says_so() {
 }
 
 #[test]
+fn an_ignore_file_that_is_too_large_is_said_while_it_is() {
+    let mut scene = Scene::new(small);
+    let large = "# a comment that fills the file\n".repeat(1 << 17) + "*.md\n";
+    let says = |scene: &mut Scene| {
+        scene.peer.files(&scene.root.clone()).expect("files");
+        stands(scene)
+            .reason
+            .is_some_and(|reason| reason.contains("4 MiB"))
+    };
+    fs::write(scene.at("docs/.gitignore"), &large).expect("written");
+    assert!(says(&mut scene), "an ignore file");
+    scene.bed.run(["daemon", "reboot"]).ok();
+    assert!(says(&mut scene), "after a hand-over");
+    fs::rename(scene.at("docs"), scene.at("moved")).expect("renamed");
+    assert!(says(&mut scene), "at another place");
+    fs::write(scene.at("moved/.gitignore"), "*.md\n").expect("written");
+    scene.begin("a small one");
+    assert!(!says(&mut scene));
+    fs::write(scene.at("moved/.gitignore"), &large).expect("written");
+    assert!(says(&mut scene), "again");
+    fs::remove_dir_all(scene.at("moved")).expect("removed");
+    scene.begin("it is gone");
+    assert!(!says(&mut scene));
+    for name in [".git/info/exclude", ".git/config"] {
+        let good = fs::read_to_string(scene.at(name)).unwrap_or_default();
+        fs::write(scene.at(name), good.clone() + &large.replace("*.md", "#")).expect("written");
+        assert!(says(&mut scene), "{name}");
+        fs::write(scene.at(name), good).expect("written");
+        scene.begin("as it was");
+        assert!(!says(&mut scene), "{name}");
+    }
+}
+
+#[test]
 fn a_branch_that_is_in_a_table_decides_of_conditions() {
     let mut scene = Scene::new(|root| {
         small(root);
