@@ -6,6 +6,7 @@
 //! planted bugs is the proof that it looks: each must be found. What chance meets seldom, `roots` goes through one by one.
 
 mod chance;
+mod disk;
 mod fs;
 mod lives;
 mod oracle;
@@ -14,12 +15,11 @@ mod shortage;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::sync::{Arc, Mutex, MutexGuard};
 
 use proto::index::ChangeKind;
 
-use self::fs::{Fs, Obj, ROOT};
+use self::disk::SimDisk;
+use self::fs::Fs;
 use self::work::PROJECT;
 use super::bug::Bug;
 use super::disk::Disk;
@@ -27,160 +27,9 @@ use super::engine::{Engine, Start};
 use super::files::{FileList, Wish};
 use super::ignore::Rules;
 use super::tree::Id;
-use crate::watch::{WatchError, Wd};
+use crate::watch::Wd;
 use crate::world::FileKind;
 use crate::world::dir::Meta;
-
-/// A disk in memory on which something may happen before each call.
-#[derive(Clone, Debug)]
-struct SimDisk(Arc<Mutex<Fs>>);
-
-/// An open directory: as long as it is, its number is not given to another, and its watch does not end.
-#[derive(Debug)]
-struct Handle {
-    obj: Obj,
-    fs: Arc<Mutex<Fs>>,
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.fs.lock().unwrap().close(self.obj);
-    }
-}
-
-impl SimDisk {
-    fn handle(&self, fs: &mut Fs, found: Option<Obj>) -> io::Result<Handle> {
-        fs.call()?;
-        let obj = dir_of(fs, found)?;
-        fs.open(obj);
-        let fs = self.0.clone();
-        Ok(Handle { obj, fs })
-    }
-
-    fn quiet(&self) -> MutexGuard<'_, Fs> {
-        self.0.lock().unwrap()
-    }
-
-    /// Something may happen, and more often than elsewhere in the directory at which the engine is.
-    fn busy(&self, at: Option<&Handle>) -> MutexGuard<'_, Fs> {
-        let mut fs = self.quiet();
-        fs.follow_script();
-        while fs.budget > 0 && fs.happens() {
-            fs.budget -= 1;
-            fs.near = at.map(|dir| dir.obj);
-            work::step(&mut fs);
-            fs.near = None;
-        }
-        fs
-    }
-}
-
-fn dir_of(fs: &Fs, found: Option<Obj>) -> io::Result<Obj> {
-    let obj = found.ok_or(io::ErrorKind::NotFound)?;
-    if fs.is_dir(obj) {
-        Ok(obj)
-    } else {
-        Err(io::ErrorKind::NotADirectory.into())
-    }
-}
-
-fn file_of(fs: &Fs, found: Option<Obj>, limit: usize) -> io::Result<Vec<u8>> {
-    let thing = fs.get(found.ok_or(io::ErrorKind::NotFound)?);
-    match thing.meta.kind {
-        FileKind::File if thing.data.len() <= limit => Ok(thing.data.clone()),
-        _ => Err(io::ErrorKind::InvalidInput.into()),
-    }
-}
-
-impl Disk for SimDisk {
-    type Dir = Handle;
-
-    fn open(&self, path: &[u8]) -> io::Result<Handle> {
-        let mut fs = self.busy(None);
-        let found = fs.find(ROOT, path);
-        self.handle(&mut fs, found)
-    }
-
-    fn open_at(&self, dir: &Handle, path: &[u8]) -> io::Result<Handle> {
-        let mut fs = self.busy(Some(dir));
-        let found = fs.find(dir.obj, path);
-        self.handle(&mut fs, found)
-    }
-
-    fn list(&self, dir: &Handle, each: &mut dyn FnMut(&[u8], Option<FileKind>)) -> io::Result<()> {
-        let mut fs = self.busy(Some(dir));
-        fs.call()?;
-        fs.tell_reading(dir.obj);
-        for (name, &obj) in &fs.get(dir.obj).children {
-            each(name, (obj % 7 != 0).then_some(fs.get(obj).meta.kind));
-        }
-        Ok(())
-    }
-
-    fn stat(&self, dir: &Handle, name: &[u8]) -> io::Result<Meta> {
-        let mut fs = self.busy(Some(dir));
-        fs.call()?;
-        Ok(fs
-            .get(fs.find(dir.obj, name).ok_or(io::ErrorKind::NotFound)?)
-            .meta)
-    }
-
-    fn identity(&self, dir: &Handle) -> io::Result<Meta> {
-        Ok(self.busy(Some(dir)).get(dir.obj).meta)
-    }
-
-    fn read(&self, dir: &Handle, name: &[u8], limit: usize) -> io::Result<Vec<u8>> {
-        let mut fs = self.busy(Some(dir));
-        fs.call()?;
-        file_of(&fs, fs.find(dir.obj, name), limit)
-    }
-
-    fn read_file(&self, path: &[u8], limit: usize) -> io::Result<Vec<u8>> {
-        let mut fs = self.busy(None);
-        fs.call()?;
-        file_of(&fs, fs.find(ROOT, path), limit)
-    }
-
-    fn stat_file(&self, path: &[u8]) -> io::Result<Meta> {
-        let mut fs = self.busy(None);
-        fs.call()?;
-        Ok(fs.get(fs.find(ROOT, path).ok_or(io::ErrorKind::NotFound)?).meta)
-    }
-
-    fn watch(&self, dir: &Handle, _dev: u64) -> Result<Wd, WatchError> {
-        let mut fs = self.busy(Some(dir));
-        if fs.is_silent(dir.obj) {
-            return Err(WatchError::Silent("silent".into()));
-        }
-        fs.watch(dir.obj).ok_or(WatchError::Limit)
-    }
-
-    fn failure(&self) -> Option<String> {
-        let fs = self.quiet();
-        (fs.shortage.failed && !fs.shortage.is_hushed).then(|| "a call failed".into())
-    }
-
-    fn forget_failure(&self) -> bool {
-        let mut fs = self.quiet();
-        std::mem::take(&mut fs.shortage.failed) && !fs.shortage.is_hushed
-    }
-
-    fn mounts_in(&self, _path: &[u8]) -> Vec<(u64, Vec<u8>)> {
-        Vec::new()
-    }
-
-    fn unwatch(&self, wd: Wd) {
-        self.quiet().unwatch(wd);
-    }
-
-    fn now(&self) -> i64 {
-        self.quiet().time()
-    }
-
-    fn granularity(&self) -> i64 {
-        0
-    }
-}
 
 type Shown = BTreeMap<Vec<u8>, (FileKind, u64, i64, i64, u16, u64)>;
 
@@ -227,7 +76,7 @@ impl Sim {
         for _ in 0..fs.chance.below(40) {
             work::step(&mut fs);
         }
-        let disk = SimDisk(Arc::new(Mutex::new(fs)));
+        let disk = SimDisk::new(fs);
         let engine = Self::first_engine(&disk, bug);
         Self::of(disk, engine, bug)
     }
@@ -450,9 +299,13 @@ fn seeds() -> std::ops::Range<u64> {
     first..first + number("TOD_SEEDS").unwrap_or(usual)
 }
 
-/// None of these seeds may fail.
-fn all(seeds: std::ops::Range<u64>, has_links: bool) {
+/// How many tests share the seeds, so that they run side by side.
+const PARTS: u64 = 4;
+
+/// None of the seeds that fall to a part may fail.
+fn all(part: u64, has_links: bool) {
     let run = |seed| run(seed, Bug::None, has_links).err();
+    let seeds = seeds().filter(|seed| seed % PARTS == part);
     let failed: Vec<String> = seeds.filter_map(run).collect();
     assert!(
         failed.is_empty(),
@@ -463,13 +316,43 @@ fn all(seeds: std::ops::Range<u64>, has_links: bool) {
 }
 
 #[test]
-fn after_every_sync_the_index_equals_a_walk_whatever_happens_in_between() {
-    all(seeds(), false);
+fn after_every_sync_the_index_equals_a_walk_under_a_first_part_of_the_seeds() {
+    all(0, false);
 }
 
 #[test]
-fn with_hard_links_and_submodules_the_index_equals_a_walk_as_well() {
-    all(seeds(), true);
+fn after_every_sync_the_index_equals_a_walk_under_a_second_part_of_the_seeds() {
+    all(1, false);
+}
+
+#[test]
+fn after_every_sync_the_index_equals_a_walk_under_a_third_part_of_the_seeds() {
+    all(2, false);
+}
+
+#[test]
+fn after_every_sync_the_index_equals_a_walk_under_a_fourth_part_of_the_seeds() {
+    all(3, false);
+}
+
+#[test]
+fn with_hard_links_and_submodules_it_does_as_well_under_a_first_part_of_the_seeds() {
+    all(0, true);
+}
+
+#[test]
+fn with_hard_links_and_submodules_it_does_as_well_under_a_second_part_of_the_seeds() {
+    all(1, true);
+}
+
+#[test]
+fn with_hard_links_and_submodules_it_does_as_well_under_a_third_part_of_the_seeds() {
+    all(2, true);
+}
+
+#[test]
+fn with_hard_links_and_submodules_it_does_as_well_under_a_fourth_part_of_the_seeds() {
+    all(3, true);
 }
 
 /// Seeds that find every planted bug.

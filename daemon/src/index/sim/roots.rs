@@ -4,8 +4,6 @@
 //! What must stay true: wherever it happens, the next sync shows what a walk shows, by the rules of the repository that is
 //! there then, and hears of what happens afterwards.
 
-use std::sync::{Arc, Mutex};
-
 use super::fs::{Fs, ROOT};
 use super::lives::start;
 use super::work::{self, PROJECT};
@@ -172,7 +170,7 @@ fn pass(begin: Begin, script: Script, (make, before, after): Scene) -> (bool, Re
     fs.watch_limit = before;
     fs.make(ROOT, b"t", FileKind::Dir);
     make(&mut fs);
-    let disk = SimDisk(Arc::new(Mutex::new(fs)));
+    let disk = SimDisk::new(fs);
     let mut engine = Engine::new(disk.clone(), start(Bug::None)).unwrap();
     engine.crawl();
     let mut sim = Sim::of(disk, engine, Bug::None);
