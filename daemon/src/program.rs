@@ -8,7 +8,7 @@
     reason = "the daemon's own environment is read here, once"
 )]
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -118,7 +118,8 @@ fn rehearse(scratch: &Path) -> Result<()> {
 fn options(words: &[String]) -> Result<Options> {
     let wrong = |word: &str| Error::usage(format!("`{word}` is not understood")).next("see `tod --help`");
     let Some((first, rest)) = words.split_first() else {
-        return Err(wrong(""));
+        return Err(Error::usage("what `tod` is to do was not said")
+            .next("`tod run` starts the daemon here; see `tod --help`"));
     };
     if first != "run" {
         return Err(wrong(first));
@@ -183,10 +184,13 @@ fn passed() -> Vec<i32> {
     (FIRST..).take(count as usize).collect()
 }
 
-#[allow(clippy::print_stdout)] // Asked for by the user, on a terminal.
+/// Says what the user asked for.
 fn say(text: &str) -> ExitCode {
-    print!("{text}");
-    ExitCode::SUCCESS
+    let mut out = std::io::stdout().lock();
+    end(out
+        .write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| Error::unavailable("standard output cannot be written").why(error)))
 }
 
 /// The reason, where whoever started us reads it: kind, what, why and next, a line each.

@@ -230,6 +230,15 @@ fn an_export_goes_through_a_pipe_and_an_import_reads_one() {
         "{}",
         wrong.err
     );
+    // What has no end is not kept in the hope of one: the limit is for the machine, if it were.
+    let mut endless = bed.command("sh");
+    endless.args(["-c", "ulimit -f 64; exec \"$0\" workspace import /dev/zero"]);
+    let endless = process::run(endless.arg(tests::daemon::program("tocli")).current_dir(&second)).ends(4);
+    assert!(
+        endless.err.contains("`/dev/zero` is no export"),
+        "{}",
+        endless.err
+    );
     let file = bed.work().join("file");
     let said = json(&bed, &first, &["workspace", "export", text(&file)]);
     assert_eq!(

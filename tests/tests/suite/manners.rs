@@ -273,3 +273,17 @@ fn output_into_a_closed_pipe_ends_quietly() {
     let said = process::run(command.args(["-c", script]).arg(program("tocli")));
     assert_eq!(said.err, "");
 }
+
+#[test]
+fn the_daemons_program_says_what_is_missing_and_what_it_cannot_write() {
+    let bed = Bed::new();
+    let said = process::run(&mut bed.command(program("tod"))).ends(2);
+    assert!(said.err.contains("`tod run`"), "{}", said.err);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+    let mut help = bed.tod(["--help"]);
+    let help = help
+        .stdout(full.expect("opened"))
+        .stderr(std::process::Stdio::piped());
+    let said = help.output().expect("run");
+    assert_eq!(said.status.code(), Some(6), "{said:?}");
+}

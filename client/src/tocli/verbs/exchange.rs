@@ -4,7 +4,7 @@
 //! what comes on standard input is kept in a file of our own for as long as the daemon reads it.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -234,6 +234,9 @@ fn as_given(error: Error, kept: &str, file: &Path) -> Error {
     }
 }
 
+/// How every export begins (`EXPORT.md`).
+const BEGIN: &[u8] = b"{\"workspace_export\":";
+
 /// A regular file that the daemon can read: the one that is named, or a copy of what a pipe gives.
 fn whole(file: &Path) -> Result<(RawPath, Option<tempfile::NamedTempFile>)> {
     let unreadable = |error: io::Error| {
@@ -259,11 +262,24 @@ fn whole(file: &Path) -> Result<(RawPath, Option<tempfile::NamedTempFile>)> {
         .prefix("tocli-import-")
         .tempfile()
         .map_err(|error| Error::unavailable("what comes on the pipe cannot be kept").why(error))?;
-    io::copy(&mut input, &mut copy).map_err(|error| {
+    let lost = |error: io::Error| {
         Error::unavailable("what comes on the pipe cannot be kept to its end")
             .why(error)
             .next("make room in the folder for temporary files (`TMPDIR`), or name a file")
-    })?;
+    };
+    // What does not begin as an export does is not kept: it may have no end.
+    let mut begin = Vec::new();
+    let first = (&mut input).take(BEGIN.len() as u64).read_to_end(&mut begin);
+    first.map_err(lost)?;
+    if begin != BEGIN {
+        return Err(
+            Error::refused(format!("`{}` is no export of a workspace", file.display()))
+                .why("such a file begins with `{\"workspace_export\":`")
+                .next("nothing was changed; export it again with `tocli workspace export`"),
+        );
+    }
+    copy.write_all(&begin).map_err(lost)?;
+    io::copy(&mut input, &mut copy).map_err(lost)?;
     let path = std::fs::canonicalize(copy.path()).map_err(unreadable)?;
     Ok((RawPath::from(path), Some(copy)))
 }
