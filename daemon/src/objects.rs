@@ -114,7 +114,12 @@ pub struct Objects {
     folder: PathBuf,
     disk: Arc<dyn Disk>,
     pins: Arc<Pins>,
+    /// Bytes that contents of any size leave free.
+    spare: u64,
 }
+
+/// What contents leave free beyond what records must find (8 MiB), so that a disk that they fill still takes records.
+const BEYOND: u64 = 8 << 20;
 
 /// Makes drafts of one process different from each other.
 static DRAFTS: AtomicU64 = AtomicU64::new(0);
@@ -133,6 +138,37 @@ impl Objects {
             folder: state.join("objects"),
             disk,
             pins,
+            spare: 0,
+        }
+    }
+
+    /// The same beside records that need so many bytes free.
+    #[must_use]
+    pub fn beside(self, records: u64) -> Self {
+        Self {
+            spare: if records == 0 { 0 } else { records + BEYOND },
+            ..self
+        }
+    }
+
+    /// Whether so many bytes can come without taking from the records what they need.
+    ///
+    /// # Errors
+    /// `Unavailable` when they cannot.
+    pub fn room_for(&self, bytes: u64) -> Result<()> {
+        if self.spare == 0 {
+            return Ok(());
+        }
+        // Who cannot be asked is not full: the write itself will say.
+        let free = self.disk.free(self.folder.parent().unwrap_or(&self.folder));
+        match free {
+            Ok(free) if free < bytes.saturating_add(self.spare) => Err(Error::unavailable(format!(
+                "the disk has no room for {bytes} bytes more: {} MiB are free, and {} must stay so",
+                free >> 20,
+                self.spare >> 20
+            ))
+            .next("make room and go on")),
+            _ => Ok(()),
         }
     }
 
@@ -157,7 +193,9 @@ impl Objects {
             return Ok(digest);
         }
         self.write(&path, bytes).map_err(|error| {
-            Error::unavailable(format!("an object of {length} bytes cannot be stored")).why(error)
+            let said = Error::unavailable(format!("an object of {length} bytes cannot be stored"));
+            said.why(error)
+                .next("see whether the disk is full, and repeat it")
         })?;
         Ok(digest)
     }

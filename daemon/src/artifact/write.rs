@@ -274,6 +274,7 @@ impl Scene<'_> {
                 );
             }
             let ctx = self.desk.ctx;
+            ctx.db.objects().room_for(size.unwrap_or_default())?;
             let mut six = [0; 6];
             ctx.world.random(&mut six);
             let id = rules::new_upload(six);

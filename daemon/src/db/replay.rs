@@ -158,7 +158,7 @@ impl Db {
             pins,
             ..
         } = &*self.inner;
-        Objects::on(&places.state, options.disk.clone(), Arc::clone(pins))
+        Objects::on(&places.state, options.disk.clone(), Arc::clone(pins)).beside(options.min_free)
     }
 
     /// The objects that answers are kept in, for whoever sweeps those that nobody names.

@@ -20,6 +20,7 @@ const STEP: usize = 256 << 10;
 pub struct Draft {
     file: File,
     path: PathBuf,
+    objects: Objects,
 }
 
 /// Bytes that were taken in.
@@ -57,7 +58,8 @@ impl Objects {
                 .open(&path)
         };
         let file = open().map_err(|error| refused("begun", &error))?;
-        Ok(Draft { file, path })
+        let objects = self.clone();
+        Ok(Draft { file, path, objects })
     }
 
     /// How long the draft of this name is; none when there is none.
@@ -189,6 +191,7 @@ impl Draft {
         Ok(Self {
             file,
             path: self.path.clone(),
+            objects: self.objects.clone(),
         })
     }
 
@@ -212,8 +215,10 @@ impl Draft {
     /// Writes at a place.
     ///
     /// # Errors
-    /// `Unavailable` when the disk does not take it; nobody knows then how much of it stands there.
+    /// `Unavailable` when the disk does not take it; nobody knows then how much of it stands there. The same when it would
+    /// leave too little for records, and then nothing was written.
     pub fn write(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        self.objects.room_for(bytes.len() as u64)?;
         self.file
             .write_all_at(bytes, offset)
             .map_err(|error| refused("written", &error))

@@ -294,3 +294,43 @@ fn a_disk_without_room_refuses_writes_serves_reads_and_takes_writes_again_when_t
         assert!(list.contains(id.as_str().expect("an id")), "{id} in {list}");
     }
 }
+
+#[test]
+fn contents_that_fill_a_disk_leave_records_their_room() {
+    let bed = Bed::new();
+    std::fs::create_dir_all(bed.state()).expect("made");
+    tests::daemon::chmod(&bed.state(), 0o700);
+    let setup = "mount -t tmpfs -o size=90m,mode=700 none \"$HOME/.local/state/task-orchestrator\"";
+    let Some(mut command) = namespace::mounting(&bed, setup) else {
+        return;
+    };
+    let _daemon = bed.start_by(command.arg(program("tod")).arg("run"));
+    let repo = bed.project("repo");
+    let run = |words: &[&str]| tests::process::run(bed.tocli(words).current_dir(&repo));
+    run(&["task", "add", "A", "--id", "a"]).ok();
+    let large = bed.work().join("large");
+    std::fs::write(&large, vec![0x5a; 80 << 20]).expect("written");
+    // Of a known length: refused before anything is sent.
+    let said = run(&["artifact", "store", "a", large.to_str().expect("UTF-8")]).ends(6);
+    assert!(said.err.contains("no room for 83886080 bytes"), "{said:?}");
+    assert_eq!(run(&["artifact", "partials"]).ok().text(), "");
+    // Of an unknown one: as far as there is room, and what came is kept.
+    let script = "cat \"$1\" | exec \"$0\" artifact store a - --name large";
+    let mut shell = bed.command("sh");
+    shell.args(["-c", script]).arg(program("tocli")).arg(&large);
+    let said = tests::process::run(shell.current_dir(&repo)).ends(6);
+    assert!(said.err.contains("must stay so"), "{said:?}");
+    let draft = run(&["artifact", "partials", "--json"]).ok().json();
+    let draft = &draft["partials"][0];
+    assert!(
+        draft["received"].as_u64().is_some_and(|bytes| bytes > 8 << 20),
+        "{draft}"
+    );
+    // Records find their room, and with it what makes more of it.
+    run(&["task", "add", "B", "--id", "b"]).ok();
+    let id = draft["draft"].as_str().expect("an id");
+    run(&["artifact", "partials", "--discard", id]).ok();
+    let small = bed.work().join("small");
+    std::fs::write(&small, vec![1; 2 << 20]).expect("written");
+    run(&["artifact", "store", "a", small.to_str().expect("UTF-8")]).ok();
+}
