@@ -34,10 +34,14 @@ pub(super) enum Bug {
     PollBelievesTimes,
     /// A call that fails for want of something is taken for an absence.
     FailureIsAbsence,
+    /// A name that a file with several loses tells nothing of the others.
+    GoneNamesTellNothing,
+    /// A name that a file gets besides another tells nothing of that one.
+    NewNamesTellNothing,
 }
 
 impl Bug {
-    pub(super) const PLANTED: [Self; 20] = [
+    pub(super) const PLANTED: [Self; 22] = [
         Self::ReadBeforeWatch,
         Self::WatchIsAPath,
         Self::OverflowDropped,
@@ -58,7 +62,22 @@ impl Bug {
         Self::SavedIndexIsBelieved,
         Self::PollBelievesTimes,
         Self::FailureIsAbsence,
+        Self::GoneNamesTellNothing,
+        Self::NewNamesTellNothing,
     ];
+}
+
+impl Bug {
+    /// Whether only files with several names, or submodules, show it.
+    pub(super) fn needs_links(self) -> bool {
+        matches!(
+            self,
+            Self::OtherNamesAreForgotten
+                | Self::SubmoduleIsAFolder
+                | Self::GoneNamesTellNothing
+                | Self::NewNamesTellNothing
+        )
+    }
 }
 
 impl Start {

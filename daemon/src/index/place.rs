@@ -8,6 +8,8 @@ use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::sync::Arc;
 
+#[cfg(test)]
+use super::bug::Bug;
 use super::crawl::{Found, Job, Listing, Nested};
 use super::disk::Disk;
 use super::engine::{Control, Folder, Inner, Said, View};
@@ -286,6 +288,10 @@ impl Inner {
             if self.first.is_none_or(|began| meta.ctime >= began) {
                 self.links.touched(meta.ino);
             }
+            #[cfg(test)]
+            if self.bug == Some(Bug::NewNamesTellNothing) {
+                self.links.hush(meta.ino);
+            }
             if self.first.is_none() {
                 self.arrived.push((id, said));
             }
@@ -314,6 +320,10 @@ impl Inner {
             Kind::Dir | Kind::Nested => drop(self.limbo.insert(id)),
             _ => {
                 self.links.touched(view.tree.ino(id));
+                #[cfg(test)]
+                if self.bug == Some(Bug::GoneNamesTellNothing) {
+                    self.links.hush(view.tree.ino(id));
+                }
                 self.changed.remove(&id);
                 self.removed.push((id, said));
             }
