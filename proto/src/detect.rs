@@ -91,4 +91,8 @@ pub struct Detection {
     pub cached: bool,
     /// Time taken by the daemon, in microseconds.
     pub micros: u64,
+    /// The repository's own folder where it lies elsewhere and says by `core.worktree` that its files are in the root. Known
+    /// to the daemon alone.
+    #[serde(skip)]
+    pub led_from: Option<RawPath>,
 }

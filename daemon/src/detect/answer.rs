@@ -335,7 +335,10 @@ fn told(
         warnings.push("the root is the home directory: it is not indexed or watched unless asked".to_owned());
     }
     warnings.truncate(MOST_WARNINGS);
+    let led_from = checkout.filter(|checkout| checkout.is_led && checkout.root == root.path);
+    let led_from = led_from.and_then(|checkout| Some(checkout.repository?.dir.into()));
     Ok(Detection {
+        led_from,
         writable: look.world.may_write(&root.path),
         root: root.path.into(),
         package: package.map(RawPath::from),

@@ -35,6 +35,8 @@ pub(super) struct Checkout {
     pub(super) main_root: Option<PathBuf>,
     /// For git: the repository.
     pub(super) repository: Option<Repository>,
+    /// The repository was found elsewhere, and names the root.
+    pub(super) is_led: bool,
 }
 
 /// What a directory means for the search.
@@ -96,6 +98,7 @@ fn checkout(look: &mut Look<'_>, dir: &Path, repository: Repository) -> Result<S
     let main_root = repository.main_root(look)?;
     Ok(Step::Found(Box::new(Checkout {
         kind: "git",
+        is_led: root != dir,
         root,
         branch: branch(&repository.head),
         main_root,
@@ -140,6 +143,7 @@ fn plain(kind: &'static str, root: &Path) -> Checkout {
         branch: None,
         main_root: None,
         repository: None,
+        is_led: false,
     }
 }
 

@@ -184,7 +184,7 @@ impl<D: Disk> Engine<D> {
         self.watch_control(&dot_git, Control::GitDir);
         self.watch_control(&dot_git, Control::Common);
         let open = |engine: &Self| match &engine.root {
-            Some(root) => Repo::open(&engine.disk, root, &engine.start.root, &engine.start.env),
+            Some(root) => Repo::open(&engine.disk, root, &engine.start),
             None => Found::default(),
         };
         let mut found = open(self);

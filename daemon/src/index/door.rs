@@ -135,6 +135,7 @@ pub fn at_once(memory: Memory<'_>, request: &Request) -> Option<(Option<Item>, p
     }
     memory.follow_settings();
     let tree = memory.trees().get(found.root.as_path())?;
+    tree.lead(found.led_from.as_ref());
     if !tree.is_ready() || (sync == Sync::Cookie && !tree.sync_at_once()) {
         return None;
     }
@@ -191,10 +192,12 @@ async fn tree(ctx: &Arc<Ctx>, ask: &Ask, at: From, sink: &Sink) -> Result<Arc<Tr
     }
     // Detection has just looked at the user's file.
     ctx.follow_settings();
+    let led_from = found.led_from.clone();
     let tree = match ctx.trees.get(found.root.as_path()) {
         Some(tree) => tree,
         None => open(ctx, ask, found).await?,
     };
+    tree.lead(led_from.as_ref());
     ctx.visited(&ask.caller, tree.root());
     let mut tick = tokio::time::interval(PROGRESS);
     loop {
@@ -224,10 +227,12 @@ pub async fn at_hand(ctx: &Arc<Ctx>, ask: &Ask, at: From, patience: Duration) ->
     if weak(&ctx.places, &found) || found.method == Method::UserHome {
         return Ok(None);
     }
+    let led_from = found.led_from.clone();
     let tree = match ctx.trees.get(found.root.as_path()) {
         Some(tree) => tree,
         None => open(ctx, ask, found).await?,
     };
+    tree.lead(led_from.as_ref());
     let whole = async {
         tree.ready().await;
         tree.sync(patience).await

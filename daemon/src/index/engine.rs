@@ -63,6 +63,8 @@ impl Shared {
 pub(super) struct Start {
     /// Absolute, links resolved.
     pub(super) root: Vec<u8>,
+    /// A repository elsewhere that says that its files are in the root.
+    pub(super) led_from: Option<Vec<u8>>,
     /// Where git's global files are.
     pub(super) env: GitEnv,
     /// What `watch.extra_ignores` takes away.
@@ -257,6 +259,11 @@ impl<D: Disk> Engine<D> {
     /// Whether git holds the index: a checkout may be under way.
     pub(super) fn is_locked(&self) -> bool {
         self.is_locked
+    }
+
+    /// Another repository elsewhere says that its files are in the root.
+    pub(super) fn be_led(&mut self, from: Vec<u8>) {
+        self.again.repo |= self.start.led_from.replace(from.clone()) != Some(from);
     }
 
     /// Another manner from now on.

@@ -30,6 +30,10 @@ pub(super) struct Mail {
     pub(super) barriers: Vec<oneshot::Sender<()>>,
     /// Another manner.
     pub(super) manner: Option<Manner>,
+    /// A repository elsewhere that says that its files are in the root.
+    pub(super) led_from: Option<Vec<u8>>,
+    /// The tree's thread does not know it yet.
+    pub(super) is_led_anew: bool,
     pub(super) is_to_be_saved: bool,
     /// Events were lost by a watcher whose word is a hint only: all is looked at when that is due.
     pub(super) is_to_be_looked_at: bool,
@@ -44,6 +48,7 @@ impl Mail {
     pub(super) fn rest(&self) -> Option<Arc<Rest>> {
         let waits = !self.events.is_empty()
             || self.manner.is_some()
+            || self.is_led_anew
             || self.is_to_be_looked_at
             || self.ending.is_some();
         self.rest.clone().filter(|_| !waits)

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::disk::Disk;
 use super::doubt::Refusal;
+use super::engine::Start;
 use super::gitconfig::{Format, Settings};
 use super::ignore::{Matcher, Rules};
 use super::reading::Reading;
@@ -55,11 +56,21 @@ pub(super) struct Repo {
 }
 
 impl Repo {
-    /// Looks for the repository of a root.
-    pub(super) fn open<D: Disk>(disk: &D, root: &D::Dir, root_path: &[u8], env: &GitEnv) -> Found {
+    /// Looks for the repository of a root: in it, or else elsewhere, where one says that its files are in the root.
+    pub(super) fn open<D: Disk>(disk: &D, root: &D::Dir, start: &Start) -> Found {
+        let (root_path, env) = (start.root.as_slice(), &start.env);
         let mut found = Found::default();
+        let mut is_led = false;
         let git_dir = match find(disk, root, root_path, &mut found.outside) {
-            Place::Nowhere => return found,
+            Place::Nowhere => {
+                let Some(from) = &start.led_from else { return found };
+                see_git_dir(disk, from, &mut found.outside);
+                if !is_git_dir(disk, from) {
+                    return found;
+                }
+                is_led = true;
+                from.clone()
+            }
             Place::Elsewhere(path) => {
                 found.refusal = Some(Refusal::NoRepository);
                 path
@@ -95,13 +106,20 @@ impl Repo {
             found.refusal.get_or_insert(Refusal::Format);
         }
         let is_linked = common_dir != git_dir && !settings.format.worktree_config;
-        if let Some(refusal) = (!is_linked)
-            .then(|| checkout_refusal(disk, root_path, (&git_dir, &settings.format)))
-            .flatten()
-        {
+        let refusal = (!is_linked).then(|| checkout_refusal(disk, root_path, (&git_dir, &settings.format)));
+        if let Some(refusal) = refusal.flatten() {
             found.refusal.get_or_insert(refusal);
         }
-        let owned = [root_path, &join(root_path, b".git"), &git_dir];
+        if is_led && (refusal != Some(None) || settings.format.worktree.is_none()) {
+            // It says so no more.
+            let outside = found.outside;
+            return Found {
+                outside,
+                ..Found::default()
+            };
+        }
+        let dot_git = join(root_path, b".git");
+        let owned = [root_path, if is_led { &git_dir } else { &dot_git }, &git_dir];
         if !owned.iter().all(|path| disk.is_ours(path)) && !is_safe(disk, root_path, &settings.safe) {
             found.refusal.get_or_insert(Refusal::Owner);
         }
@@ -207,21 +225,26 @@ fn find<D: Disk>(disk: &D, dir: &D::Dir, path: &[u8], outside: &mut Witnesses) -
         return Place::Elsewhere(dot_git);
     };
     if about.kind != FileKind::Dir {
-        let common = common_dir(disk, &candidate);
-        for (folder, name) in [
-            (&candidate, &b"HEAD"[..]),
-            (&candidate, b"commondir"),
-            (&candidate, b""),
-            (&common, b"objects"),
-            (&common, b"refs"),
-        ] {
-            outside.see(disk, &join(folder, name));
-        }
+        see_git_dir(disk, &candidate, outside);
     }
     match is_git_dir(disk, &candidate) {
         true => Place::Here(candidate),
         false if is_file => Place::Elsewhere(candidate),
         false => Place::Nowhere,
+    }
+}
+
+/// Sees what makes a folder a repository.
+fn see_git_dir<D: Disk>(disk: &D, git_dir: &[u8], outside: &mut Witnesses) {
+    let common = common_dir(disk, git_dir);
+    for (folder, name) in [
+        (git_dir, &b"HEAD"[..]),
+        (git_dir, b"commondir"),
+        (git_dir, b""),
+        (&common, b"objects"),
+        (&common, b"refs"),
+    ] {
+        outside.see(disk, &join(folder, name));
     }
 }
 

@@ -28,7 +28,7 @@ use crate::watch::Wd;
 
 const MAGIC: &[u8; 8] = b"TODINDEX";
 /// Another shape is another number.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 /// Bytes of the digest at the end.
 const DIGEST: usize = blake3::OUT_LEN;
 
@@ -39,6 +39,8 @@ pub(super) struct Head {
     pub(super) incarnation: u64,
     /// Absolute.
     pub(super) root: Vec<u8>,
+    /// A repository elsewhere that says that its files are in the root; empty when none is known.
+    pub(super) led_from: Vec<u8>,
     /// Device and inode of the root.
     pub(super) identity: (u64, u64),
     /// What the rules of the repository and the settings were made of.
@@ -78,6 +80,7 @@ pub(super) fn write(head: &Head, view: &View, (inner, tracked): (&Inner, &Tracke
     pen.u32(VERSION);
     pen.u64(head.incarnation);
     pen.text(&head.root);
+    pen.text(&head.led_from);
     pen.u64(head.identity.0);
     pen.u64(head.identity.1);
     pen.raw(&head.rules);
@@ -201,6 +204,7 @@ impl Saved {
         let head = Head {
             incarnation: eye.u64()?,
             root: eye.text()?.to_vec(),
+            led_from: eye.text()?.to_vec(),
             identity: (eye.u64()?, eye.u64()?),
             rules: *eye.raw(DIGEST)?.first_chunk()?,
             git_index: {

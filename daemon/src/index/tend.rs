@@ -7,6 +7,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use proto::RawPath;
 use proto::index::TreeState;
 use tokio::sync::oneshot;
 
@@ -109,6 +110,18 @@ impl Tree {
                 // Who asked may have gone.
                 let _gone = barrier.send(());
             }
+        }
+    }
+
+    /// A repository elsewhere says that its files are in this tree: what is asked for from now on is answered by its rules.
+    pub(super) fn lead(&self, from: Option<&RawPath>) {
+        let Some(from) = from else { return };
+        let mut mail = self.mails.lock();
+        if mail.led_from.as_deref() != Some(from.as_bytes()) {
+            mail.led_from = Some(from.as_bytes().to_vec());
+            mail.is_led_anew = true;
+            drop(mail);
+            self.mails.news.notify_one();
         }
     }
 
@@ -219,6 +232,13 @@ impl Tree {
             let wait = last.map_or(Duration::ZERO, |last| pace.settle.saturating_sub(last.elapsed()));
             if let Some(manner) = mail.manner.take() {
                 engine.set_manner(manner);
+                drop(mail);
+                return Next::Look(Vec::new());
+            }
+            if std::mem::take(&mut mail.is_led_anew)
+                && let Some(from) = mail.led_from.clone()
+            {
+                engine.be_led(from);
                 drop(mail);
                 return Next::Look(Vec::new());
             }

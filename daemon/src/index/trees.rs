@@ -215,6 +215,7 @@ impl Trees {
         let bytes = |path: &Option<PathBuf>| path.as_ref().map(|path| path.as_os_str().as_bytes().to_vec());
         Start {
             root: root.as_os_str().as_bytes().to_vec(),
+            led_from: None,
             env: GitEnv {
                 home: bytes(&settings.home),
                 xdg_config_home: bytes(&settings.xdg_config_home),

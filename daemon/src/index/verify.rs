@@ -64,6 +64,10 @@ impl<D: Disk> Engine<D> {
         }
         let inner = saved.take_inner(watches);
         let shared = Shared::new(saved.view);
+        let mut start = start;
+        if !saved.head.led_from.is_empty() {
+            start.led_from = Some(saved.head.led_from);
+        }
         let mut engine = Self::of(disk, start, identity, shared);
         engine.inner = inner;
         engine.longest = AtomicUsize::new(usize::MAX);
@@ -85,6 +89,7 @@ impl<D: Disk> Engine<D> {
         let head = Head {
             incarnation,
             root: self.start.root.clone(),
+            led_from: self.start.led_from.clone().unwrap_or_default(),
             identity: (self.identity.0, self.identity.1),
             rules: self.rules_digest(),
             // What is kept of the index without being saved is read again.

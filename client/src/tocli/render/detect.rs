@@ -59,6 +59,7 @@ mod tests {
 
     fn found() -> Detection {
         Detection {
+            led_from: None,
             root: "/p".into(),
             package: None,
             method: Method::VcsRoot,

@@ -145,6 +145,7 @@ impl Sim {
 
 pub(super) fn start(bug: Bug) -> Start {
     Start {
+        led_from: None,
         root: PROJECT.to_vec(),
         env: GitEnv::default(),
         extra: Rules::default(),

@@ -117,6 +117,7 @@ impl<W: World> Bed<W> {
             .find(|(tree, _)| tree == path.as_path())
             .map(|(_, main)| RawPath::from(main.as_path()));
         Ok(Detection {
+            led_from: None,
             root: path.clone(),
             package: None,
             method: Method::VcsRoot,

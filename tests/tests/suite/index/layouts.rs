@@ -54,6 +54,93 @@ fn a_repository_without_a_checkout_here_is_refused_as_git_refuses_it() {
 }
 
 #[test]
+fn files_of_a_repository_that_lies_elsewhere_are_shown_as_git_shows_them_from_there() {
+    for (here, there) in [
+        ("store", "files"),
+        ("files/store", "files"),
+        ("store", "store/files"),
+    ] {
+        let mut scene = Scene::new(small);
+        let work = scene.bed.work();
+        let (store, files) = (work.join(here), work.join(there));
+        fs::create_dir_all(&store).expect("made");
+        fs::create_dir_all(files.join("deep")).expect("made");
+        git::git(&store, &["init", "-q"]);
+        for name in ["a.rs", "b.log", "deep/c.log", "deep/d.rs", "deep/e.tmp"] {
+            fs::write(files.join(name), "1").expect("written");
+        }
+        fs::write(files.join(".gitignore"), "*.log\n").expect("written");
+        let config = store.join(".git/config");
+        let good = fs::read_to_string(&config).expect("read");
+        let named = format!("{good}[core]\nworktree = {}\n", files.display());
+        let listed = |scene: &Scene, from: &std::path::Path| {
+            let said = scene
+                .bed
+                .run(["files", "--json", "--path", from.to_str().expect("UTF-8")])
+                .ok()
+                .json();
+            let files = said["files"].as_array().expect("files").clone();
+            files
+                .iter()
+                .map(|file| file.as_str().expect("UTF-8").to_owned())
+                .collect::<Vec<_>>()
+        };
+        let right = |scene: &Scene, when: &str| {
+            let dir = format!("--git-dir={}", store.join(".git").display());
+            let words = [
+                dir.as_str(),
+                "ls-files",
+                "-co",
+                "--exclude-standard",
+                "--deduplicate",
+            ];
+            let mut theirs: Vec<_> = git::git(&files, &words).lines().map(str::to_owned).collect();
+            theirs.sort();
+            for from in [&store, &files, &store] {
+                assert_eq!(listed(scene, from), theirs, "{here}, {there}: {when}");
+            }
+        };
+        let is_plain = |scene: &Scene, name: &str, when: &str| {
+            // A folder within is a part of the project around it.
+            let is_within = files.starts_with(&store);
+            assert!(
+                is_within || listed(scene, &files).contains(&name.to_owned()),
+                "{when}"
+            );
+        };
+        is_plain(&scene, "b.log", "nothing leads there yet");
+        fs::write(&config, &named).expect("written");
+        right(&scene, "named");
+        fs::write(files.join("deep/more.log"), "1").expect("written");
+        fs::write(files.join("deep/more.rs"), "1").expect("written");
+        right(&scene, "more files");
+        git::git(
+            &store,
+            &["add", "-f", files.join("b.log").to_str().expect("UTF-8")],
+        );
+        right(&scene, "one is tracked");
+        fs::write(store.join(".git/info/exclude"), "*.tmp\n").expect("written");
+        right(&scene, "an exclude file");
+        scene.bed.run(["daemon", "reboot"]).ok();
+        fs::write(files.join("deep/again.tmp"), "1").expect("written");
+        right(&scene, "after a hand-over");
+        scene.daemon.as_mut().expect("one of ours").stop();
+        let daemon = scene.bed.start();
+        scene.daemon = Some(daemon);
+        fs::write(files.join("deep/new.tmp"), "1").expect("written");
+        right(&scene, "in another life");
+        fs::write(&config, &good).expect("written");
+        is_plain(&scene, "deep/new.tmp", "it leads nowhere");
+        fs::write(&config, &named).expect("written");
+        right(&scene, "named again");
+        fs::rename(store.join(".git"), store.join("away")).expect("renamed");
+        is_plain(&scene, "deep/new.tmp", "it is gone");
+        fs::rename(store.join("away"), store.join(".git")).expect("renamed");
+        right(&scene, "it is back");
+    }
+}
+
+#[test]
 fn a_checkout_of_its_own_says_of_itself_what_the_common_file_does_not() {
     let mut scene = Scene::new(small);
     let linked = scene.bed.work().join("linked");

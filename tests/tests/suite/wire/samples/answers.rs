@@ -19,6 +19,7 @@ fn detections() -> Vec<(&'static str, Answer)> {
     use detect::Method::{ClientDirectory, CurrentDirectory, Explicit, ProjectMarker, UserHome, VcsRoot};
     let found = |method| {
         Answer::Detect(detect::Detection {
+            led_from: None,
             root: "/p".into(),
             package: Some("/p/sub".into()),
             method,
