@@ -3,12 +3,12 @@
 //! Asked by `connect` and `start`. What must stay true: nothing that another user could have put there is followed, and
 //! nothing is made in a folder of another user.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::Read as _;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use proto::places::LockFile;
+use proto::places::{self, LockFile};
 use proto::{Error, error::Result};
 
 /// The effective user of this process.
@@ -52,29 +52,7 @@ pub(crate) fn socket_folder(folder: &Path, uid: u32) -> Result<Folder> {
             .next("check the rights of the folders above it, or set `TOD_SOCKET`"));
         }
     };
-    let Some(problem) = problem(&found, uid) else {
-        return Ok(Folder::Safe);
-    };
-    Err(Error::refused(format!(
-        "the folder `{}` is not safe for a socket",
-        folder.display()
-    ))
-    .why(problem)
-    .next("make it a directory of yours with mode 0700, or set `TOD_SOCKET` to a path in one"))
-}
-
-fn problem(found: &Metadata, uid: u32) -> Option<&'static str> {
-    if found.file_type().is_symlink() {
-        Some("it is a symbolic link")
-    } else if !found.is_dir() {
-        Some("it is not a directory")
-    } else if found.uid() != uid {
-        Some("it belongs to another user")
-    } else if found.permissions().mode() & 0o077 != 0 {
-        Some("others may enter it")
-    } else {
-        None
-    }
+    places::safe_folder(folder, &found, uid).map(|()| Folder::Safe)
 }
 
 /// Whether an error says that a path leads nowhere.
@@ -190,6 +168,7 @@ pub(crate) fn starters(state_dir: &Path) -> Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
     use std::os::unix::fs::symlink;
 
     fn mode(path: &Path, mode: u32) {

@@ -31,16 +31,16 @@ pub mod maintenance;
 pub mod reboot;
 
 // Around them.
-pub mod audit;
-pub mod ctx;
-pub mod db;
-pub mod dispatch;
-pub mod handover;
-pub mod life;
-pub mod lifecycle;
-pub mod log;
-pub mod objects;
-pub mod program;
-pub mod server;
-pub mod watch;
-pub mod world;
+pub mod audit; // The audit trail: one event for each change, chained by digest.
+pub mod ctx; // All that a room may touch, in one place.
+pub mod db; // The store of all records.
+pub mod dispatch; // The table of requests, and how each runs.
+pub mod handover; // From one image of the daemon to the next.
+pub mod life; // What the process knows of its own life: counters, wishes, warnings.
+pub mod lifecycle; // The life itself: the steps from start to end.
+pub mod log; // The log file.
+pub mod objects; // Contents too long for a record, by digest.
+pub mod program; // The command line of `tod`.
+pub mod server; // Connections: sockets, and the spool of files.
+pub mod watch; // The system's watcher of files.
+pub mod world; // Files, processes, the clock, chance: the only hand on them.

@@ -96,6 +96,33 @@ impl Places {
     }
 }
 
+/// Judges the folder of a socket by what the system says of it, its links not followed: the client before it connects and
+/// the daemon before it binds.
+///
+/// # Errors
+/// `refused` when somebody else could put a socket there: it is a link or no directory, another user's, or open to others.
+#[cfg(unix)]
+pub fn safe_folder(folder: &std::path::Path, found: &std::fs::Metadata, uid: u32) -> Result<()> {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let problem = if found.file_type().is_symlink() {
+        "it is a symbolic link"
+    } else if !found.is_dir() {
+        "it is not a directory"
+    } else if found.uid() != uid {
+        "it belongs to another user"
+    } else if found.permissions().mode() & 0o077 != 0 {
+        "others may enter it"
+    } else {
+        return Ok(());
+    };
+    Err(Error::refused(format!(
+        "the folder `{}` is not safe for a socket",
+        folder.display()
+    ))
+    .why(problem)
+    .next("make it a directory of yours with mode 0700, or set `TOD_SOCKET` to a path in one"))
+}
+
 fn own(name: &str, var: &dyn Fn(&str) -> Option<OsString>) -> Result<Option<PathBuf>> {
     match var(name).filter(|value| !value.is_empty()).map(PathBuf::from) {
         Some(path) if !path.is_absolute() => Err(Error::usage(format!("`{name}` is not an absolute path"))

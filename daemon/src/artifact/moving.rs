@@ -71,7 +71,7 @@ pub(super) fn answer_in(
         let ours = Artifacts::new(&desk.ctx.db, &ways.from.workspace);
         if let Some(upload) = ours.uploads()?.iter().find(|one| of.contains(one.task.as_str())) {
             return Err(Error::refused(format!(
-                "the upload `{}` for `{}` has not come to its end",
+                "the upload `{}` for `{}` is not complete yet",
                 upload.id, upload.task
             ))
             .next(format!(

@@ -182,7 +182,7 @@ impl Dock<'_> {
     fn within(&self, record: &Upload, offset: u64, length: usize) -> Result<()> {
         let end = offset.saturating_add(length as u64);
         if record.kept.is_some() {
-            return Err(Error::conflict("the upload has come to its end").next("store it"));
+            return Err(Error::conflict("all of the upload has come already").next("store it"));
         }
         if let Some(size) = record.size
             && end > size
@@ -237,7 +237,7 @@ impl Dock<'_> {
         if missing {
             return Err(
                 Error::conflict(format!("bytes are missing from {} on", held.received))
-                    .why("the upload has not come to its end")
+                    .why("not all of the upload has come yet")
                     .next(format!("go on with `tocli artifact resume {id} FILE`")),
             );
         }

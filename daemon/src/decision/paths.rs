@@ -23,7 +23,7 @@ pub const WHOLE: &str = ".";
 pub fn relative(root: &Path, path: &RawPath) -> Result<String> {
     let shown = || shortened(&path.display());
     if path.as_bytes().is_empty() || path.as_bytes().contains(&0) {
-        return Err(Error::usage(format!("`{}` is no path", shown()))
+        return Err(Error::usage(format!("`{}` is not a path", shown()))
             .next("name a file, a folder or a glob within the project"));
     }
     let outside = || {

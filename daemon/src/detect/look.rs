@@ -338,7 +338,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Error {
     let shown = path.display();
     match error.kind() {
         io::ErrorKind::InvalidFilename | io::ErrorKind::InvalidInput => {
-            Error::usage(format!("`{shown}` is no path that this system can have")).why(error)
+            Error::usage(format!("`{shown}` is not a path that this system can have")).why(error)
         }
         _ if dir::is_shortage(error) => Error::unavailable(format!("`{shown}` cannot be looked at now"))
             .why(error)

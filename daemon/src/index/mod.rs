@@ -4,57 +4,73 @@
 //! from `watch`. What must stay true: after a sync, a tree's list equals what git would show (SPEC 6), and whatever was
 //! reported as unchanged did not change.
 //!
+//! Read first `tend` (the thread of a tree), then `engine` and `settle` (from an event to a tick); the list of modules below
+//! says where all else is.
+//!
 //! Which calls block: none that is `async` does, and none named *from memory* does more than take a short lock.
 //! [`Trees::new`], [`Trees::ensure`] and [`Trees::stop`] touch the disk or wait for threads: call them on the blocking pool.
 
-mod advice;
-mod again;
-mod blind;
-#[cfg(test)]
-mod bug;
-mod carry;
-mod clock;
-mod control;
-mod crawl;
-mod disk;
-mod doctor;
+// The way in, and what several trees share.
 pub mod door;
-mod doubt;
-mod engine;
-mod files;
-mod finish;
-mod gitconfig;
-mod gitindex;
-mod glob;
-mod ignore;
-mod journal;
 mod keeper;
-mod links;
-mod look;
 mod mail;
-mod names;
-mod node;
 pub mod own;
-mod place;
-mod reading;
-mod repo;
 mod rest;
-mod root;
-mod saved;
-mod settle;
-#[cfg(test)]
-mod sim;
 mod sleep;
-mod splitindex;
-mod store;
 mod subscribe;
 mod tend;
-mod tracked;
-mod tree;
 mod trees;
-mod verify;
+
+// The engine of one tree: from an event to a tick.
+mod again;
+mod crawl;
+mod disk;
+mod engine;
+mod finish;
+mod links;
+mod look;
+mod place;
+mod root;
+mod settle;
+
+// What it holds.
+mod clock;
+mod files;
+mod glob;
+mod journal;
+mod names;
+mod node;
+mod tree;
+
+// Git's rules: what it would show.
+mod control;
+mod doubt;
+mod gitconfig;
+mod gitindex;
+mod ignore;
+mod reading;
+mod repo;
+mod splitindex;
+mod store;
+mod tracked;
 mod wild;
 mod witness;
+
+// A saved index, and how it is taken up again.
+mod carry;
+mod saved;
+mod verify;
+
+// What is said of it.
+mod advice;
+mod blind;
+mod doctor;
+
+// The simulation, and the faults that it must find.
+#[cfg(test)]
+mod bug;
+#[cfg(test)]
+mod sim;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -262,7 +262,7 @@ impl Draft {
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
-                    return Err(Error::unavailable("a file could not be read to its end").why(error));
+                    return Err(Error::unavailable("a file could not be read completely").why(error));
                 }
             };
             if size + count as u64 > limit {

@@ -59,7 +59,7 @@ pub(super) fn judge(binary: &RawPath, printed: &str, now: Now) -> Result<Rehears
     }
     let (Some(version), Some(schema), Some((lowest, highest)), true) = (version, schema, protocols, done)
     else {
-        return Err(refuse("its rehearsal did not come to its end".to_owned()));
+        return Err(refuse("its rehearsal was cut short".to_owned()));
     };
     if schema < now.schema {
         let why = format!(

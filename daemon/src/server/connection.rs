@@ -200,7 +200,7 @@ impl Connection {
                     "a frame must be whole within {} s of its first byte",
                     FRAME_LIMIT.as_secs()
                 );
-                self.refuse_frame(&Error::usage("a frame did not come to its end").why(why));
+                self.refuse_frame(&Error::usage("a frame was not complete in time").why(why));
             }
         }
         true

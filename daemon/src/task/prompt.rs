@@ -192,7 +192,9 @@ fn role_text(role: &Role, specialist: &str) -> String {
     };
     let mut text = match role.name == specialist {
         true => String::new(),
-        false => format!("(The task is for `{specialist}`, of whom no role file speaks.)\n\n"),
+        false => format!(
+            "(The task is for `{specialist}`. There is no role file of that name, so the generic role counts.)\n\n"
+        ),
     };
     text.push_str(role.role_definition.trim());
     text.push_str(&list("You know", &role.expertise));

@@ -6,13 +6,13 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use interprocess::local_socket::tokio::Listener;
 use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
 use interprocess::os::unix::local_socket::ListenerOptionsExt;
-use proto::{Error, error::Result};
+use proto::{Error, error::Result, places};
 use serde::{Deserialize, Serialize};
 
 /// Connections the kernel keeps for us while we are busy or handing over. The system's own limit (`somaxconn`) may be
@@ -51,23 +51,7 @@ pub fn make_folder(folder: &Path, uid: u32) -> Result<()> {
             .why(why)
             .next("set `TOD_SOCKET` or `XDG_RUNTIME_DIR` to a place where you may write")
     })?;
-    let problem = if found.file_type().is_symlink() {
-        "it is a symbolic link"
-    } else if !found.is_dir() {
-        "it is not a directory"
-    } else if found.uid() != uid {
-        "it belongs to another user"
-    } else if found.permissions().mode() & 0o077 != 0 {
-        "others may enter it"
-    } else {
-        return Ok(());
-    };
-    Err(Error::refused(format!(
-        "the folder `{}` is not safe for a socket",
-        folder.display()
-    ))
-    .why(problem)
-    .next("make it a directory of yours with mode 0700, or set `TOD_SOCKET` to a path in one"))
+    places::safe_folder(folder, &found, uid)
 }
 
 /// Binds the socket, in place of one that a crashed daemon left. The caller holds the daemon's lock.
@@ -220,6 +204,7 @@ fn cannot_bind(path: &Path, error: &io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     fn uid() -> u32 {
         rustix::process::geteuid().as_raw()

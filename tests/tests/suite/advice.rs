@@ -172,7 +172,7 @@ fn a_worker_gets_the_results_of_what_its_group_waits_for_too() {
         "Oak",
         "# Result of `mute`",
         "Nothing was written down",
-        "no role file speaks",
+        "There is no role file of that name",
         &handle,
         "list.md",
     ] {

@@ -263,7 +263,7 @@ fn whole(file: &Path) -> Result<(RawPath, Option<tempfile::NamedTempFile>)> {
         .tempfile()
         .map_err(|error| Error::unavailable("what comes on the pipe cannot be kept").why(error))?;
     let lost = |error: io::Error| {
-        Error::unavailable("what comes on the pipe cannot be kept to its end")
+        Error::unavailable("what comes on the pipe cannot all be kept")
             .why(error)
             .next("make room in the folder for temporary files (`TMPDIR`), or name a file")
     };

@@ -131,7 +131,7 @@ fn programs(server: Option<&Path>) -> Result<(String, String)> {
         .map_err(|error| Error::unavailable("this program does not know its own path").why(error))?;
     let server = match server {
         Some(path) => std::path::absolute(path).map_err(|error| {
-            Error::usage(format!("`{}` is no path to a program", path.display())).why(error)
+            Error::usage(format!("`{}` is not the path of a program", path.display())).why(error)
         })?,
         None => own.with_file_name("to-mcp"),
     };

@@ -194,5 +194,5 @@ fn a_file_changed_by_hand_or_an_upload_on_its_way_keeps_the_task_here() {
     };
     bed.ask(None, stage).expect("begun");
     let refused = moves(&bed, None).expect_err("an upload");
-    assert!(refused.what.contains("has not come to its end"), "{refused}");
+    assert!(refused.what.contains("is not complete yet"), "{refused}");
 }

@@ -37,7 +37,7 @@ impl Source<'_> {
         let most = LONGEST as u64 + 1;
         let read = (&mut self.input).take(most).read_until(b'\n', &mut self.line);
         read.map_err(|error| {
-            Error::unavailable(format!("`{}` cannot be read to its end", self.path.display())).why(error)
+            Error::unavailable(format!("`{}` cannot be read completely", self.path.display())).why(error)
         })?;
         if self.line.is_empty() {
             return Ok(None);

@@ -94,7 +94,7 @@ fn project(world: &dyn World, path: &Path) -> Result<Source> {
 }
 
 fn database(path: &Path) -> Result<Source> {
-    let nowhere = || Error::usage(format!("`{}` is no path of a file", path.display()));
+    let nowhere = || Error::usage(format!("`{}` is not the path of a file", path.display()));
     // The project is above the old program's folder, when the database lies in one.
     let project = path
         .ancestors()

@@ -23,7 +23,7 @@ pub(super) fn allowed(request: &Request) -> Result<&From> {
             | index::Request::Clock { at, .. }
             | index::Request::Changes { at, .. } => at,
             index::Request::Watch { .. } => return Err(refused("a subscription has no end")),
-            index::Request::Watches => return Err(refused("it speaks of all projects")),
+            index::Request::Watches => return Err(refused("it is about all projects")),
         },
         Request::Task(call) => match &call.what {
             task::Request::Move { .. } => return Err(refused("it reaches into another workspace")),
