@@ -19,6 +19,7 @@ use super::Settings;
 use super::look::Trace;
 use super::vigil::{Post, Vigil};
 use crate::world::World;
+use crate::world::mounts::MountTable;
 
 /// All that an answer depends on beside the disk, borrowed from a request.
 #[derive(Clone, Copy)]
@@ -135,8 +136,12 @@ impl Cache {
         self.vigil.watches()
     }
 
-    /// The answer, if there is one and the disk still says so.
-    pub(super) fn get(&self, world: &dyn World, question: Question<'_>) -> Option<Detection> {
+    /// The answer, if there is one and the disk still says so; what is mounted was asked for this very request.
+    pub(super) fn get(
+        &self,
+        (world, mounts): (&dyn World, &MountTable),
+        question: Question<'_>,
+    ) -> Option<Detection> {
         let hash = question.hash(&self.hasher);
         let entry = self.lock().get(&hash).cloned()?;
         if !question.is(&entry.question) {
@@ -144,7 +149,7 @@ impl Cache {
         }
         let now = world.monotonic();
         let fresh = now.saturating_sub(entry.made) <= question.settings.cache_ttl;
-        if fresh && entry.holds(world, &self.vigil, millis(now)) {
+        if fresh && entry.holds((world, mounts), &self.vigil, millis(now)) {
             entry
                 .used
                 .store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
@@ -240,8 +245,7 @@ impl Cache {
 }
 
 impl Entry {
-    fn holds(&self, world: &dyn World, vigil: &Vigil, now: u64) -> bool {
-        let table = world.mounts();
+    fn holds(&self, (world, table): (&dyn World, &MountTable), vigil: &Vigil, now: u64) -> bool {
         if table.version == self.table.load(Ordering::Relaxed) {
             if vigil.is_quiet(self.post) {
                 return self

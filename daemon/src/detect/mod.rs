@@ -38,6 +38,7 @@ const OLDER: &str = ".task_orchestrator";
 pub const IMPORTED: &str = "legacy-imported.json";
 
 use crate::world::World;
+use crate::world::mounts::MountTable;
 use cache::{Cache, Question, Seen};
 use look::Look;
 use stuck::Stuck;
@@ -100,18 +101,19 @@ impl Detector {
     }
 
     /// The answer, when it is remembered and still true. Touches local file systems only and never waits for long, so
-    /// it may be asked where blocking is forbidden; none says nothing but "ask [`Detector::find`]".
+    /// it may be asked where blocking is forbidden; none says nothing but "ask [`Detector::find`]". The mounts are those of
+    /// the world since the request came in.
     #[must_use]
     pub fn remembered(
         &self,
-        world: &dyn World,
+        (world, mounts): (&dyn World, &MountTable),
         caller: &Caller,
         from: &From,
         settings: &Settings,
     ) -> Option<Detection> {
         let begun = world.monotonic();
         let answer = self.cache.get(
-            world,
+            (world, mounts),
             Question {
                 caller,
                 from,
@@ -142,7 +144,7 @@ impl Detector {
             from,
             settings,
         };
-        if let Some(answer) = self.cache.get(world, question) {
+        if let Some(answer) = self.cache.get((world, &world.mounts()), question) {
             return Ok(Detection {
                 micros: micros(world, begun),
                 ..answer
@@ -175,7 +177,7 @@ impl Detector {
             let mut look = Look::new(world, &self.stuck);
             let Ok(answer) = answer::derive(&mut look, question) else {
                 // There is no project any more: a look at what is remembered lets it go.
-                self.cache.get(world, question);
+                self.cache.get((world, &world.mounts()), question);
                 continue;
             };
             let table = look.table_version();
@@ -183,7 +185,7 @@ impl Detector {
             if let Some(traces) = look.finish(world.granularity()) {
                 self.cache.put(question, &answer, traces, Seen { table, made });
                 // The first check sets the watches.
-                if self.cache.get(world, question).is_some() {
+                if self.cache.get((world, &world.mounts()), question).is_some() {
                     self.refreshed.fetch_add(1, Ordering::Relaxed);
                 }
             }

@@ -19,7 +19,12 @@ fn warmed(world: &FakeWorld, cwd: &str) -> (Detector, Caller) {
 }
 
 fn remembered(detector: &Detector, world: &FakeWorld, caller: &Caller) -> Option<Detection> {
-    detector.remembered(world, caller, &From::Caller, &Settings::default())
+    detector.remembered(
+        (world, &world.mounts()),
+        caller,
+        &From::Caller,
+        &Settings::default(),
+    )
 }
 
 #[test]
@@ -218,7 +223,12 @@ fn answers_are_bounded_in_number_and_age_and_bound_to_the_question() {
     assert_eq!(detector.kept(), 4);
     let ask = |vars: &[(&str, &str)], settings: &Settings| {
         detector
-            .remembered(&world, &caller("/p/9", vars), &From::Caller, settings)
+            .remembered(
+                (&world, &world.mounts()),
+                &caller("/p/9", vars),
+                &From::Caller,
+                settings,
+            )
             .is_some()
     };
     assert!(ask(&[], &settings));

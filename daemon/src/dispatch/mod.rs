@@ -187,12 +187,15 @@ fn find(memory: Memory<'_>, from: From) -> Route {
 
 fn remembered(Memory { ctx, ask }: Memory<'_>, from: &From) -> Result<Option<Detection>> {
     let ask = || {
-        if !ctx.config.at_hand(&*ctx.world) {
+        // Asked of the kernel once, for all that this request looks at.
+        let mounts = ctx.world.mounts();
+        if !ctx.config.at_hand(&mounts) {
             return Ok(None);
         }
+        let settings = ctx.detection(&ask.caller);
         let found = ctx
             .detector
-            .remembered(&*ctx.world, &ask.caller, from, &ctx.detection(&ask.caller));
+            .remembered((&*ctx.world, &mounts), &ask.caller, from, &settings);
         Ok(found)
     };
     run::guarded(ask, Err)

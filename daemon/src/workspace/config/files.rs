@@ -99,6 +99,13 @@ struct Remembered {
     used: u64,
 }
 
+impl Remembered {
+    /// Whether it was not there.
+    fn is_absent(&self) -> bool {
+        self.stamp.is_none() && self.seen.fault.is_none()
+    }
+}
+
 /// All files that have been asked for.
 #[derive(Default)]
 pub struct Files {
@@ -118,7 +125,12 @@ impl Files {
         let before = world.coarse_now();
         let (at, stamp) = match place.stat(world) {
             Ok((at, stat)) => (at, Some(stat)),
-            Err(error) if absent(&error) => return self.keep(path, None, Seen::default()),
+            Err(error) if absent(&error) => {
+                return match known {
+                    Some(known) if known.is_absent() => self.touch(&path, known.seen),
+                    _ => self.keep(path, None, Seen::default()),
+                };
+            }
             Err(error) => {
                 return self.keep(
                     path.clone(),

@@ -32,6 +32,7 @@ use super::tree::Fault;
 use super::yaml;
 use crate::detect;
 use crate::world::World;
+use crate::world::mounts::MountTable;
 
 /// How many places of one workspace are asked from: each has an answer of its own in detection's memory.
 const STARTS: usize = 16;
@@ -148,9 +149,8 @@ impl Config {
 
     /// Whether the user's file can be looked at without waiting: it lies on local file systems, as far as is known.
     #[must_use]
-    pub fn at_hand(&self, world: &dyn World) -> bool {
+    pub fn at_hand(&self, mounts: &MountTable) -> bool {
         let Some(own) = &self.own else { return true };
-        let mounts = world.mounts();
         let local = |path: &Path| mounts.remote_on_the_way(path).is_none();
         local(own) && self.files.found_at(own).is_none_or(|found| local(&found))
     }
@@ -255,15 +255,15 @@ mod tests {
     #[test]
     fn a_users_file_on_another_machine_is_not_at_hand() {
         let (world, config) = (FakeWorld::new(), Config::new(&places()));
-        assert!(config.at_hand(&world));
+        assert!(config.at_hand(&world.mounts()));
         world
             .mount("/net", "nfs4")
             .file("/net/mine.yaml", "watch: {settle_ms: 3}");
         world.link("/c/config.yaml", "/net/mine.yaml");
         assert_eq!(config.detection(&world, &[]).generation, 1);
-        assert!(!config.at_hand(&world));
+        assert!(!config.at_hand(&world.mounts()));
         world.delete("/c/config.yaml").mount("/c", "nfs4");
-        assert!(!config.at_hand(&world));
+        assert!(!config.at_hand(&world.mounts()));
     }
 
     #[test]

@@ -236,7 +236,8 @@ fn thousand(detector: Detector) {
         let _stop = StopOnDrop(&stop);
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
-                let remembered = detector.remembered(&world, &caller, &From::Caller, &settings);
+                let mounts = world.mounts();
+                let remembered = detector.remembered((&world, &mounts), &caller, &From::Caller, &settings);
                 if remembered.is_none() {
                     // A path half moved is an error for this one, and must be nothing to the other.
                     drop(detector.find(&world, &caller, &From::Caller, &settings));
