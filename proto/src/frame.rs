@@ -19,12 +19,16 @@ pub const LIMIT: usize = 1 << 20;
 /// that several streams share a connection fairly.
 pub const CHUNK: usize = 64 << 10;
 
+/// Room for most messages, so that one is not moved while it is written.
+const USUAL: usize = 1000;
+
 /// A message as one frame, ready to be written.
 ///
 /// # Errors
 /// `too_large` when the message does not fit in a frame.
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, Error> {
-    let mut bytes = vec![0; HEAD];
+    let mut bytes = Vec::with_capacity(USUAL);
+    bytes.resize(HEAD, 0);
     encode_after(&mut bytes, message)?;
     Ok(bytes)
 }

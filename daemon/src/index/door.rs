@@ -347,11 +347,14 @@ async fn watch(ctx: &Arc<Ctx>, ask: &Ask, (at, since): (From, Option<Since>), si
 }
 
 fn part(changes: &mut impl Iterator<Item = proto::index::Change>) -> Vec<proto::index::Change> {
+    /// What a change takes at least, by this count.
+    const LEAST: usize = 32;
     let mut size = 0;
-    let mut part = Vec::new();
+    let mut part = Vec::with_capacity(changes.size_hint().0.min(frame::CHUNK / LEAST));
     for change in changes {
-        size +=
-            change.path.as_bytes().len() + change.from.as_ref().map_or(0, |from| from.as_bytes().len()) + 32;
+        size += change.path.as_bytes().len()
+            + change.from.as_ref().map_or(0, |from| from.as_bytes().len())
+            + LEAST;
         part.push(change);
         if size >= frame::CHUNK {
             break;

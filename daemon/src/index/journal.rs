@@ -230,7 +230,7 @@ impl Journal {
             tree,
             away: &self.away,
             places: HashMap::new(),
-            touched: HashMap::new(),
+            touched: HashMap::with_capacity(self.log.len() - from),
             dirs: HashSet::new(),
             ghosts: Vec::new(),
         };
@@ -337,7 +337,7 @@ impl Fold<'_> {
             chain.push(name);
             at = parent;
         }
-        let mut path = Vec::new();
+        let mut path = Vec::with_capacity(chain.iter().map(|name| usize::from(name.len) + 1).sum());
         for &name in chain.iter().rev() {
             if !path.is_empty() {
                 path.push(b'/');
@@ -348,6 +348,7 @@ impl Fold<'_> {
     }
 
     fn difference(mut self) -> Vec<Change> {
+        // By path, which is put into each in the end.
         let mut now: BTreeMap<Vec<u8>, Change> = BTreeMap::new();
         let mut gone: Vec<(Vec<u8>, Id, Touched)> = Vec::new();
         let mut sources: HashMap<Vec<u8>, (Id, bool)> = HashMap::new();
@@ -356,16 +357,20 @@ impl Fold<'_> {
             if kind == Kind::Dir {
                 continue;
             }
-            let then = touched.existed.then(|| shown(kind, self.path_then(id)));
+            let then = || shown(kind, self.path_then(id));
             if !self.tree.is_live(id) {
-                gone.extend(then.map(|then| (then, id, *touched)));
+                gone.extend(touched.existed.then(|| (then(), id, *touched)));
                 continue;
             }
             let path = shown(kind, self.tree.path(id));
-            let (what, from) = match then {
-                None => (ChangeKind::Created, None),
-                Some(then) if then == path && !touched.modified => continue,
-                Some(then) if then == path => (ChangeKind::Modified, None),
+            // Where nothing has moved, all is where it was.
+            let elsewhere = (touched.existed && !self.places.is_empty())
+                .then(then)
+                .filter(|then| *then != path);
+            let (what, from) = match elsewhere {
+                _ if !touched.existed => (ChangeKind::Created, None),
+                None if !touched.modified => continue,
+                None => (ChangeKind::Modified, None),
                 Some(then) => {
                     sources.insert(then.clone(), (id, touched.modified));
                     (ChangeKind::Renamed, Some(then))
@@ -373,7 +378,7 @@ impl Fold<'_> {
             };
             let change = Change {
                 while_away: touched.away,
-                ..change(self.tree, id, what, (path.clone(), from))
+                ..change(self.tree, id, what, (Vec::new(), from))
             };
             now.insert(path, change);
         }
@@ -391,9 +396,8 @@ impl Fold<'_> {
                     if there.kind == ChangeKind::Renamed && !touched.modified && self.is_same(id, &path) =>
                 {
                     if let Some(from) = now.remove(&path).and_then(|there| there.from) {
-                        let from = from.as_bytes().to_vec();
-                        now.entry(from.clone())
-                            .or_insert_with(|| deleted(from, touched.away));
+                        now.entry(from.as_bytes().to_vec())
+                            .or_insert_with(|| deleted(touched.away));
                     }
                 }
                 Some(there) => {
@@ -403,16 +407,20 @@ impl Fold<'_> {
                     there.while_away |= touched.away;
                 }
                 None => {
-                    now.insert(path.clone(), deleted(path, touched.away));
+                    now.insert(path, deleted(touched.away));
                 }
             }
         }
         for (path, away) in std::mem::take(&mut self.ghosts) {
             if !now.contains_key(&path) && !sources.contains_key(&path) && self.shown_at(&path).is_none() {
-                now.insert(path.clone(), deleted(path, away));
+                now.insert(path, deleted(away));
             }
         }
-        now.into_values().collect()
+        let with_path = |(path, change): (Vec<u8>, Change)| Change {
+            path: path.into(),
+            ..change
+        };
+        now.into_iter().map(with_path).collect()
     }
 
     /// A file that was out of sight for a while, and seen by another of its names meanwhile, is where it was: the other
@@ -477,10 +485,11 @@ pub(super) fn change(
     }
 }
 
-fn deleted(path: Vec<u8>, while_away: bool) -> Change {
+/// One whose path is put in later.
+fn deleted(while_away: bool) -> Change {
     let (size, mtime) = (None, None);
     Change {
-        path: path.into(),
+        path: RawPath::default(),
         kind: ChangeKind::Deleted,
         from: None,
         size,

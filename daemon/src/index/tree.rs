@@ -342,7 +342,7 @@ impl Tree {
             chain.push(at);
             at = self.parent(at);
         }
-        let mut path = Vec::with_capacity(chain.len() * 12);
+        let mut path = Vec::with_capacity(chain.iter().map(|&id| self.name(id).len() + 1).sum());
         for &id in chain.iter().rev() {
             if !path.is_empty() {
                 path.push(b'/');
