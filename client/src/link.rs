@@ -30,7 +30,7 @@ const READ: usize = 64 << 10;
 /// What may be on its way to the daemon when large pieces are sent.
 const WIDE: usize = 1 << 20;
 
-/// A connection on which the headers have been exchanged.
+/// A connection on which the headers have been exchanged, and on which a read waits for a [`TICK`].
 #[derive(Debug)]
 pub(crate) struct Link {
     stream: Stream,
@@ -63,8 +63,9 @@ pub(crate) enum End {
 /// One breath is safe because the header says in which protocol the first bytes are: a daemon that does not speak it takes
 /// none of them, whatever else the two have in common.
 pub(crate) fn greet(stream: Stream, hello: &Hello, first: &[u8]) -> io::Result<Link> {
-    stream.set_recv_timeout(Some(PATIENCE))?;
+    stream.set_recv_timeout(Some(TICK))?;
     stream.set_send_timeout(Some(PATIENCE))?;
+    let begun = Instant::now();
     let hello = Hello {
         first: if first.is_empty() { 0 } else { hello::HIGHEST },
         ..hello.clone()
@@ -84,6 +85,7 @@ pub(crate) fn greet(stream: Stream, hello: &Hello, first: &[u8]) -> io::Result<L
             }
             Ok(more) => count += more,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if timed_out(&error) && begun.elapsed() < PATIENCE => {}
             Err(error) => {
                 written?;
                 return Err(error);
@@ -132,8 +134,8 @@ impl Link {
         (&self.stream).write_all(bytes)
     }
 
-    /// Waits until the daemon closes the connection; false when it has not after the limit.
-    pub(crate) fn until_closed(&mut self, limit: Duration) -> bool {
+    /// Waits until the daemon closes the connection, by which nothing more is asked; false when it has not after the limit.
+    pub(crate) fn until_closed(self, limit: Duration) -> bool {
         let until = Instant::now() + limit;
         loop {
             let left = until.saturating_duration_since(Instant::now());
@@ -153,9 +155,6 @@ impl Link {
     pub(crate) fn hear(&mut self, id: u64, deadline: Option<Duration>, listener: &mut dyn Listener) -> End {
         let asked = Instant::now();
         let mut heard = false;
-        if let Err(error) = self.stream.set_recv_timeout(Some(TICK)) {
-            return broken(error, heard);
-        }
         loop {
             let message = match self.next() {
                 Ok(Some(message)) => message,
@@ -199,9 +198,6 @@ impl Link {
     /// Hears the next last frame of any request.
     pub(crate) fn any(&mut self, patience: Duration) -> Heard {
         let asked = Instant::now();
-        if let Err(error) = self.stream.set_recv_timeout(Some(TICK)) {
-            return Heard::Broken(error.to_string());
-        }
         loop {
             match self.next() {
                 Ok(Some(ServerFrame::Done { id, answer })) => {
@@ -286,13 +282,6 @@ impl Wrong {
             what: format!("the daemon sent {}", error.what),
             ..error
         })
-    }
-}
-
-fn broken(error: impl ToString, heard: bool) -> End {
-    End::Broken {
-        why: error.to_string(),
-        heard,
     }
 }
 

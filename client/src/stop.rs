@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub fn stop(options: &Options) -> Result<Option<u32>> {
     let until = Instant::now() + LIMIT;
     let hello = Hello::of_this_build(Control::Stop);
-    let mut link = loop {
+    let link = loop {
         match connect::reach(options, &hello, &[])? {
             Reach::Linked(link) => break link,
             Reach::Nobody => return Ok(None),
