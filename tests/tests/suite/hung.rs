@@ -170,6 +170,9 @@ fn a_project_whose_file_server_stops_holds_nobody_and_a_reboot_waits_for_it_or_i
     let (mut listener, clock) = (bed.peer(), peer.clock(&seen).expect("a clock"));
     let (from, told) = (seen.clone(), clock.clone());
     let waiting = std::thread::spawn(move || listener.wait(&from, &told));
+    // Its question has found its project before that hangs: so has one that came after it.
+    tests::deadline::until("it waits", || (report(&mut peer).requests == 1).then_some(()));
+    assert_eq!(peer.clock(&seen).expect("a clock"), clock);
     kill_process(server, Signal::STOP).expect("stopped");
     tests::deadline::until("it is said", || {
         let tree = tree(&mut peer, &seen);
