@@ -122,6 +122,12 @@ pub fn run(options: &Options, places: Places) -> Result<()> {
     }
 }
 
+fn no_room(what: &str, error: std::io::Error) -> Error {
+    Error::unavailable(what)
+        .why(error)
+        .next("raise the limits of open files (`ulimit -n`) and of processes (`ulimit -u`)")
+}
+
 fn live(mut turn: Turn) -> Result<End> {
     // One thread for all connections: an answer from memory then costs no hand-over between threads (measured: 1.4 times
     // a raw echo, against 1.7 times with two workers). Whatever may wait runs on the blocking pool.
@@ -129,10 +135,10 @@ fn live(mut turn: Turn) -> Result<End> {
         .thread_name("tod")
         .enable_all()
         .build()
-        .map_err(|error| Error::unavailable("the daemon's threads cannot be started").why(error))?;
+        .map_err(|error| no_room("the daemon's threads cannot be started", error))?;
     // Before the socket is there: a signal that comes while the database opens is obeyed when it has.
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR2])
-        .map_err(|error| Error::unavailable("signals cannot be listened to").why(error))?;
+        .map_err(|error| no_room("signals cannot be listened to", error))?;
     signals::unblock();
     let ended = runtime.block_on(async {
         match begin(&mut turn) {

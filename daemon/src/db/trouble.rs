@@ -67,7 +67,9 @@ impl Trouble {
             Self::Full(why) => Error::unavailable("the disk is full")
                 .why(why)
                 .next("make room and repeat it"),
-            Self::Unavailable(why) => Error::unavailable("the database cannot be used now").why(why),
+            Self::Unavailable(why) => Error::unavailable("the database cannot be used now")
+                .why(why)
+                .next("check the state folder, its disk and the limit of open files (`ulimit -n`), then try again"),
         }
     }
 }

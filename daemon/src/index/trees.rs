@@ -118,7 +118,11 @@ impl Trees {
     /// # Errors
     /// When the system gives no watcher.
     pub fn new(settings: Settings) -> Result<Arc<Self>, Error> {
-        let refuse = |error| Error::unavailable("the watcher could not be started").why(error);
+        let refuse = |error| {
+            Error::unavailable("the watcher could not be started")
+                .why(error)
+                .next("raise the limit of open files (`ulimit -n`), or of watchers of one user (`fs.inotify.max_user_instances`)")
+        };
         let hub = Hub::new(settings.max_watches).map_err(refuse)?;
         let trees = Self::with(settings, hub);
         trees.read_events()?;

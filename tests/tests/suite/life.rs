@@ -262,6 +262,19 @@ fn a_socket_that_the_service_manager_passes_is_served_and_left_in_place() {
 }
 
 #[test]
+fn a_daemon_that_may_open_too_few_files_to_begin_says_why_and_what_to_do() {
+    let bed = Bed::new();
+    for most in 6..=14 {
+        let mut command = bed.command("sh");
+        let script = format!("ulimit -n {most}; exec \"$0\" run");
+        command.args(["-c", &script]);
+        let said = process::run(command.arg(program("tod"))).ends(6);
+        let whole = said.err.contains("  why: ") && said.err.contains("  next: ");
+        assert!(whole, "{most}: {}", said.err);
+    }
+}
+
+#[test]
 fn a_log_that_nobody_reads_or_can_write_keeps_nobody_from_being_served() {
     let bed = Bed::new();
     for make in ["mkfifo", "mkdir"] {
