@@ -95,7 +95,15 @@ impl Inner {
 
     /// New files: each is a rename of a gone one, or created.
     fn name_arrivals(&mut self, view: &mut View, gone: &mut [Gone], by_ino: &HashMap<u64, usize>) {
-        for (id, said) in std::mem::take(&mut self.arrived) {
+        for (id, mut said) in std::mem::take(&mut self.arrived) {
+            // Looked at again after it came: that look counts, also where it is the new place of one that was there.
+            if let Some((kind, meta, later)) = self.changed.remove(&id)
+                && view.tree.is_live(id)
+            {
+                view.tree.set_kind(id, kind);
+                view.tree.set_meta(id, &meta);
+                said = later;
+            }
             let old = by_ino.get(&view.tree.ino(id)).map(|&at| &mut gone[at]);
             if !view.tree.is_live(id) {
                 view.journal.created(id);
