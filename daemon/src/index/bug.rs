@@ -98,7 +98,7 @@ impl<D: Disk> Engine<D> {
 
     /// Goes on with what was saved as if it were what is there.
     pub(super) fn believe_saved(&mut self, watches: Watches) {
-        self.again.verify &= watches == Watches::Kept || !self.start.has(Bug::SavedIndexIsBelieved);
+        self.rescan.verify &= watches == Watches::Kept || !self.start.has(Bug::SavedIndexIsBelieved);
     }
 
     /// Passes over what is polled where the directory itself is as it was.

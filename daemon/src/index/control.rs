@@ -15,7 +15,7 @@ use super::gitindex::{Entries, Problem};
 use super::repo::{self, Found, Repo};
 use super::tracked::Tracked;
 use super::tree::{Kind, Tree};
-use super::wild::Case;
+use super::wildmatch::Case;
 use super::witness::is_settled;
 use crate::watch::{Backend, Wd};
 
@@ -28,13 +28,13 @@ impl<D: Disk> Engine<D> {
             match (control, name) {
                 #[cfg(test)]
                 (Control::GitDir, b"index") if self.start.has(Bug::GitIndexNotFollowed) => {}
-                (Control::GitDir, b"index.lock") => self.again.lock = true,
-                (Control::GitDir, b"index") => self.again.index = true,
+                (Control::GitDir, b"index.lock") => self.rescan.lock = true,
+                (Control::GitDir, b"index") => self.rescan.index = true,
                 (Control::GitDir, b"config.worktree" | b"HEAD" | b"commondir" | b"")
                 | (Control::Common, b"config" | b"info" | b"objects" | b"refs" | b"")
-                | (Control::Info, b"exclude" | b"") => self.again.repo = true,
+                | (Control::Info, b"exclude" | b"") => self.rescan.repo = true,
                 (Control::Nested(id), b"HEAD" | b"objects" | b"refs" | b"commondir" | b"") => {
-                    self.again.index = true;
+                    self.rescan.index = true;
                     self.inner.mark(&self.shared.read().tree, id);
                 }
                 _ => {}
@@ -45,11 +45,11 @@ impl<D: Disk> Engine<D> {
     /// Something about a path relative to the root: what there is to look at because of it.
     pub(super) fn note_path(&mut self, path: &[u8], is_new: bool) {
         match path.strip_prefix(b".git") {
-            _ if path.is_empty() => return self.again.root = true,
-            Some(b"/index.lock") => return self.again.lock = true,
-            Some(b"/index") => return self.again.index = true,
+            _ if path.is_empty() => return self.rescan.root = true,
+            Some(b"/index.lock") => return self.rescan.lock = true,
+            Some(b"/index") => return self.rescan.index = true,
             Some(b"" | b"/HEAD" | b"/config" | b"/config.worktree" | b"/commondir" | b"/info/exclude") => {
-                return self.again.repo = true;
+                return self.rescan.repo = true;
             }
             // Objects and the like.
             Some([b'/', ..]) => return,
@@ -68,7 +68,7 @@ impl<D: Disk> Engine<D> {
                 at = inner;
                 continue;
             }
-            self.again.index |= name == b".gitignore" || name == b".git";
+            self.rescan.index |= name == b".gitignore" || name == b".git";
             let said = self
                 .inner
                 .dirty
@@ -95,29 +95,29 @@ impl<D: Disk> Engine<D> {
         for folder in self.inner.folders.values_mut() {
             (folder.wd, folder.git_wd) = (None, None);
         }
-        (self.again.repo, self.again.rules) = (true, true);
+        (self.rescan.repo, self.rescan.rules) = (true, true);
     }
 
     /// To be called before a query is answered: notices what no watch can tell.
     pub(super) fn look_outside(&mut self) {
-        self.again.root |= !self.has_same_root();
+        self.rescan.root |= !self.has_same_root();
         if self.disk.failure().is_some() {
-            self.again.read_all();
+            self.rescan.read_all();
         }
         if !self.inner.unwatched.is_empty() || self.has_blind_control {
             // What cannot be watched is read again, and watched if that is possible by now.
-            self.again.index = true;
-            self.again.repo |= self.has_blind_control || self.inner.unwatched.contains_key(&Tree::ROOT);
+            self.rescan.index = true;
+            self.rescan.repo |= self.has_blind_control || self.inner.unwatched.contains_key(&Tree::ROOT);
             self.inner.reread.extend(self.inner.unwatched.keys());
             #[cfg(test)]
             self.pass_over_polled();
         }
         self.look_at_named_repositories();
         if self.outside.have_changed(&self.disk) {
-            self.again.outside = true;
+            self.rescan.outside = true;
             let index = self.repo.as_ref().map(|repo| repo::join(&repo.git_dir, b"index"));
             // A link: of what is written to its target no event tells.
-            self.again.index |= index.is_some_and(|index| self.outside.have(&index));
+            self.rescan.index |= index.is_some_and(|index| self.outside.have(&index));
         }
     }
 

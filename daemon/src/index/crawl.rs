@@ -8,15 +8,15 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use super::blind::Unwatched;
 use super::disk::{Disk, FILE_LIMIT};
 use super::ignore::{Matcher, Rules};
 use super::repo::{self, Repo};
 use super::store::Store;
 use super::tracked::Tracked;
 use super::tree::{Id, Kind};
+use super::unwatched::Unwatched;
 use super::verify::{Trusted, believable};
-use super::wild::Case;
+use super::wildmatch::Case;
 use crate::watch::{WatchError, Wd};
 use crate::world::FileKind;
 use crate::world::dir::Meta;
@@ -90,7 +90,7 @@ pub(super) struct Found {
 pub(super) struct Listing<D: Disk> {
     pub(super) watch: Result<Wd, WatchError>,
     /// Why not all that matters of it is watched, when that is so.
-    pub(super) blind: Option<Unwatched>,
+    pub(super) unwatched: Option<Unwatched>,
     /// The watch on its `.git`, when it has one that could make it a nested repository.
     pub(super) git_watch: Option<Wd>,
     pub(super) meta: Meta,
@@ -225,7 +225,7 @@ impl<D: Disk> Look<'_, D> {
         #[cfg(test)]
         let (names, has_git) = too_early.unwrap_or(Ok((names, has_git)))?;
         let mut listing = Listing {
-            blind: watch.as_ref().err().map(Unwatched::from),
+            unwatched: watch.as_ref().err().map(Unwatched::from),
             watch,
             git_watch: None,
             meta,
@@ -241,7 +241,7 @@ impl<D: Disk> Look<'_, D> {
         if listing.has_git {
             match self.watch_git(&dir) {
                 Some(Ok(wd)) => listing.git_watch = Some(wd),
-                Some(Err(error)) => listing.blind = Some(Unwatched::from(&error)),
+                Some(Err(error)) => listing.unwatched = Some(Unwatched::from(&error)),
                 None => {}
             }
             listing.is_repository = self.is_repository(&dir, &job.path);

@@ -76,10 +76,10 @@ fn one(trees: &Trees, status: &TreeStatus) -> (TreeWatches, Option<advice::Tree>
         told.watches = 0;
         return (told, None);
     };
-    let blind = tree.state().blind.clone();
-    told.unwatched = blind.limit + blind.denied + blind.silent.values().sum::<u64>();
-    let (backend, why) = match (status.watches, blind.reason()) {
-        (_, Some(why)) if blind.chosen.1 == Some(Backend::Notify) => ("notify, polling", why),
+    let unwatched = tree.state().unwatched.clone();
+    told.unwatched = unwatched.limit + unwatched.denied + unwatched.silent.values().sum::<u64>();
+    let (backend, why) = match (status.watches, unwatched.reason()) {
+        (_, Some(why)) if unwatched.chosen.1 == Some(Backend::Notify) => ("notify, polling", why),
         (_, None) => (
             "inotify",
             "the kernel tells of every change in every directory".to_owned(),
@@ -95,8 +95,8 @@ fn one(trees: &Trees, status: &TreeStatus) -> (TreeWatches, Option<advice::Tree>
     told.largest = tree.largest();
     let fact = advice::Tree {
         root: status.root.clone(),
-        beyond: blind.limit,
-        denied: blind.denied,
+        beyond: unwatched.limit,
+        denied: unwatched.denied,
         directories: status.dirs,
         largest: told.largest.clone(),
         ignores: tree.extra_ignores(),

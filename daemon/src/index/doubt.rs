@@ -1,6 +1,6 @@
 //! What of git's answer cannot be known here, and how that is said: never a silent wrong list. Pure.
 //!
-//! Set by `control` when it reads git's index and by `repo` when it reads git's configuration, shown by `tend`.
+//! Set by `control` when it reads git's index and by `repo` when it reads git's configuration, shown by `worker`.
 
 use super::gitindex::Problem;
 

@@ -11,8 +11,6 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::Manner;
-use super::again::Again;
-use super::blind::{Blind, Unwatched};
 #[cfg(test)]
 pub(super) use super::bug::Bug;
 use super::crawl::Look;
@@ -22,10 +20,12 @@ use super::ignore::{Matcher, Rules};
 use super::journal::Journal;
 use super::links::Links;
 use super::repo::{GitEnv, Repo};
+use super::rescan::Rescan;
 use super::root::{Identity, Rooted};
 use super::store::Store;
 use super::tracked::Tracked;
 use super::tree::{Id, Kind, Tree};
+use super::unwatched::{Unwatched, UnwatchedDirs};
 use super::verify::Trusted;
 use super::witness::{self, Stamp, Witnesses};
 use crate::watch::{Event, Hint, WatchError, Wd};
@@ -171,7 +171,7 @@ pub(super) struct Engine<D: Disk> {
     pub(super) tracked: Tracked,
     pub(super) store: Store,
     pub(super) inner: Inner,
-    pub(super) again: Again,
+    pub(super) rescan: Rescan,
     /// The root is gone or cannot be opened: there are no files until it is back.
     pub(super) is_lost: bool,
     /// Git held the index at the last look.
@@ -224,7 +224,7 @@ impl<D: Disk> Engine<D> {
             tracked: Tracked::default(),
             store: Store::default(),
             inner: Inner::default(),
-            again: Again::default(),
+            rescan: Rescan::default(),
             is_lost: false,
             is_locked: false,
             has_blind_control: false,
@@ -247,8 +247,8 @@ impl<D: Disk> Engine<D> {
 
     /// What events do not tell of.
     #[must_use]
-    pub(super) fn blind(&self) -> Blind {
-        Blind::of(&self.inner.unwatched, self.has_blind_control)
+    pub(super) fn unwatched(&self) -> UnwatchedDirs {
+        UnwatchedDirs::of(&self.inner.unwatched, self.has_blind_control)
     }
 
     /// Whether the root is gone or cannot be opened.
@@ -263,14 +263,14 @@ impl<D: Disk> Engine<D> {
 
     /// Another repository elsewhere says that its files are in the root.
     pub(super) fn be_led(&mut self, from: Vec<u8>) {
-        self.again.repo |= self.start.led_from.replace(from.clone()) != Some(from);
+        self.rescan.repo |= self.start.led_from.replace(from.clone()) != Some(from);
     }
 
     /// Another manner from now on.
     pub(super) fn set_manner(&mut self, manner: Manner) {
         if manner.extra_ignores != self.start.manner.extra_ignores {
             self.start.extra = super::trees::extra(&manner);
-            self.again.rules = true;
+            self.rescan.rules = true;
         }
         self.change_backend(manner.backend);
         self.shared.write().journal.keep(manner.remembered);
@@ -292,7 +292,7 @@ impl<D: Disk> Engine<D> {
     fn crawl_all(&mut self) {
         if self.root.is_none() {
             // Another has its place since it was opened: to be read as that.
-            return self.again.lose();
+            return self.rescan.lose();
         }
         self.mounts = self.disk.mounts_in(&self.start.root);
         self.watch_root();
@@ -315,7 +315,7 @@ impl<D: Disk> Engine<D> {
         !self.inner.dirty.is_empty()
             || !self.inner.reread.is_empty()
             || self.inner.links.is_waiting()
-            || self.again.is_wanted()
+            || self.rescan.is_wanted()
     }
 
     /// Whether the end of a batch has left something that no event will tell of.
@@ -327,7 +327,7 @@ impl<D: Disk> Engine<D> {
     #[cfg(test)]
     pub(super) fn describe(&self) -> String {
         let Inner { dirty, reread, .. } = &self.inner;
-        format!("{:?} {dirty:?} {reread:?}", self.again)
+        format!("{:?} {dirty:?} {reread:?}", self.rescan)
     }
 
     /// Takes an event in. Touches neither disk nor tree.
@@ -335,11 +335,11 @@ impl<D: Disk> Engine<D> {
         match event {
             #[cfg(test)]
             Event::Overflow if self.mistakes_overflow() => {}
-            Event::Overflow => self.again.lose(),
+            Event::Overflow => self.rescan.lose(),
             Event::Path { path, is_new } => self.note_path(&path, is_new),
             // The mailbox keeps it.
             Event::Lost => {}
-            Event::Mounts => (self.again.root, self.again.mounts) = (true, true),
+            Event::Mounts => (self.rescan.root, self.rescan.mounts) = (true, true),
             Event::Name {
                 wd,
                 name,
@@ -353,8 +353,8 @@ impl<D: Disk> Engine<D> {
                 #[cfg(test)]
                 let Some(id) = self.by_path(wd, id) else { return };
                 // Either can decide about paths that are tracked: the index must be at hand.
-                self.again.index |= name == b".gitignore" || name == b".git";
-                self.again.repo |= name == b".git" && id == Tree::ROOT;
+                self.rescan.index |= name == b".gitignore" || name == b".git";
+                self.rescan.repo |= name == b".git" && id == Tree::ROOT;
                 let said = self.inner.dirty.entry(id).or_default().entry(name).or_default();
                 said.is_dir |= is_dir;
                 said.came |= matches!(hint, Hint::Created | Hint::MovedTo(_));
@@ -366,11 +366,11 @@ impl<D: Disk> Engine<D> {
                 if let Some(&id) = self.inner.by_wd.get(&wd) {
                     if id == Tree::ROOT && matches!(event, Event::Moved { .. }) {
                         // Another may have had its place meanwhile, and what was read may be that one's.
-                        self.again.lose();
+                        self.rescan.lose();
                     }
-                    self.again.root |= id == Tree::ROOT;
+                    self.rescan.root |= id == Tree::ROOT;
                     // Whose it is may be another by now.
-                    self.again.repo |= id == Tree::ROOT;
+                    self.rescan.repo |= id == Tree::ROOT;
                     self.inner.mark(&self.shared.read().tree, id);
                 }
             }
@@ -382,7 +382,7 @@ impl<D: Disk> Engine<D> {
                 };
                 if id == Tree::ROOT {
                     // Gone or unmounted, and what has its place by now may have its number too.
-                    self.again.lose();
+                    self.rescan.lose();
                 }
                 if let Some(folder) = self
                     .inner

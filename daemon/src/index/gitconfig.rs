@@ -3,7 +3,7 @@
 //!
 //! What must stay true: the last value wins, as with git; a file that git would refuse counts up to the fault.
 
-use super::wild::Case;
+use super::wildmatch::Case;
 
 /// What a configuration says of the keys that matter here. Later files are laid over earlier ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 use std::sync::{Arc, LazyLock};
 
 use super::repo::Repo;
-use super::wild::{Case, Pattern};
+use super::wildmatch::{Case, Pattern};
 
 /// Stands for the bytes of a file that is not read because of its size: a line that matches nothing.
 const TOO_LARGE: &[u8] = b"\0too large";

@@ -1,4 +1,4 @@
-//! One tree as everybody sees it: queries from memory, subscriptions, barriers. Its thread is in `tend`.
+//! One tree as everybody sees it: queries from memory, subscriptions, barriers. Its thread is in `worker`.
 //!
 //! The thread is the only one that touches the tree's disk, so a disk that hangs stops this tree and no other. What must
 //! stay true: an answer is of one clock, and says when that is of a saved index which has not been compared with the disk.
@@ -11,7 +11,6 @@ use proto::Error;
 use proto::index::{Batch, Since, TreeState, TreeStatus};
 use tokio::sync::{oneshot, watch};
 
-use super::blind::Blind;
 use super::clock::Clock;
 use super::engine::Shared;
 use super::files::{FileList, Wish, everything};
@@ -20,8 +19,9 @@ use super::journal::Journal;
 use super::mail::{Ending, Mails};
 use super::saved::shelf::Shelf;
 use super::subscribe::{Post, Subscription, deliver};
-use super::tend::Pace;
+use super::unwatched::UnwatchedDirs;
 use super::verify::Begin;
+use super::worker::Pace;
 use super::{Changes, Manner, Progress};
 use crate::watch::{Hub, TreeKey};
 use crate::world::calls;
@@ -66,7 +66,7 @@ struct Times {
 pub(super) struct State {
     pub(super) state: TreeState,
     pub(super) reason: Option<String>,
-    pub(super) blind: Blind,
+    pub(super) unwatched: UnwatchedDirs,
     /// Why the system's own watcher, which was asked for, tells nothing.
     pub(super) deaf: Option<String>,
     posts: Vec<Arc<Post>>,
@@ -102,7 +102,7 @@ impl Tree {
             state: Mutex::new(State {
                 state,
                 reason: None,
-                blind: Blind::default(),
+                unwatched: UnwatchedDirs::default(),
                 deaf: None,
                 posts: Vec::new(),
             }),

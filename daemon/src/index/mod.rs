@@ -4,7 +4,7 @@
 //! from `watch`. What must stay true: after a sync, a tree's list equals what git would show (SPEC 6), and whatever was
 //! reported as unchanged did not change.
 //!
-//! Read first `tend` (the thread of a tree), then `engine` and `settle` (from an event to a tick); the list of modules below
+//! Read first `worker` (the thread of a tree), then `engine` and `settle` (from an event to a tick); the list of modules below
 //! says where all else is.
 //!
 //! Which calls block: none that is `async` does, and none named *from memory* does more than take a short lock.
@@ -18,11 +18,10 @@ pub mod own;
 mod rest;
 mod sleep;
 mod subscribe;
-mod tend;
 mod trees;
+mod worker;
 
 // The engine of one tree: from an event to a tick.
-mod again;
 mod crawl;
 mod disk;
 mod engine;
@@ -30,6 +29,7 @@ mod finish;
 mod links;
 mod look;
 mod place;
+mod rescan;
 mod root;
 mod settle;
 
@@ -53,7 +53,7 @@ mod repo;
 mod splitindex;
 mod store;
 mod tracked;
-mod wild;
+mod wildmatch;
 mod witness;
 
 // A saved index, and how it is taken up again.
@@ -63,8 +63,8 @@ mod verify;
 
 // What is said of it.
 mod advice;
-mod blind;
 mod doctor;
+mod unwatched;
 
 // The simulation, and the faults that it must find.
 #[cfg(test)]

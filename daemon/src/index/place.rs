@@ -106,7 +106,7 @@ impl Inner {
         let has_moved = listing.matcher.is_some() && self.has_moved(tree, id);
         let folder = self.folders.entry(id).or_default();
         folder.wd = wd;
-        match &listing.blind {
+        match &listing.unwatched {
             None => self.unwatched.remove(&id),
             Some(why) => self.unwatched.insert(id, why.clone()),
         };

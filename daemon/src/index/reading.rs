@@ -10,7 +10,7 @@ use super::disk::{Disk, FILE_LIMIT};
 use super::doubt::Refusal;
 use super::gitconfig::{Format, Settings};
 use super::repo::{GITFILE_LIMIT, GitEnv, join};
-use super::wild::{Case, is_match};
+use super::wildmatch::{Case, is_match};
 use super::witness::Witnesses;
 use crate::world::FileKind;
 

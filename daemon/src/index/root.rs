@@ -6,11 +6,11 @@
 
 use std::io;
 
-use super::again::Again;
 #[cfg(test)]
 use super::bug::Bug;
 use super::disk::Disk;
 use super::engine::{Engine, Inner, Said};
+use super::rescan::Rescan;
 use super::tree::Tree;
 use crate::watch::Wd;
 use crate::world::dir::{self, Meta};
@@ -44,14 +44,14 @@ impl<D: Disk> Engine<D> {
     pub(super) fn pass<T>(&mut self, run: impl FnOnce(&mut Self) -> T) -> T {
         // What failed at the last look is looked at again as a whole: which parts of it are wrong, nobody knows.
         if self.disk.forget_failure() {
-            self.again.read_all();
+            self.rescan.read_all();
         }
         let opened = open(&self.disk, &self.start.root);
         self.root = opened
             .ok()
             .filter(|(_, identity)| self.is_root(*identity))
             .map(|(dir, _)| dir);
-        self.again.root |= self.root.is_none();
+        self.rescan.root |= self.root.is_none();
         let done = run(self);
         self.store.close();
         #[cfg(test)]
@@ -86,8 +86,8 @@ impl<D: Disk> Engine<D> {
     pub(super) fn mind_other_root(&mut self) {
         match std::mem::take(&mut self.inner.rooted) {
             Rooted::AsBefore => {}
-            Rooted::Heard => self.again.repo = true,
-            Rooted::Other => self.again.lose(),
+            Rooted::Heard => self.rescan.repo = true,
+            Rooted::Other => self.rescan.lose(),
         }
     }
 
@@ -102,16 +102,16 @@ impl<D: Disk> Engine<D> {
 
     /// Whether the pass has a root. Where another directory is in its place, all is read again; without one, all files
     /// are gone until it is back.
-    pub(super) fn check_root(&mut self, again: &mut Again) -> bool {
+    pub(super) fn check_root(&mut self, rescan: &mut Rescan) -> bool {
         if self.root.is_some() {
             // One that came by the number of another is not watched yet, and what lies in it is looked for by its path.
             match self.watch_root() {
                 Rooted::AsBefore => {}
-                Rooted::Heard => again.repo = true,
+                Rooted::Heard => rescan.repo = true,
                 Rooted::Other => {
-                    *again = Again {
+                    *rescan = Rescan {
                         root: false,
-                        ..Again::ALL
+                        ..Rescan::ALL
                     }
                 }
             }
@@ -122,9 +122,9 @@ impl<D: Disk> Engine<D> {
                 (self.root, self.identity) = (Some(dir), identity);
                 self.is_lost = false;
                 self.watch_root();
-                *again = Again {
+                *rescan = Rescan {
                     root: false,
-                    ..Again::ALL
+                    ..Rescan::ALL
                 };
                 true
             }

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use self::bytes::{Eye, Pen};
 use super::Manner;
-use super::blind::Unwatched;
 use super::engine::{Control, Folder, Inner, View};
 use super::ignore::Matcher;
 use super::journal::Journal;
@@ -21,7 +20,8 @@ use super::links::Links;
 use super::place::set_oversized;
 use super::tracked::Tracked;
 use super::tree::{Id, Kind, Tree};
-use super::wild::Case;
+use super::unwatched::Unwatched;
+use super::wildmatch::Case;
 use super::witness::Stamp;
 use crate::watch::Backend;
 use crate::watch::Wd;

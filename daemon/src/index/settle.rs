@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use super::again::Again;
 use super::crawl::{self, Job, Verdict};
 use super::disk::Disk;
 use super::doubt::Refusal;
@@ -18,6 +17,7 @@ use super::engine::{Engine, Said};
 use super::ignore::Rules;
 use super::place;
 use super::repo;
+use super::rescan::Rescan;
 use super::tree::{Id, Kind, Tree};
 use crate::world::FileKind;
 
@@ -40,33 +40,33 @@ impl<D: Disk> Engine<D> {
     }
 
     fn settle_all(&mut self) -> Option<u32> {
-        let mut again = std::mem::take(&mut self.again);
-        if again.root && !self.check_root(&mut again) {
+        let mut rescan = std::mem::take(&mut self.rescan);
+        if rescan.root && !self.check_root(&mut rescan) {
             let tick = self.finish(false);
             // No name of anything is left that could be looked at.
             self.inner.links.forget();
             return tick;
         }
-        if again.mounts {
+        if rescan.mounts {
             let there = self.disk.mounts_in(&self.start.root);
             if std::mem::replace(&mut self.mounts, there) != self.mounts {
-                again = Again::ALL;
+                rescan = Rescan::ALL;
             }
         }
-        let was_lost = again.everything;
-        let has_other_rules = (again.repo || again.outside) && self.reload_repo();
-        again.everything |= again.rules || has_other_rules;
-        if again.everything || again.verify {
-            if again.everything {
+        let was_lost = rescan.everything;
+        let has_other_rules = (rescan.repo || rescan.outside) && self.reload_repo();
+        rescan.everything |= rescan.rules || has_other_rules;
+        if rescan.everything || rescan.verify {
+            if rescan.everything {
                 self.trusted = None;
             }
-            if again.everything || again.index || again.repo {
+            if rescan.everything || rescan.index || rescan.repo {
                 self.begin_whole();
             }
             self.read_all();
             self.trusted = None;
         }
-        let mut needs_whole = again.everything || again.index || again.repo;
+        let mut needs_whole = rescan.everything || rescan.index || rescan.repo;
         for _ in 0..ROUNDS {
             if needs_whole {
                 if self.begin_whole() {
@@ -85,7 +85,7 @@ impl<D: Disk> Engine<D> {
                 break;
             }
         }
-        if again.lock || again.repo {
+        if rescan.lock || rescan.repo {
             self.look_at_lock();
         }
         self.mind_other_root();

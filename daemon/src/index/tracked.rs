@@ -10,7 +10,7 @@ use std::ops::Bound;
 use super::gitindex::Entries;
 use super::saved::bytes::{Eye, Pen};
 use super::tree::{Kind, Tree};
-use super::wild::Case;
+use super::wildmatch::Case;
 
 type Path = Box<[u8]>;
 

@@ -10,7 +10,6 @@ use std::io;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, RwLock};
 
-use super::blind::Unwatched;
 #[cfg(test)]
 use super::bug::Bug;
 use super::crawl::{Found, Job, Listing, Look, Nested};
@@ -22,6 +21,7 @@ use super::repo;
 use super::root::{Identity, Rooted};
 use super::saved::{self, Head, Saved, Watches};
 use super::tree::{Id, Kind, Tree};
+use super::unwatched::Unwatched;
 use super::witness::{Stamp, is_settled, stamp_of};
 use crate::watch::{WatchError, Wd};
 use crate::world::FileKind;
@@ -74,7 +74,7 @@ impl<D: Disk> Engine<D> {
         engine.tracked = saved.tracked;
         engine.git_index = saved.head.git_index;
         engine.saved_rules = saved.head.rules;
-        engine.again.verify = watches == Watches::Gone || !saved.head.is_at_rest;
+        engine.rescan.verify = watches == Watches::Gone || !saved.head.is_at_rest;
         #[cfg(test)]
         engine.believe_saved(watches);
         Ok(Some(engine))
@@ -82,7 +82,7 @@ impl<D: Disk> Engine<D> {
 
     /// The index as bytes. None while it is not what is there: before the first crawl is over, or without its root.
     pub(super) fn save(&self, incarnation: u64) -> Option<Vec<u8>> {
-        let is_known = self.inner.first.is_none() && !self.again.verify && self.disk.failure().is_none();
+        let is_known = self.inner.first.is_none() && !self.rescan.verify && self.disk.failure().is_none();
         if !is_known || self.is_lost {
             return None;
         }
@@ -109,23 +109,23 @@ impl<D: Disk> Engine<D> {
     fn compare(&mut self) {
         if self.watch_root() == Rooted::Other {
             // Its end is told by the old watch, of which nobody knows any more.
-            self.again.lose();
+            self.rescan.lose();
         }
         // What is asked by the path of a root that is away is asked again when it is back.
-        self.again.repo |= self.root.is_none();
+        self.rescan.repo |= self.root.is_none();
         self.open_repo();
         let is_same_index = self.git_index.is_some() && self.git_index == Some(self.git_index_now());
         let has_same_rules = self.rules_digest() == self.saved_rules;
-        self.again.verify |= !has_same_rules;
+        self.rescan.verify |= !has_same_rules;
         // What is not told apart by case is not saved.
         let is_folded = self.repo.as_ref().is_some_and(|repo| repo.settings.ignore_case);
         // Nor what kept it from being read, or was kept of it beyond what is saved.
-        self.again.index |= is_folded || self.git_index.is_none();
-        if !self.again.verify {
+        self.rescan.index |= is_folded || self.git_index.is_none();
+        if !self.rescan.verify {
             return;
         }
-        self.again.lock = true;
-        self.again.index |= !has_same_rules || !is_same_index;
+        self.rescan.lock = true;
+        self.rescan.index |= !has_same_rules || !is_same_index;
         let matchers = self.inner.folders.iter();
         let matchers = matchers.filter_map(|(&id, folder)| Some((id, folder.matcher.clone()?)));
         self.trusted = (has_same_rules && (is_same_index || !is_folded)).then(|| Trusted {
@@ -138,7 +138,7 @@ impl<D: Disk> Engine<D> {
 
     /// Whether a comparison with the disk is still to come.
     pub(super) fn is_unverified(&self) -> bool {
-        self.again.verify
+        self.rescan.verify
     }
 
     /// What decides of every path beyond the ignore files in the tree.
@@ -260,7 +260,7 @@ impl<D: Disk> Look<'_, D> {
             }
         });
         Ok(Listing {
-            blind: watch.as_ref().err().map(Unwatched::from),
+            unwatched: watch.as_ref().err().map(Unwatched::from),
             watch,
             git_watch: None,
             meta,

@@ -278,7 +278,7 @@ impl Tree {
     }
 
     fn show_state(&self, engine: &Engine<LocalDisk>) {
-        let blind = engine.blind();
+        let unwatched = engine.unwatched();
         let lost = || Some("the root is gone or cannot be opened".to_owned());
         let shown = if engine.is_lost() {
             (TreeState::Unreachable, lost())
@@ -289,8 +289,8 @@ impl Tree {
             (TreeState::Unverified, Some(why))
         } else if let Some(doubt) = engine.doubt().filter(|doubt| doubt.is_grave()) {
             (TreeState::Unverified, Some(doubt.reason().to_owned()))
-        } else if !blind.is_empty() {
-            (TreeState::Polling, blind.reason())
+        } else if !unwatched.is_empty() {
+            (TreeState::Polling, unwatched.reason())
         } else if engine.is_locked() {
             (TreeState::Checkout, Some("git holds `index.lock`".to_owned()))
         } else if let Some(doubt) = engine.doubt() {
@@ -306,6 +306,6 @@ impl Tree {
         if let (Some(why), Some(reason)) = (state.deaf.clone(), &mut state.reason) {
             reason.push_str(&format!("; it failed here: {why}"));
         }
-        state.blind = blind;
+        state.unwatched = unwatched;
     }
 }

@@ -4,7 +4,7 @@
 
 /// What is to be read again beyond single names.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Again {
+pub(super) struct Rescan {
     /// Whether the root is still where it was.
     pub(super) root: bool,
     pub(super) repo: bool,
@@ -22,7 +22,7 @@ pub(super) struct Again {
     pub(super) everything: bool,
 }
 
-impl Again {
+impl Rescan {
     /// Whether there is anything.
     pub(super) fn is_wanted(&self) -> bool {
         let Self {

@@ -34,7 +34,7 @@ impl From<&WatchError> for Unwatched {
 
 /// What only looking tells of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Blind {
+pub(super) struct UnwatchedDirs {
     /// Directories beyond the limit of watches.
     pub(super) limit: u64,
     /// Directories that the system did not let us watch.
@@ -47,22 +47,22 @@ pub(super) struct Blind {
     pub(super) control: bool,
 }
 
-impl Blind {
+impl UnwatchedDirs {
     /// What is known of some directories.
-    pub(super) fn of(unwatched: &BTreeMap<Id, Unwatched>, control: bool) -> Self {
-        let mut blind = Self {
+    pub(super) fn of(dirs: &BTreeMap<Id, Unwatched>, control: bool) -> Self {
+        let mut unwatched = Self {
             control,
             ..Self::default()
         };
-        for why in unwatched.values() {
+        for why in dirs.values() {
             match why {
-                Unwatched::Limit => blind.limit += 1,
-                Unwatched::Denied => blind.denied += 1,
-                Unwatched::Chosen(backend) => blind.chosen = (blind.chosen.0 + 1, Some(*backend)),
-                Unwatched::Silent(name) => *blind.silent.entry(name.clone()).or_default() += 1,
+                Unwatched::Limit => unwatched.limit += 1,
+                Unwatched::Denied => unwatched.denied += 1,
+                Unwatched::Chosen(backend) => unwatched.chosen = (unwatched.chosen.0 + 1, Some(*backend)),
+                Unwatched::Silent(name) => *unwatched.silent.entry(name.clone()).or_default() += 1,
             }
         }
-        blind
+        unwatched
     }
 
     /// Whether events tell of everything.
@@ -129,8 +129,8 @@ mod tests {
             Unwatched::Chosen(Backend::Poll),
         ];
         let dirs = why.into_iter().zip(0..).map(|(why, id)| (Id(id), why)).collect();
-        let blind = Blind::of(&dirs, true);
-        let said = blind.reason().expect("a reason");
+        let unwatched = UnwatchedDirs::of(&dirs, true);
+        let said = unwatched.reason().expect("a reason");
         for part in [
             "1 directory has no watch, the limit",
             "`watch.max_watches`",
@@ -140,8 +140,8 @@ mod tests {
         ] {
             assert!(said.contains(part), "{part} in {said}");
         }
-        assert_eq!(Blind::default().reason(), None);
-        let control = Blind::of(&BTreeMap::new(), true);
+        assert_eq!(UnwatchedDirs::default().reason(), None);
+        let control = UnwatchedDirs::of(&BTreeMap::new(), true);
         assert!(control.reason().is_some() && !control.is_empty());
     }
 }
