@@ -73,10 +73,15 @@ impl Inner {
         }
         let mut waiting = std::mem::take(&mut self.links.waiting);
         let mut found = HashSet::new();
-        for id in (0..tree.ids()).map(Id) {
-            let is_one = tree.is_attached(id) && waiting.contains(&tree.ino(id));
-            if is_one && matches!(tree.kind(id), Kind::File | Kind::Link | Kind::Other) && tree.is_live(id) {
-                found.insert(tree.ino(id));
+        for id in (0..tree.ids()).map(Id).filter(|&id| tree.is_attached(id)) {
+            // What was seen in this batch and is not in the tree yet counts.
+            let (kind, ino) = match self.changed.get(&id) {
+                Some((kind, meta, _)) => (*kind, meta.ino),
+                None => (tree.kind(id), tree.ino(id)),
+            };
+            let is_one = matches!(kind, Kind::File | Kind::Link | Kind::Other) && waiting.contains(&ino);
+            if is_one && tree.is_live(id) {
+                found.insert(ino);
                 let names = self.dirty.entry(tree.parent(id)).or_default();
                 names.entry(tree.name(id).to_vec()).or_default();
             }

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::chance::Chance;
+use super::oracle::Known;
 use super::roots::Script;
 use super::shortage::Shortage;
 use crate::watch::{Event, Hint, Wd};
@@ -74,8 +75,8 @@ pub(super) struct Fs {
     pub(super) has_links: bool,
     /// Files with several names that something was done to by one of them, and by which.
     pub(super) by_one_name: Vec<Done>,
-    /// Names that were shown at the last sync, and ever since.
-    pub(super) known_names: BTreeSet<Name>,
+    /// What was shown at the last sync, and where it is ever since.
+    pub(super) known: Known,
 }
 
 pub(super) const ROOT: Obj = 0;
@@ -107,7 +108,7 @@ impl Fs {
             has_links,
             is_traced: super::seeds().count() == 1,
             by_one_name: Vec::new(),
-            known_names: BTreeSet::new(),
+            known: Known::default(),
         };
         assert_eq!(fs.thing(FileKind::Dir), ROOT);
         fs
@@ -349,7 +350,7 @@ impl Fs {
     fn by_one_name(&mut self, dir: Obj, name: &[u8], obj: Obj) {
         if self.get(obj).meta.is_linked {
             let name = (dir, name.to_vec(), obj);
-            let was_known = self.known_names.contains(&name);
+            let was_known = self.known.names.contains(&name);
             self.by_one_name.push(Done { name, was_known });
         }
     }

@@ -43,7 +43,7 @@ impl Sim {
     fn crash(&mut self) {
         self.note("-- crash");
         // The next life knows no name before it has read it.
-        self.disk.quiet().known_names.clear();
+        self.disk.quiet().known.names.clear();
         self.drop_watches();
         let saved = self.saved.take();
         self.work_while_away();
@@ -116,7 +116,7 @@ impl Sim {
     /// Nothing that was saved counts.
     fn begin_anew(&mut self) {
         self.drop_watches();
-        self.disk.quiet().known_names.clear();
+        self.disk.quiet().known.names.clear();
         self.tick = 0;
         self.incarnation += 1;
         self.engine = Self::first_engine(&self.disk, self.bug);

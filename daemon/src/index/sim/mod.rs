@@ -3,11 +3,12 @@
 //! it crashes. After every sync the index equals a plain walk, and the changes equal the difference of two walks.
 //!
 //! `TOD_SEED=<n>` replays one seed, and tells what was done; `TOD_SEEDS=<n>` runs that many from there on. The list of
-//! planted bugs is the proof that it looks: each must be found. What chance meets seldom, `roots` goes through one by one.
+//! planted bugs is the proof that it looks: each must be found. What chance meets seldom, `roots` and `links` go through one by one.
 
 mod chance;
 mod disk;
 mod fs;
+mod links;
 mod lives;
 mod oracle;
 mod roots;
@@ -31,10 +32,16 @@ use crate::watch::Wd;
 use crate::world::FileKind;
 use crate::world::dir::Meta;
 
-type Shown = BTreeMap<Vec<u8>, (FileKind, u64, i64, i64, u16, u64)>;
+/// What makes a change when it differs (SPEC 6).
+type Stat = (FileKind, u64, i64, i64, u16, u64);
+
+type Shown = BTreeMap<Vec<u8>, Stat>;
+
+fn stat(meta: Meta) -> Stat {
+    (meta.kind, meta.size, meta.mtime, meta.ctime, meta.mode, meta.ino)
+}
 
 fn truth(fs: &Fs) -> Shown {
-    let stat = |meta: Meta| (meta.kind, meta.size, meta.mtime, meta.ctime, meta.mode, meta.ino);
     oracle::shown(fs)
         .into_iter()
         .map(|(path, meta)| (path, stat(meta)))
@@ -196,6 +203,16 @@ impl Sim {
                 show(&(&ours - &walk)),
                 show(&(&walk - &ours))
             ));
+        }
+        for (path, is) in &now {
+            let held = view.tree.find(path.strip_suffix(b"/").unwrap_or(path));
+            let held = held.map(|id| stat(view.tree.meta(id)));
+            if held != Some(*is) {
+                return Err(format!(
+                    "of {} it holds {held:?}, not {is:?}",
+                    show(&[path.clone()].into())
+                ));
+            }
         }
         let changed = |path: &&Vec<u8>| self.before.get(*path) != now.get(*path);
         let expected: BTreeSet<Vec<u8>> = self

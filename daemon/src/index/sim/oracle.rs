@@ -9,6 +9,13 @@ use crate::index::ignore::{Matcher, Rules};
 use crate::world::FileKind;
 use crate::world::dir::Meta;
 
+/// What whoever looked at the last sync knows since.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub(super) names: BTreeSet<Name>,
+    dirs: BTreeSet<Obj>,
+}
+
 /// What git would show.
 pub(super) fn shown(fs: &Fs) -> BTreeMap<Vec<u8>, Meta> {
     walk(fs).shown
@@ -31,14 +38,24 @@ pub(super) fn tell_what_was_done_unseen(fs: &mut Fs) {
 
 /// After a sync.
 pub(super) fn note_names(fs: &mut Fs) {
-    fs.known_names = walk(fs).names;
+    let found = walk(fs);
+    fs.known = Known {
+        names: found.names,
+        dirs: found.above.into_keys().collect(),
+    };
 }
 
-/// After a step that may have hidden names, or carried them out of the tree: whoever looks then, knows them no more, and
-/// does not see what is done by them as soon as they are back.
+/// After a step that may have hidden names, or carried them to where nobody looked yet: out of the tree, or with their
+/// directory into a new one. Whoever looks then knows them no more, and what is done by them there tells nothing until they
+/// are seen again.
 pub(super) fn forget_names(fs: &mut Fs) {
-    let shown = walk(fs).names;
-    fs.known_names.retain(|name| shown.contains(name));
+    let found = walk(fs);
+    let Known { names, dirs } = &mut fs.known;
+    let is_known = |&(dir, ..): &Name| {
+        let mut above = std::iter::successors(Some(dir), |dir| found.above.get(dir).copied().flatten());
+        above.all(|dir| dirs.contains(&dir))
+    };
+    names.retain(|name| found.names.contains(name) && is_known(name));
 }
 
 fn walk(fs: &Fs) -> Found {
@@ -59,6 +76,7 @@ fn walk(fs: &Fs) -> Found {
         is_git: fs.find(project, b".git").is_some(),
         found: Found::default(),
     };
+    walk.found.above.insert(project, None);
     walk.dir(project, &mut Vec::new(), &rules, false);
     walk.found
 }
@@ -69,6 +87,8 @@ struct Found {
     /// By path.
     shown: BTreeMap<Vec<u8>, Meta>,
     names: BTreeSet<Name>,
+    /// The directories, each with the one that it lies in.
+    above: BTreeMap<Obj, Option<Obj>>,
 }
 
 struct Walk<'a> {
@@ -144,6 +164,7 @@ impl Walk<'_> {
                 continue;
             }
             path.push(b'/');
+            self.found.above.insert(obj, Some(dir));
             self.dir(obj, path, &rules, hidden);
         }
         path.truncate(start);
