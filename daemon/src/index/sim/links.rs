@@ -3,8 +3,8 @@
 //! What must stay true: wherever it happens, the next sync holds of every name what a walk finds.
 
 use super::fs::{Fs, ROOT};
-use super::lives::start;
-use super::{Bug, Engine, Sim, SimDisk, work};
+use super::roots::{crawled, rest_of_script, settle};
+use super::work;
 use crate::world::FileKind;
 
 /// The file of which one name is where another file was.
@@ -22,28 +22,15 @@ fn pass(call: usize) -> (bool, Result<(), String>) {
     work::begin(&mut fs);
     let root = fs.find(ROOT, b"r").unwrap();
     fs.write(root, b"g", b"1");
-    let disk = SimDisk::new(fs);
-    let mut engine = Engine::new(disk.clone(), start(Bug::None)).unwrap();
-    engine.crawl();
-    let mut sim = Sim::of(disk, engine, Bug::None);
-    sim.check().expect("nothing has happened yet");
+    let mut sim = crawled(fs);
     {
         let mut fs = sim.disk.quiet();
         fs.rename((root, b"g"), (root, b"h.o"));
         fs.write(root, b"g", b"2");
         fs.make(root, b"new", FileKind::Dir);
     }
-    sim.deliver();
-    sim.disk.quiet().script = vec![(call, link)];
-    sim.engine.settle();
-    let was_reached = {
-        let mut fs = sim.disk.quiet();
-        let (left, act) = std::mem::take(&mut fs.script)[0];
-        if left > 0 {
-            act(&mut fs);
-        }
-        left == 0
-    };
+    settle(&mut sim, vec![(call, link)]);
+    let was_reached = rest_of_script(&sim);
     (was_reached, sim.check())
 }
 

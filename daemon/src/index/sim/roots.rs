@@ -86,20 +86,14 @@ fn first_crawl(sim: &mut Sim, script: Script) {
 
 fn event(sim: &mut Sim, script: Script) {
     write(sim, b"r/f", b"2");
-    sim.deliver();
-    sim.engine.look_outside();
-    sim.disk.quiet().script = script;
-    sim.engine.settle();
+    settle(sim, script);
 }
 
 fn other_rules(sim: &mut Sim, script: Script) {
     if sim.disk.quiet().find(ROOT, b"r/.git/info").is_some() {
         write(sim, b"r/.git/info/exclude", b"*.log\n*.o");
     }
-    sim.deliver();
-    sim.engine.look_outside();
-    sim.disk.quiet().script = script;
-    sim.engine.settle();
+    settle(sim, script);
 }
 
 fn saved(sim: &mut Sim, script: Script) {
@@ -156,6 +150,34 @@ fn scripts(call: usize) -> Vec<(&'static str, Script)> {
 /// What there is at first, and the watches that can be had before the pass and from then on.
 type Scene = (fn(&mut Fs), usize, usize);
 
+/// A simulation of what is on a disk, at rest.
+pub(super) fn crawled(fs: Fs) -> Sim {
+    let disk = SimDisk::new(fs);
+    let mut engine = Engine::new(disk.clone(), start(Bug::None)).unwrap();
+    engine.crawl();
+    let mut sim = Sim::of(disk, engine, Bug::None);
+    sim.check().expect("nothing has happened yet");
+    sim
+}
+
+/// A pass over what events have told, in which the script is followed.
+pub(super) fn settle(sim: &mut Sim, script: Script) {
+    sim.deliver();
+    sim.engine.look_outside();
+    sim.disk.quiet().script = script;
+    sim.engine.settle();
+}
+
+/// Does what the script still holds. Whether the pass made so many calls that it began in it.
+pub(super) fn rest_of_script(sim: &Sim) -> bool {
+    let mut fs = sim.disk.quiet();
+    let script = std::mem::take(&mut fs.script);
+    let was_reached = script[0].0 == 0;
+    let rest = script.into_iter().filter(|&(count, _)| count > 0);
+    rest.for_each(|(_, act)| act(&mut fs));
+    was_reached
+}
+
 /// One pass and what comes after it. Whether the pass made so many calls that the script began in it.
 fn pass(begin: Begin, script: Script, (make, before, after): Scene) -> (bool, Result<(), String>) {
     let mut fs = Fs::new(1, false);
@@ -163,21 +185,10 @@ fn pass(begin: Begin, script: Script, (make, before, after): Scene) -> (bool, Re
     fs.watch_limit = before;
     fs.make(ROOT, b"t", FileKind::Dir);
     make(&mut fs);
-    let disk = SimDisk::new(fs);
-    let mut engine = Engine::new(disk.clone(), start(Bug::None)).unwrap();
-    engine.crawl();
-    let mut sim = Sim::of(disk, engine, Bug::None);
-    sim.check().expect("nothing has happened yet");
+    let mut sim = crawled(fs);
     sim.disk.quiet().watch_limit = after;
     begin(&mut sim, script);
-    let was_reached = {
-        let mut fs = sim.disk.quiet();
-        let script = std::mem::take(&mut fs.script);
-        let was_reached = script[0].0 == 0;
-        let rest = script.into_iter().filter(|&(count, _)| count > 0);
-        rest.for_each(|(_, act)| act(&mut fs));
-        was_reached
-    };
+    let was_reached = rest_of_script(&sim);
     // What changed since a clock of before is not asked here: the seeds do that.
     sim.tick = 0;
     (was_reached, is_right(&mut sim))

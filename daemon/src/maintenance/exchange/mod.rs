@@ -34,7 +34,7 @@ use crate::context::store::Notes;
 use crate::ctx::Ctx;
 use crate::db::{Batch, Db};
 use crate::decision;
-use crate::dispatch::{Desk, hold};
+use crate::dispatch::{Desk, hold, hold_at_once};
 use crate::objects::{Draft, Reader};
 use crate::task::{bring, who};
 use crate::workspace::{House, WorkspaceScope};
@@ -184,8 +184,19 @@ fn taken(ctx: &Ctx, workspace: &str) {
 /// Finishes what was decided and then cut off: at the start, before anybody is served, and with the tick, after a disk that
 /// failed. The status says which cannot be finished, for as long as that is so.
 pub fn go_on(ctx: &Ctx) {
-    let unfinished = finish(ctx).err();
-    ctx.life.ail("import", unfinished.map(|error| error.to_string()));
+    let unfinished = match finish(ctx) {
+        Ok(Tried::All) => None,
+        // What was said of those that were left alone still holds.
+        Ok(Tried::Some) => return,
+        Err(error) => Some(error.to_string()),
+    };
+    ctx.life.ail("import", unfinished);
+}
+
+/// Whether every import that was cut off was tried to finish.
+enum Tried {
+    All,
+    Some,
 }
 
 /// Finishes them in every workspace. One that cannot be finished keeps no other from it, and one at which somebody is at
@@ -193,15 +204,17 @@ pub fn go_on(ctx: &Ctx) {
 ///
 /// # Errors
 /// `Unavailable` when the database or the lines of one of them cannot be read or written; it names the workspace.
-fn finish(ctx: &Ctx) -> Result<()> {
-    let mut outcome = Ok(());
+fn finish(ctx: &Ctx) -> Result<Tried> {
+    let mut outcome = Ok(Tried::All);
     for (workspace, begun) in Begun::all(&ctx.db)? {
         let lock = ctx.locks.of(&workspace);
-        let Ok(_nobody_writes) = lock.try_lock() else {
+        let Some(_nobody_writes) = hold_at_once(&lock) else {
+            outcome = outcome.and(Ok(Tried::Some));
             continue;
         };
-        let finished = finish_in(ctx, &workspace);
-        outcome = outcome.and(finished.map_err(|error| unfinished(&workspace, &begun, &error)));
+        if let Err(error) = finish_in(ctx, &workspace) {
+            outcome = outcome.and(Err(unfinished(&workspace, &begun, &error)));
+        }
     }
     outcome
 }

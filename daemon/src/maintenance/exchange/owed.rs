@@ -7,7 +7,7 @@
 
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError, TryLockError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use proto::error::Result;
@@ -16,6 +16,7 @@ use super::store::{self, Begun, Owed};
 use crate::ctx::Ctx;
 use crate::db::Batch;
 use crate::decision;
+use crate::dispatch::hold_at_once;
 use crate::workspace::{self, Folder, Standing};
 use crate::world::World;
 
@@ -56,10 +57,8 @@ pub(super) fn is_missing(world: &dyn World, folder: &Folder, name: &str) -> bool
 /// Puts into the projects what they are owed. One at a time: who finds another at it leaves it to them, because a mount
 /// may hang.
 pub fn bring(ctx: &Ctx) {
-    let mut next = match ctx.debts.0.try_lock() {
-        Ok(next) => next,
-        Err(TryLockError::Poisoned(broken)) => PoisonError::into_inner(broken),
-        Err(TryLockError::WouldBlock) => return,
+    let Some(mut next) = hold_at_once(&ctx.debts.0) else {
+        return;
     };
     let now = ctx.world.monotonic();
     if next.is_some_and(|next| now < next) {

@@ -364,6 +364,19 @@ fn an_import_whose_lines_are_lost_keeps_the_start_from_nobody_and_ends_with_the_
         let at_work = crate::dispatch::hold(&lock);
         go_on(&bed.ctx);
         drop(at_work);
+        // A holder that panicked is at work no more.
+        let broken = std::thread::scope(|scope| {
+            let panics = scope.spawn(|| {
+                let _held = crate::dispatch::hold(&lock);
+                std::panic::resume_unwind(Box::new(()));
+            });
+            panics.join().is_err()
+        });
+        assert!(broken && lock.is_poisoned(), "fault {n}");
+        assert!(bed.ctx.life.warnings().iter().any(told), "fault {n}: still so");
+        bed.ctx.life.ail("import", None);
+        go_on(&bed.ctx);
+        assert!(bed.ctx.life.warnings().iter().any(told), "fault {n}: tried again");
         bed.import(&file).expect("the same file again");
         assert_eq!(bed.seen(), whole, "fault {n}");
         assert!(Begun::all(&bed.ctx.db).expect("read").is_empty(), "fault {n}");
