@@ -184,15 +184,11 @@ impl Locks {
 
 /// A lock whose holder panicked protects nothing that is half done: records change in one batch or not at all.
 pub fn hold<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
-    hold_at_once(lock)
-        .unwrap_or_else(|| waits::during(|| lock.lock().unwrap_or_else(PoisonError::into_inner)))
-}
-
-/// The same without waiting: none while somebody holds it.
-pub fn hold_at_once<T>(lock: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
     match lock.try_lock() {
-        Ok(held) => Some(held),
-        Err(TryLockError::Poisoned(broken)) => Some(broken.into_inner()),
-        Err(TryLockError::WouldBlock) => None,
+        Ok(held) => held,
+        Err(TryLockError::Poisoned(broken)) => broken.into_inner(),
+        Err(TryLockError::WouldBlock) => {
+            waits::during(|| lock.lock().unwrap_or_else(PoisonError::into_inner))
+        }
     }
 }

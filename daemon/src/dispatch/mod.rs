@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use crate::ctx::Ctx;
 use crate::server::Sink;
 use crate::{artifact, context, decision, index, maintenance, reboot, task, workspace};
-pub use desk::{Desk, Locks, hold, hold_at_once};
+pub use desk::{Desk, Locks, hold};
 pub use run::{compute, on_pool, run};
 
 /// Who asks, and how long they wait.

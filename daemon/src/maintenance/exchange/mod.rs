@@ -34,7 +34,7 @@ use crate::context::store::Notes;
 use crate::ctx::Ctx;
 use crate::db::{Batch, Db};
 use crate::decision;
-use crate::dispatch::{Desk, hold, hold_at_once};
+use crate::dispatch::{Desk, hold};
 use crate::objects::{Draft, Reader};
 use crate::task::{bring, who};
 use crate::workspace::{House, WorkspaceScope};
@@ -208,7 +208,7 @@ fn finish(ctx: &Ctx) -> Result<Tried> {
     let mut outcome = Ok(Tried::All);
     for (workspace, begun) in Begun::all(&ctx.db)? {
         let lock = ctx.locks.of(&workspace);
-        let Some(_nobody_writes) = hold_at_once(&lock) else {
+        let Some(_nobody_writes) = owed::hold_at_once(&lock) else {
             outcome = outcome.and(Ok(Tried::Some));
             continue;
         };

@@ -7,7 +7,7 @@
 
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
 use proto::error::Result;
@@ -16,7 +16,6 @@ use super::store::{self, Begun, Owed};
 use crate::ctx::Ctx;
 use crate::db::Batch;
 use crate::decision;
-use crate::dispatch::hold_at_once;
 use crate::workspace::{self, Folder, Standing};
 use crate::world::World;
 
@@ -32,6 +31,15 @@ impl Debts {
     /// As a daemon that begins.
     pub(super) fn forget(&self) {
         *self.0.lock().expect("whole") = None;
+    }
+}
+
+/// A lock, without waiting for it: none while somebody holds it. Who panicked with it holds it no more.
+pub(super) fn hold_at_once<T>(lock: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match lock.try_lock() {
+        Ok(held) => Some(held),
+        Err(TryLockError::Poisoned(broken)) => Some(broken.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
     }
 }
 
