@@ -22,7 +22,7 @@ use crate::index::{self, Trees};
 use crate::life::Life;
 use crate::maintenance::exchange::owed::Debts;
 use crate::maintenance::{self, Mirrors};
-use crate::task::Shelf;
+use crate::task::Boards;
 use crate::workspace::Entered;
 use crate::workspace::config::{Config, Settings};
 use crate::world::{OsWorld, World, process};
@@ -48,7 +48,7 @@ pub struct Ctx {
     /// The watched trees.
     pub trees: Arc<Trees>,
     /// The boards of tasks.
-    pub boards: Shelf,
+    pub boards: Boards,
     /// The mirrors of the audit trails.
     pub mirrors: Mirrors,
     /// Files that imports still owe.
@@ -56,7 +56,7 @@ pub struct Ctx {
     /// The open sessions of all actors.
     pub sessions: Book,
     /// The books of decisions.
-    pub decisions: decision::Shelf,
+    pub decisions: decision::Books,
     /// The catalogues of artifacts.
     pub artifacts: Cabinet,
 }
@@ -107,7 +107,7 @@ impl Ctx {
             None => Trees::new(watching)?,
         };
         trees.follow(settings, generation);
-        let boards = Shelf::new(|process| process::started(process.pid) == Some(process.start));
+        let boards = Boards::new(|process| process::started(process.pid) == Some(process.start));
         let sessions = Book::load(&opened.db)?;
         context::declare(&sessions, &boards);
         let ctx = Self {
@@ -124,7 +124,7 @@ impl Ctx {
             debts: Debts::default(),
             boards,
             sessions,
-            decisions: decision::Shelf::default(),
+            decisions: decision::Books::default(),
             artifacts: Cabinet::default(),
         };
         // What an import has decided is done before anybody looks; one that cannot be done keeps nobody else waiting.

@@ -14,16 +14,18 @@ use super::write::{Ready, Scene};
 use super::{Place, stray};
 use crate::db::Batch;
 use crate::dispatch::Desk;
-use crate::workspace::{House, WorkspaceScope};
+use crate::workspace::{Registry, WorkspaceScope};
 
 /// Completes a task with its results.
 pub(super) fn answer(
     desk: &Desk<'_>,
-    (house, scope): (&House<'_>, &WorkspaceScope),
+    (registry, scope): (&Registry<'_>, &WorkspaceScope),
     place: &Place<'_>,
     whole: &proto::Request,
 ) -> Result<proto::Answer> {
-    crate::task::placed(desk, (house, scope), |tasks| complete(desk, place, tasks, whole))
+    crate::task::placed(desk, (registry, scope), |tasks| {
+        complete(desk, place, tasks, whole)
+    })
 }
 
 /// The same, for a workspace that has been found.

@@ -33,9 +33,9 @@ pub fn answer(desk: &Desk<'_>, call: Call) -> Result<proto::Answer> {
     let Request::Execute { id, budget } = &call.what else {
         return task::answer(desk, (**call).clone());
     };
-    workspace::in_house(desk, &whole, |house| {
-        let scope = workspace::scope(house, &call.at)?;
-        let mut answer = task::placed(desk, (house, &scope), |place| {
+    workspace::with_registry(desk, &whole, |registry| {
+        let scope = workspace::scope(registry, &call.at)?;
+        let mut answer = task::placed(desk, (registry, &scope), |place| {
             task::answer_in(desk, place, &whole)
         })?;
         let slot = desk.ctx.boards.slot(scope.id());
@@ -48,7 +48,7 @@ pub fn answer(desk: &Desk<'_>, call: Call) -> Result<proto::Answer> {
         }) = &mut answer
             && !sources.is_empty()
         {
-            let catalog = ready(desk.ctx, &home_of(house, &scope))?;
+            let catalog = ready(desk.ctx, &home_of(registry, &scope))?;
             let (lines, more) = catalog.with(|catalog| Ok(named(catalog.down_from(None), &sources)))?;
             let room = (*budget as usize).saturating_sub(prompt.len());
             put(prompt, &lines, room)

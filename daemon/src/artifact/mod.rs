@@ -8,7 +8,7 @@
 //! 1. before the change, make the bytes an object: `ctx.db.objects().put(&bytes)` (in memory) or `.take_in(&mut reader,
 //!    limit)` (any size) gives digest and size ([`crate::objects::Taken`]);
 //! 2. within the change, under the workspace's lock: `let pen = Pen::open(ctx, &home, tree)?` once, with
-//!    [`home_of`]`(house, &scope)` and [`tree_of`]`(&scope)`, then [`Pen::store`]`(batch, &Given { .. }, taken)?` for each
+//!    [`home_of`]`(registry, &scope)` and [`tree_of`]`(&scope)`, then [`Pen::store`]`(batch, &Given { .. }, taken)?` for each
 //!    (ids kept and times given when [`Given`] says so), or [`Pen::put_back`] for one of an export;
 //! 3. after the commit: `pen.committed()` puts the files in place and gives warnings; after a failure `pen.gave_up_for(&error)`.
 //!
@@ -46,7 +46,7 @@ use crate::ctx::Ctx;
 use crate::db::Batch;
 use crate::dispatch::{Desk, hold};
 use crate::workspace::config::Settings;
-use crate::workspace::{self, House, WorkspaceScope};
+use crate::workspace::{self, Registry, WorkspaceScope};
 
 /// The workspace that a request speaks of, and what counts there.
 pub struct Place<'a> {
@@ -74,12 +74,12 @@ impl Place<'_> {
 
 /// Where the files of a workspace are.
 #[must_use]
-pub fn home_of(house: &House<'_>, scope: &WorkspaceScope) -> Home {
+pub fn home_of(registry: &Registry<'_>, scope: &WorkspaceScope) -> Home {
     Home {
         workspace: scope.id().to_owned(),
         root: scope.root().to_path_buf(),
-        storage: house.storage(),
-        places: house.places.clone(),
+        storage: registry.storage(),
+        places: registry.places.clone(),
     }
 }
 
@@ -106,25 +106,25 @@ pub fn answer(desk: &Desk<'_>, call: Call) -> Result<proto::Answer> {
             what: what.clone(),
         })),
     };
-    workspace::in_house(desk, &whole, |house| {
-        let scope = workspace::scope(house, &at)?;
+    workspace::with_registry(desk, &whole, |registry| {
+        let scope = workspace::scope(registry, &at)?;
         // The settings are looked at on the disk each time: not for those who only read what is in memory.
         let weighs = what.takes_time() || matches!(what, Request::Optimize { .. });
         let settings = if weighs {
-            house.settings(&scope)
+            registry.settings(&scope)
         } else {
             Settings::default()
         };
         let place = Place {
-            home: home_of(house, &scope),
+            home: home_of(registry, &scope),
             tree: scope.tree(),
             limit: settings.max_artifact_size_mb().saturating_mul(upload::MB),
             archive_after_days: settings.archive_after_days(),
-            enter: &|batch: &mut Batch| house.claim(batch, &scope).map(drop),
+            enter: &|batch: &mut Batch| registry.claim(batch, &scope).map(drop),
             warnings: scope.warnings(),
         };
         if let Request::Complete { .. } = what {
-            return complete::answer(desk, (house, &scope), &place, &whole);
+            return complete::answer(desk, (registry, &scope), &place, &whole);
         }
         answer_in(desk, &place, &whole, what)
     })

@@ -23,24 +23,24 @@ use crate::workspace;
 /// What detection, the registry, the rules and the store say.
 pub fn answer(desk: &Desk<'_>, call: task::Call) -> Result<proto::Answer> {
     let whole = proto::Request::Task(Box::new(call));
-    workspace::in_house(desk, &whole, |house| {
+    workspace::with_registry(desk, &whole, |registry| {
         let proto::Request::Task(call) = &whole else {
             return Err(stray());
         };
         let task::Request::Move { to, .. } = &call.what else {
             return Err(stray());
         };
-        let scope = workspace::scope(house, &call.at)?;
-        let other = workspace::scope(house, to)?;
-        crate::task::placed(desk, (house, &scope), |tasks| {
+        let scope = workspace::scope(registry, &call.at)?;
+        let other = workspace::scope(registry, to)?;
+        crate::task::placed(desk, (registry, &scope), |tasks| {
             let place = crate::task::Place {
                 to: Some(other.id()),
                 ..*tasks
             };
             let ways = Ways {
-                from: home_of(house, &scope),
-                to: home_of(house, &other),
-                enter: &|batch: &mut Batch| house.claim(batch, &other).map(drop),
+                from: home_of(registry, &scope),
+                to: home_of(registry, &other),
+                enter: &|batch: &mut Batch| registry.claim(batch, &other).map(drop),
             };
             answer_in(desk, &place, &ways, &whole)
         })

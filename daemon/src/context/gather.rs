@@ -70,12 +70,12 @@ fn text(fitted: Fitted, root: Option<RawPath>) -> Answer {
 
 fn told(desk: &Desk<'_>, call: Call, tree: Option<AtHand>) -> Result<proto::Answer> {
     let whole = proto::Request::Context(Box::new(call));
-    workspace::in_house(desk, &whole, |house| {
+    workspace::with_registry(desk, &whole, |registry| {
         let proto::Request::Context(call) = &whole else {
             return Err(Error::bug("a request came to a room that it does not belong to"));
         };
-        let scope = workspace::scope(house, &call.at)?;
-        super::placed(desk, house, &scope, |place| {
+        let scope = workspace::scope(registry, &call.at)?;
+        super::placed(desk, registry, &scope, |place| {
             let tokens = match &call.what {
                 Request::Prime { budget }
                 | Request::Recover { budget, .. }
@@ -98,7 +98,7 @@ fn told(desk: &Desk<'_>, call: Call, tree: Option<AtHand>) -> Result<proto::Answ
                 characters,
             };
             let older = match &call.at {
-                Which::At(from) => house.detect(from).is_ok_and(|found| has_older(&found)),
+                Which::At(from) => registry.detect(from).is_ok_and(|found| has_older(&found)),
                 Which::Named(_) => false,
             };
             let (head, sections) = with_board(place, |board| match &call.what {

@@ -27,7 +27,7 @@ use crate::ctx::Ctx;
 use crate::db::Batch;
 use crate::dispatch::Desk;
 use crate::task::{self, store::Tasks};
-use crate::workspace::{self, Folder, House, WorkspaceScope};
+use crate::workspace::{self, Folder, Registry, WorkspaceScope};
 pub use book::Book;
 use store::{Memory, Notes};
 
@@ -64,19 +64,19 @@ impl Place<'_> {
 /// What detection, the registry, the rules and the store say.
 pub fn answer(desk: &Desk<'_>, call: Call) -> Result<proto::Answer> {
     let whole = proto::Request::Context(Box::new(call));
-    workspace::in_house(desk, &whole, |house| {
+    workspace::with_registry(desk, &whole, |registry| {
         let proto::Request::Context(call) = &whole else {
             return Err(Error::bug("a request came to a room that it does not belong to"));
         };
-        let scope = workspace::scope(house, &call.at)?;
-        placed(desk, house, &scope, |place| door(place, &whole, &call.what))
+        let scope = workspace::scope(registry, &call.at)?;
+        placed(desk, registry, &scope, |place| door(place, &whole, &call.what))
     })
 }
 
 /// Does something for the workspace of a request.
 fn placed<T>(
     desk: &Desk<'_>,
-    house: &House<'_>,
+    registry: &Registry<'_>,
     scope: &WorkspaceScope,
     work: impl FnOnce(&Place<'_>) -> Result<T>,
 ) -> Result<T> {
@@ -88,8 +88,8 @@ fn placed<T>(
         workspace: scope.id(),
         tree: scope.tree(),
         folder: scope.folder(),
-        home: artifact::home_of(house, scope),
-        enter: &|batch: &mut Batch| house.claim_once(batch, scope),
+        home: artifact::home_of(registry, scope),
+        enter: &|batch: &mut Batch| registry.claim_once(batch, scope),
         warnings: scope.warnings(),
         actor: task::who::actor(desk.ask.caller.name())?,
         now: desk.ctx.world.now(),
@@ -162,8 +162,8 @@ fn name_of(given: &str) -> String {
     given.chars().take(64).flat_map(char::escape_debug).collect()
 }
 
-/// The shelf of boards learns what the actors of open sessions take tasks for first.
-pub fn declare(sessions: &Book, boards: &task::Shelf) {
+/// The boards learn what the actors of open sessions take tasks for first.
+pub fn declare(sessions: &Book, boards: &task::Boards) {
     for (workspace, session) in sessions.all() {
         boards.prefer(&workspace, &session.actor, session.specialists);
     }

@@ -131,7 +131,7 @@ fn changed(
     outcome
 }
 
-/// The book and the shelf learn of a session that was put into a batch.
+/// The book and the boards learn of a session that was put into a batch.
 fn taken_over(ctx: &Ctx, workspace: &str, session: &Session) {
     let prefers = match session.ended {
         Some(_) => Vec::new(),

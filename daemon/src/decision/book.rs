@@ -1,6 +1,6 @@
 //! The decisions of each workspace in use, in memory: what lists, `for` and searches are answered from.
 //!
-//! One shelf per daemon, in `Ctx`. What must stay true: a book is what the records say: it names the changes it has
+//! All books of the daemon, in `Ctx`. What must stay true: a book is what the records say: it names the changes it has
 //! seen, and is loaded anew when the records have seen others. Texts stay in the records; of them the book holds only
 //! which words stand where, once somebody has searched.
 
@@ -19,7 +19,7 @@ use crate::task::rules::shown;
 
 /// All books.
 #[derive(Debug, Default)]
-pub struct Shelf(Mutex<HashMap<String, Arc<Book>>>);
+pub struct Books(Mutex<HashMap<String, Arc<Book>>>);
 
 /// The decisions of one workspace as of one moment.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ struct Entry {
     patterns: Vec<Pattern>,
 }
 
-impl Shelf {
+impl Books {
     /// The book of a workspace.
     ///
     /// # Errors

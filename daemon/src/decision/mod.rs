@@ -27,7 +27,7 @@ use proto::error::{Error, Result};
 use crate::db::Batch;
 use crate::dispatch::Desk;
 use crate::workspace::{self, Folder};
-pub use book::{Book, Shelf};
+pub use book::{Book, Books};
 pub use card::Card;
 pub use lend::{Taken, each, in_force_for, newest, take_in, write_files};
 pub use store::due;
@@ -52,13 +52,13 @@ pub struct Place<'a> {
 /// What detection, the registry, the rules and the store say.
 pub fn answer(desk: &Desk<'_>, call: Call) -> Result<proto::Answer> {
     let whole = proto::Request::Decision(Box::new(call));
-    workspace::in_house(desk, &whole, |house| {
-        let scope = workspace::scope(house, &of(&whole)?.at)?;
+    workspace::with_registry(desk, &whole, |registry| {
+        let scope = workspace::scope(registry, &of(&whole)?.at)?;
         let place = Place {
             workspace: scope.id(),
             tree: scope.tree(),
             folder: scope.folder(),
-            enter: &|batch: &mut Batch| house.claim(batch, &scope).map(drop),
+            enter: &|batch: &mut Batch| registry.claim(batch, &scope).map(drop),
             warnings: scope.warnings(),
         };
         answer_in(desk, &place, &whole)

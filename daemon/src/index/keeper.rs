@@ -173,8 +173,8 @@ impl Tree {
         let Some(mounts) = self.hub.drain() else {
             return false;
         };
-        let rest = self.mails.lock().rest();
-        rest.is_some_and(|rest| rest.holds(&mounts))
+        let quiescent = self.mails.lock().quiescent();
+        quiescent.is_some_and(|quiescent| quiescent.holds(&mounts))
     }
 
     fn clock_at(&self, tick: u32) -> String {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use super::Manner;
-use super::rest::Rest;
+use super::quiescent::Quiescent;
 use crate::watch::{Event, Mailbox};
 
 /// Events that may wait; more are as good as an overflow.
@@ -38,20 +38,20 @@ pub(super) struct Mail {
     /// Events were lost by a watcher whose word is a hint only: all is looked at when that is due.
     pub(super) is_to_be_looked_at: bool,
     /// What the tree rests on while its thread sleeps; none while it is at work.
-    pub(super) rest: Option<Arc<Rest>>,
+    pub(super) quiescent: Option<Arc<Quiescent>>,
     /// Set once.
     pub(super) ending: Option<Ending>,
 }
 
 impl Mail {
     /// What the tree rests on, when nothing waits for its thread that a query would have to see.
-    pub(super) fn rest(&self) -> Option<Arc<Rest>> {
+    pub(super) fn quiescent(&self) -> Option<Arc<Quiescent>> {
         let waits = !self.events.is_empty()
             || self.manner.is_some()
             || self.is_led_anew
             || self.is_to_be_looked_at
             || self.ending.is_some();
-        self.rest.clone().filter(|_| !waits)
+        self.quiescent.clone().filter(|_| !waits)
     }
 }
 

@@ -15,7 +15,7 @@ pub mod door;
 mod keeper;
 mod mail;
 pub mod own;
-mod rest;
+mod quiescent;
 mod sleep;
 mod subscribe;
 mod trees;

@@ -1,7 +1,8 @@
 //! The thread of one tree: events settled when it is time, barriers passed, the index saved.
 //!
 //! Started by `trees`; asked through the tree's mailbox. What must stay true: a barrier is passed only after all that lay
-//! in the mailbox before it is settled, and a tree is shown to rest only while that is so; the first event after quiet is settled at once, what follows waits for `settle`;
+//! in the mailbox before it is settled, and a tree is shown as quiescent only while that is so; the first event after quiet
+//! is settled at once, what follows waits for `settle`;
 //! after an index was saved as closed no tick is given; whoever listens hears also of what makes no event.
 
 use std::sync::{Arc, PoisonError};
@@ -15,7 +16,7 @@ use super::disk::{Disk, LocalDisk};
 use super::engine::Engine;
 use super::keeper::Tree;
 use super::mail::{Ending, Mail};
-use super::rest::Rest;
+use super::quiescent::Quiescent;
 use super::root::Identity;
 use super::saved::shelf::Ended;
 use super::verify::Begin;
@@ -80,9 +81,9 @@ impl Tree {
         self.ready.send_replace(true);
         // Nothing has gone out yet.
         let mut last = None;
-        let mut rest = None;
+        let mut quiescent = None;
         loop {
-            let barriers = match self.next(&mut engine, last, &mut rest) {
+            let barriers = match self.next(&mut engine, last, &mut quiescent) {
                 Next::Look(barriers) => barriers,
                 Next::Save => {
                     self.save(&mut engine, Ended::Open);
@@ -220,9 +221,9 @@ impl Tree {
         &self,
         engine: &mut Engine<LocalDisk>,
         last: Option<Instant>,
-        rest: &mut Option<Arc<Rest>>,
+        quiescent: &mut Option<Arc<Quiescent>>,
     ) -> Next {
-        *rest = engine.rest(rest.as_ref());
+        *quiescent = engine.quiescent(quiescent.as_ref());
         let mut mail = self.mails.lock();
         loop {
             if let Some(ending) = mail.ending {
@@ -262,14 +263,14 @@ impl Tree {
                 (false, true) => pace.poll.max(pace.looked * LOOKING),
                 (false, false) => FOREVER,
             };
-            mail.rest.clone_from(rest);
+            mail.quiescent.clone_from(quiescent);
             let (next, waited) = self
                 .mails
                 .news
                 .wait_timeout(mail, wait)
                 .unwrap_or_else(PoisonError::into_inner);
             mail = next;
-            mail.rest = None;
+            mail.quiescent = None;
             if !has_mail && waited.timed_out() && is_looked_at {
                 mail.is_to_be_looked_at = false;
                 return Next::Look(Vec::new());

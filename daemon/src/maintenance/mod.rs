@@ -27,18 +27,18 @@ pub use mirror::{Care, Mirrors};
 /// What detection, the registry and the store say.
 pub fn answer(desk: &Desk<'_>, call: Call) -> Result<proto::Answer> {
     let whole = proto::Request::Maintenance(Box::new(call));
-    workspace::in_house(desk, &whole, |house| {
+    workspace::with_registry(desk, &whole, |registry| {
         let proto::Request::Maintenance(call) = &whole else {
             return Err(Error::bug("a request came to a room that it does not belong to"));
         };
-        let scope = workspace::scope(house, &call.at)?;
+        let scope = workspace::scope(registry, &call.at)?;
         let answer = match &call.what {
             Request::Audit {
                 filter,
                 limit,
                 cursor,
             } => trail::page(desk.ctx, &scope, filter, (*limit, cursor.as_deref())),
-            Request::AuditVerify => trail::verified(house, &scope),
+            Request::AuditVerify => trail::verified(registry, &scope),
             Request::Legacy { .. } | Request::Export | Request::Import { .. } => {
                 Err(Error::bug("what takes long came to the door of those who look"))
             }
@@ -72,18 +72,18 @@ fn imported(
     (lines, progress): (exchange::out::Reader<'_>, legacy::Progress<'_>),
 ) -> Result<proto::Answer> {
     let whole = proto::Request::Maintenance(Box::new(call));
-    workspace::in_house(desk, &whole, |house| match &whole {
+    workspace::with_registry(desk, &whole, |registry| match &whole {
         proto::Request::Maintenance(call) => match &call.what {
             Request::Legacy { path, dry_run } => {
-                let scope = workspace::scope(house, &call.at)?;
-                legacy::answer((desk, house), &scope, (&whole, path, *dry_run), progress)
+                let scope = workspace::scope(registry, &call.at)?;
+                legacy::answer((desk, registry), &scope, (&whole, path, *dry_run), progress)
             }
             Request::Import { path, dry_run } => {
-                let scope = workspace::scope(house, &call.at)?;
-                exchange::import((desk, house), &scope, (&whole, path, *dry_run), progress)
+                let scope = workspace::scope(registry, &call.at)?;
+                exchange::import((desk, registry), &scope, (&whole, path, *dry_run), progress)
             }
             Request::Export => {
-                let scope = workspace::scope(house, &call.at)?;
+                let scope = workspace::scope(registry, &call.at)?;
                 let exported = exchange::out::export(desk.ctx, &scope, lines, progress)?;
                 Ok(proto::Answer::Maintenance(proto::maintenance::Answer::Exported(
                     Box::new(exported),

@@ -8,7 +8,7 @@ use super::mirror::{self, Trail};
 use super::rules;
 use crate::audit::{self, Chain};
 use crate::ctx::Ctx;
-use crate::workspace::{Folder, House, WorkspaceScope};
+use crate::workspace::{Folder, Registry, WorkspaceScope};
 
 /// How many events one page looks at: a filter that matches little ends a page early, and the cursor goes on.
 const LOOKED: u64 = 50_000;
@@ -74,19 +74,19 @@ fn shown(event: audit::Event) -> Event {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn verified(house: &House<'_>, scope: &WorkspaceScope) -> Result<Answer> {
-    let head = audit::head(house.db, scope.id())?;
-    let (events, broken_at) = match audit::verify(house.db, scope.id())? {
+pub fn verified(registry: &Registry<'_>, scope: &WorkspaceScope) -> Result<Answer> {
+    let head = audit::head(registry.db, scope.id())?;
+    let (events, broken_at) = match audit::verify(registry.db, scope.id())? {
         Chain::Whole(events) => (events, None),
         Chain::BrokenAt(seq) => (head.seq, Some(seq)),
     };
     // The mirror stands in the workspace's root, whichever of its trees is asked from.
-    let folder = Folder::of(house.storage(), scope.root(), scope.id(), house.places);
+    let folder = Folder::of(registry.storage(), scope.root(), scope.id(), registry.places);
     let trail = Trail {
-        db: house.db,
+        db: registry.db,
         workspace: scope.id(),
     };
-    let (mirror_state, mirror_line) = trail.compare(house.world, &folder)?;
+    let (mirror_state, mirror_line) = trail.compare(registry.world, &folder)?;
     Ok(Answer::AuditVerified {
         events,
         broken_at,

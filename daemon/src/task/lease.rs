@@ -1,6 +1,6 @@
 //! The clock that leases are measured with: time in which this daemon ran and could have been called. Pure.
 //!
-//! Asked by the shelf. A machine that slept, a daemon that was stopped (SIGSTOP) or restarted must not expire the lease
+//! Asked by the boards. A machine that slept, a daemon that was stopped (SIGSTOP) or restarted must not expire the lease
 //! of a session that could not reach it meanwhile. So the clock is fed by a regular tick, a gap between two readings
 //! that is longer than a tick can explain does not count, and for a while after such a gap nothing expires, so that
 //! those who were cut off can speak first.

@@ -1,10 +1,11 @@
 //! `task` and `next`: units of work per workspace, who holds them, what is ready.
 //!
-//! Asked by `dispatch`. Later rooms ask for the board of a workspace and for [`Shelf::heard`]. **Invariants**: two actors
+//! Asked by `dispatch`. Later rooms ask for the board of a workspace and for [`Boards::heard`]. **Invariants**: two actors
 //! never hold one task; what was acknowledged is in the records; the board is derived from the records; no
 //! request of one workspace reads a record of another.
 
 pub mod board;
+pub mod boards;
 pub mod bring;
 pub mod card;
 pub mod change;
@@ -22,7 +23,6 @@ pub mod query;
 pub mod read;
 pub mod rehome;
 pub mod rules;
-pub mod shelf;
 pub mod shown;
 pub mod step;
 pub mod store;
@@ -44,8 +44,8 @@ use crate::ctx::Ctx;
 use crate::db::Batch;
 use crate::dispatch::Desk;
 use crate::workspace::config::Settings;
-use crate::workspace::{self, House, WorkspaceScope, role};
-pub use shelf::{Shelf, Terms};
+use crate::workspace::{self, Registry, WorkspaceScope, role};
+pub use boards::{Boards, Terms};
 
 /// The workspace that a request speaks of, and what counts there.
 #[derive(Clone, Copy)]
@@ -80,10 +80,10 @@ impl Place<'_> {
 /// What detection, the registry, the rules and the store say.
 pub fn answer(desk: &Desk<'_>, call: Call) -> Result<proto::Answer> {
     let whole = proto::Request::Task(Box::new(call));
-    workspace::in_house(desk, &whole, |house| {
+    workspace::with_registry(desk, &whole, |registry| {
         let call = of(&whole)?;
-        let scope = workspace::scope(house, &call.at)?;
-        placed_for(desk, (house, &scope), Some(&call.what), |place| {
+        let scope = workspace::scope(registry, &call.at)?;
+        placed_for(desk, (registry, &scope), Some(&call.what), |place| {
             answer_in(desk, place, &whole)
         })
     })
@@ -95,7 +95,7 @@ pub fn answer(desk: &Desk<'_>, call: Call) -> Result<proto::Answer> {
 /// What `work` says.
 pub fn placed<T>(
     desk: &Desk<'_>,
-    found: (&House<'_>, &WorkspaceScope),
+    found: (&Registry<'_>, &WorkspaceScope),
     work: impl FnOnce(&Place<'_>) -> Result<T>,
 ) -> Result<T> {
     placed_for(desk, found, None, work)
@@ -103,20 +103,20 @@ pub fn placed<T>(
 
 fn placed_for<T>(
     desk: &Desk<'_>,
-    (house, scope): (&House<'_>, &WorkspaceScope),
+    (registry, scope): (&Registry<'_>, &WorkspaceScope),
     what: Option<&Request>,
     work: impl FnOnce(&Place<'_>) -> Result<T>,
 ) -> Result<T> {
     let slot = desk.ctx.boards.slot(scope.id());
     // The settings are looked at on the disk each time: not for those who only read a board that is there.
     let terms = match what.is_none_or(Request::changes) || !slot.is_ready() {
-        true => terms(&house.settings(scope)),
+        true => terms(&registry.settings(scope)),
         false => slot.terms(),
     };
     let tree = (scope.tree() != scope.root()).then(|| RawPath::from(scope.tree()));
     let found = |name: &str| {
-        let own = house.places.config_dir.as_deref();
-        role::in_force(house.world, own, Some(scope.folder()))
+        let own = registry.places.config_dir.as_deref();
+        role::in_force(registry.world, own, Some(scope.folder()))
             .roles
             .remove(name)
     };
@@ -126,7 +126,7 @@ fn placed_for<T>(
         tree: tree.as_ref(),
         terms,
         roles: &found,
-        enter: &|batch: &mut Batch| house.claim_once(batch, scope),
+        enter: &|batch: &mut Batch| registry.claim_once(batch, scope),
         warnings: scope.warnings(),
     })
 }

@@ -11,9 +11,9 @@ use proto::error::Result;
 use proto::task::{Answer, Planned};
 
 use super::board::Board;
+use super::boards::Slot;
 use super::card::Card;
 use super::lease::Clock;
-use super::shelf::Slot;
 use super::shown::{self, Moment};
 use super::step::Step;
 use super::store::Tasks;

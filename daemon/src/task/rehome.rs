@@ -8,9 +8,9 @@ use proto::error::{Error, Result};
 use proto::task::{Answer, Request, Taken};
 
 use super::board::Board;
+use super::boards::Slot;
 use super::card::Card;
 use super::rules::shown;
-use super::shelf::Slot;
 use super::store::Tasks;
 use super::who::Who;
 use super::write;

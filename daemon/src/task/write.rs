@@ -43,11 +43,11 @@ pub fn answer_as(
     (whole, what): (&proto::Request, &Request),
     said: &dyn Fn(Answer) -> proto::Answer,
 ) -> Result<proto::Answer> {
-    let shelf = &desk.ctx.boards;
-    let slot = shelf.slot(place.workspace);
+    let boards = &desk.ctx.boards;
+    let slot = boards.slot(place.workspace);
     slot.set_terms(place.terms);
     let who = asking(desk, place)?;
-    shelf.heard(&who.actor, desk.ctx.world.monotonic());
+    boards.heard(&who.actor, desk.ctx.world.monotonic());
     sweep(desk.ctx, place.workspace, &slot)?;
     let tasks = Tasks::new(&desk.ctx.db, place.workspace);
     let pen = Pen::new(&slot, tasks, &who);

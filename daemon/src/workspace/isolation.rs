@@ -9,7 +9,7 @@ use proto::error::Result;
 use proto::workspace::Finding;
 
 use super::folder::Folder;
-use super::registry::{House, identity};
+use super::registry::{Registry, identity};
 use super::rules;
 use super::store::{self, Row};
 use crate::world::FileKind;
@@ -18,26 +18,26 @@ use crate::world::FileKind;
 ///
 /// # Errors
 /// When the database cannot be read.
-pub(super) fn validate(house: &House<'_>) -> Result<Vec<Finding>> {
-    let rows = store::rows(house.db)?;
+pub(super) fn validate(registry: &Registry<'_>) -> Result<Vec<Finding>> {
+    let rows = store::rows(registry.db)?;
     let live: Vec<&Row> = rows.iter().filter(|row| row.forgotten.is_none()).collect();
     Ok(vec![
         finding(
             "every record belongs to a workspace in the registry",
-            records(house, &rows)?,
+            records(registry, &rows)?,
         ),
         finding(
             "no two workspaces have the same root or directory",
-            apart(house, &live),
+            apart(registry, &live),
         ),
-        finding("no folder of a project leads elsewhere", folders(house, &live)),
+        finding("no folder of a project leads elsewhere", folders(registry, &live)),
         finding(
             "every `workspace.json` names its own workspace",
-            mirrors(house, &live),
+            mirrors(registry, &live),
         ),
         finding(
             "what is kept outside projects is the user's alone",
-            private(house),
+            private(registry),
         ),
     ])
 }
@@ -50,11 +50,11 @@ fn finding(check: &str, details: Vec<String>) -> Finding {
     }
 }
 
-fn records(house: &House<'_>, rows: &[Row]) -> Result<Vec<String>> {
+fn records(registry: &Registry<'_>, rows: &[Row]) -> Result<Vec<String>> {
     let ids: BTreeSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
     let mut strangers: BTreeMap<String, u64> = BTreeMap::new();
     for (space, what) in store::BY_WORKSPACE {
-        for pair in house.db.scan(space, b"") {
+        for pair in registry.db.scan(space, b"") {
             let (key, _) = pair?;
             let owner = key.split(|byte| *byte == b'/').next().unwrap_or_default();
             let owner = String::from_utf8_lossy(owner).into_owned();
@@ -66,7 +66,7 @@ fn records(house: &House<'_>, rows: &[Row]) -> Result<Vec<String>> {
         }
     }
     for prefix in ["tree/", "used/"] {
-        for pair in house.db.scan(store::SPACE, prefix.as_bytes()) {
+        for pair in registry.db.scan(store::SPACE, prefix.as_bytes()) {
             let key = String::from_utf8_lossy(&pair?.0).into_owned();
             let owner = key.split('/').nth(1).unwrap_or_default();
             if !ids.contains(owner) {
@@ -82,12 +82,12 @@ fn records(house: &House<'_>, rows: &[Row]) -> Result<Vec<String>> {
         .collect())
 }
 
-fn apart(house: &House<'_>, live: &[&Row]) -> Vec<String> {
+fn apart(registry: &Registry<'_>, live: &[&Row]) -> Vec<String> {
     let mut found = Vec::new();
     let mut at: BTreeMap<(u64, u64), &Row> = BTreeMap::new();
     for row in live {
         // A root that is gone, or that another directory has taken, holds nobody's place.
-        let Ok(now) = identity(house.world, row.root.as_path()) else {
+        let Ok(now) = identity(registry.world, row.root.as_path()) else {
             continue;
         };
         if !now.stays(&row.identity) {
@@ -105,14 +105,14 @@ fn apart(house: &House<'_>, live: &[&Row]) -> Vec<String> {
     found
 }
 
-fn folders(house: &House<'_>, live: &[&Row]) -> Vec<String> {
+fn folders(registry: &Registry<'_>, live: &[&Row]) -> Vec<String> {
     let mut found = Vec::new();
     for row in live {
-        let mut trees = store::trees(house.db, &row.id).unwrap_or_default();
+        let mut trees = store::trees(registry.db, &row.id).unwrap_or_default();
         trees.push(row.root.clone());
         for tree in trees {
             let path = tree.as_path().join(super::folder::NAME);
-            match house.world.stat(&path) {
+            match registry.world.stat(&path) {
                 Ok(stat) if stat.kind == FileKind::Dir => {}
                 Ok(stat) => found.push(format!(
                     "`{}` is a {} and no folder",
@@ -127,13 +127,13 @@ fn folders(house: &House<'_>, live: &[&Row]) -> Vec<String> {
     found
 }
 
-fn mirrors(house: &House<'_>, live: &[&Row]) -> Vec<String> {
-    let storage = house.storage();
+fn mirrors(registry: &Registry<'_>, live: &[&Row]) -> Vec<String> {
+    let storage = registry.storage();
     let wrong = |row: &&Row| {
-        let folder = Folder::of(storage, row.root.as_path(), &row.id, house.places);
-        let there = identity(house.world, row.root.as_path()).is_ok_and(|now| now.stays(&row.identity));
+        let folder = Folder::of(storage, row.root.as_path(), &row.id, registry.places);
+        let there = identity(registry.world, row.root.as_path()).is_ok_and(|now| now.stays(&row.identity));
         let mirror = folder
-            .mirror(house.world)
+            .mirror(registry.world)
             .filter(|mirror| there && mirror.id != row.id)?;
         Some(format!(
             "that of `{}` names `{}`; its next write puts that right",
@@ -144,15 +144,15 @@ fn mirrors(house: &House<'_>, live: &[&Row]) -> Vec<String> {
     live.iter().filter_map(wrong).collect()
 }
 
-fn private(house: &House<'_>) -> Vec<String> {
-    let state = &house.places.state_dir;
+fn private(registry: &Registry<'_>) -> Vec<String> {
+    let state = &registry.places.state_dir;
     let mut found = Vec::new();
     for path in [state.clone(), state.join("projects")] {
-        match house.world.stat(&path) {
+        match registry.world.stat(&path) {
             Ok(stat) if stat.kind != FileKind::Dir => {
                 found.push(format!("`{}` is no folder", path.display()))
             }
-            Ok(stat) if stat.uid != house.world.uid() => {
+            Ok(stat) if stat.uid != registry.world.uid() => {
                 found.push(format!("`{}` belongs to another user", path.display()))
             }
             Ok(stat) if stat.mode & 0o077 != 0 => {
@@ -163,7 +163,7 @@ fn private(house: &House<'_>) -> Vec<String> {
             Err(error) => found.push(format!("`{}` could not be looked at: {error}", path.display())),
         }
     }
-    let strangers = house
+    let strangers = registry
         .world
         .list_beneath(state, "projects".as_ref(), 100_000)
         .unwrap_or_default();

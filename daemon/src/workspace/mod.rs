@@ -1,7 +1,7 @@
 //! `workspace`: the registry of projects, with their settings (`config`) and roles (`role`).
 //!
 //! `dispatch` asks [`answer`], [`answer_config`] and [`answer_role`]; every room that works for a project takes its
-//! [`WorkspaceScope`] from [`House::activate`] and its settings from [`config::Config`].
+//! [`WorkspaceScope`] from [`Registry::activate`] and its settings from [`config::Config`].
 //!
 //! **Invariant**: detection and every read leave a project untouched; its folder is made by the first write.
 //! **Invariant**: records pass to another directory only by the rules of `rules.rs`.
@@ -32,7 +32,7 @@ pub use self::door::scope;
 pub use self::entered::{Entered, Visit};
 pub use self::expiry::erase_expired;
 pub use self::folder::Folder;
-pub use self::registry::{Change, House, REGISTRY, WorkspaceScope};
+pub use self::registry::{Change, REGISTRY, Registry, WorkspaceScope};
 pub use self::standing::{Standing, standing};
 use crate::dispatch::Desk;
 
@@ -41,10 +41,10 @@ use crate::dispatch::Desk;
 /// # Errors
 /// What the door says.
 pub fn answer(desk: &Desk<'_>, request: &Request) -> Result<Answer> {
-    in_house(desk, request, |house| match request.clone() {
-        Request::Workspace(request) => door::answer(house, request),
-        Request::Config(request) => config::door::answer(house, request),
-        Request::Role(request) => role::answer(house, request),
+    with_registry(desk, request, |registry| match request.clone() {
+        Request::Workspace(request) => door::answer(registry, request),
+        Request::Config(request) => config::door::answer(registry, request),
+        Request::Role(request) => role::answer(registry, request),
         _ => Err(Error::bug("a request came to a room that it does not belong to")),
     })
 }
@@ -68,30 +68,30 @@ pub fn only_looks(request: &Request) -> bool {
 /// When the database or the root cannot be read, or the first entry cannot be kept.
 pub fn activate(desk: &Desk<'_>, found: &Detection) -> Result<WorkspaceScope> {
     let refuse = |_: &str, _: Change<'_>| Err(Error::bug("a change was made without a request"));
-    housed(desk, &refuse, |house| house.activate_found(found))
+    hand_registry(desk, &refuse, |registry| registry.activate_found(found))
 }
 
 /// Hands the registry and all it stands on to a room that works for a workspace.
 ///
 /// # Errors
 /// What `work` says.
-pub fn in_house<T>(
+pub fn with_registry<T>(
     desk: &Desk<'_>,
     request: &Request,
-    work: impl FnOnce(&House<'_>) -> Result<T>,
+    work: impl FnOnce(&Registry<'_>) -> Result<T>,
 ) -> Result<T> {
     let change = |scope: &str, change: Change<'_>| desk.change(scope, request, change);
-    housed(desk, &change, work)
+    hand_registry(desk, &change, work)
 }
 
-fn housed<T>(
+fn hand_registry<T>(
     desk: &Desk<'_>,
     change: &dyn Fn(&str, Change<'_>) -> Result<Answer>,
-    work: impl FnOnce(&House<'_>) -> Result<T>,
+    work: impl FnOnce(&Registry<'_>) -> Result<T>,
 ) -> Result<T> {
     let ctx = desk.ctx;
     let entering = ctx.locks.of(REGISTRY);
-    work(&House {
+    work(&Registry {
         world: &*ctx.world,
         places: &ctx.places,
         db: &ctx.db,

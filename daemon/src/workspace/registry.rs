@@ -22,7 +22,7 @@ use crate::world::{FileKind, World};
 
 /// What the doors of this room stand on.
 #[derive(Clone, Copy)]
-pub struct House<'a> {
+pub struct Registry<'a> {
     /// Files, clock, chance.
     pub world: &'a dyn World,
     /// The user's places.
@@ -108,7 +108,7 @@ pub(super) struct Sight {
     warnings: Vec<String>,
 }
 
-impl House<'_> {
+impl Registry<'_> {
     /// The project that a request is about.
     ///
     /// # Errors
@@ -187,7 +187,7 @@ impl House<'_> {
         Ok((same && listed).then(|| self.scope(id, sight.seen.root.clone(), &sight)))
     }
 
-    /// As [`House::activate_found`], for whoever holds the lock of [`REGISTRY`] and commits.
+    /// As [`Registry::activate_found`], for whoever holds the lock of [`REGISTRY`] and commits.
     ///
     /// # Errors
     /// When the database or the root cannot be read.
@@ -230,10 +230,10 @@ impl House<'_> {
         Ok(row)
     }
 
-    /// As [`House::claim`], once: for records, which need the folder to be there and not to be looked after.
+    /// As [`Registry::claim`], once: for records, which need the folder to be there and not to be looked after.
     ///
     /// # Errors
-    /// As [`House::claim`].
+    /// As [`Registry::claim`].
     pub fn claim_once(&self, batch: &mut Batch, scope: &WorkspaceScope) -> Result<()> {
         match store::is_used(self.db, &scope.id)? {
             true => spool::ready(self.world, self.db, batch, scope),

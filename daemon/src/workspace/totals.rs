@@ -9,7 +9,7 @@ use proto::error::Result;
 use proto::workspace::Totals;
 
 use super::folder::Folder;
-use super::registry::House;
+use super::registry::Registry;
 use super::store;
 use crate::world::{FileKind, World};
 
@@ -24,20 +24,20 @@ const DEEPEST: usize = 16;
 ///
 /// # Errors
 /// When the database cannot be read.
-pub(super) fn count(house: &House<'_>, id: &str, folder: &Folder) -> Result<Totals> {
+pub(super) fn count(registry: &Registry<'_>, id: &str, folder: &Folder) -> Result<Totals> {
     let mut totals = Totals {
-        tasks: (house.tasks)(id)?,
+        tasks: (registry.tasks)(id)?,
         ..Totals::default()
     };
     for (space, what) in store::BY_WORKSPACE {
         match what {
-            "artifacts" => totals.artifacts = store::count(house.db, space, id)?,
-            "decisions" => totals.decisions = store::count(house.db, space, id)?,
+            "artifacts" => totals.artifacts = store::count(registry.db, space, id)?,
+            "decisions" => totals.decisions = store::count(registry.db, space, id)?,
             _ => {}
         }
     }
     let mut walk = Walk {
-        world: house.world,
+        world: registry.world,
         base: &folder.base,
         left: MOST,
         bytes: 0,

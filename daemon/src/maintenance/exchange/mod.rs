@@ -37,7 +37,7 @@ use crate::decision;
 use crate::dispatch::{Desk, hold};
 use crate::objects::{Draft, Reader};
 use crate::task::{bring, who};
-use crate::workspace::{House, WorkspaceScope};
+use crate::workspace::{Registry, WorkspaceScope};
 
 /// Hears how far it is: what is counted, how many so far, how many in all.
 pub type Progress<'p> = &'p dyn Fn(&str, u64, Option<u64>);
@@ -110,7 +110,7 @@ fn counters(db: &Db, workspace: &str) -> Result<Counters> {
 /// `NotFound` for a path that is no file; `Refused` for a file that is none of ours or not whole; `Conflict` when it
 /// stands against what is here; what the registry and the store say.
 pub fn import(
-    (desk, house): (&Desk<'_>, &House<'_>),
+    (desk, registry): (&Desk<'_>, &Registry<'_>),
     scope: &WorkspaceScope,
     (whole, path, dry_run): (&Request, &RawPath, bool),
     progress: Progress<'_>,
@@ -135,7 +135,7 @@ pub fn import(
         } else {
             Contents::Kept
         },
-        limit: house
+        limit: registry
             .settings(scope)
             .max_artifact_size_mb()
             .saturating_mul(artifact::upload::MB),
@@ -147,7 +147,7 @@ pub fn import(
     let again = || -> Box<dyn Read + '_> { Box::new(checked.records.reader()) };
     let taking = Taking {
         desk,
-        house,
+        registry,
         scope,
         checked: &checked,
         again: &again,
@@ -283,7 +283,7 @@ fn lay_out<'a>(
 /// An import whose file was judged.
 struct Taking<'a> {
     desk: &'a Desk<'a>,
-    house: &'a House<'a>,
+    registry: &'a Registry<'a>,
     scope: &'a WorkspaceScope,
     checked: &'a Checked,
     again: lay::Again<'a>,
@@ -296,12 +296,12 @@ impl Taking<'_> {
         let decided = laying.decided(self.checked)?;
         if decided.fresh == 0 {
             if self.missing().next().is_some() {
-                self.house.claim_once(batch, self.scope)?;
+                self.registry.claim_once(batch, self.scope)?;
             }
             self.owe(batch)?;
             return Ok(decided);
         }
-        self.house.claim_once(batch, self.scope)?;
+        self.registry.claim_once(batch, self.scope)?;
         let begun = Begun {
             lines: [0; 32],
             from: self.checked.head.workspace.clone(),
@@ -326,7 +326,7 @@ impl Taking<'_> {
             ..begun
         };
         let mut first = Batch::new();
-        self.house.claim_once(&mut first, self.scope)?;
+        self.registry.claim_once(&mut first, self.scope)?;
         begun.put(&mut first, id)?;
         self.owe(&mut first)?;
         ctx.db.commit(first)?;
@@ -336,7 +336,7 @@ impl Taking<'_> {
 
     /// The files of the project that are not here.
     fn missing(&self) -> impl Iterator<Item = &(String, String)> {
-        let (world, folder) = (self.house.world, self.scope.folder());
+        let (world, folder) = (self.registry.world, self.scope.folder());
         let files = self.checked.files.iter();
         files.filter(move |(name, _)| owed::is_missing(world, folder, name))
     }
@@ -368,7 +368,7 @@ impl Taking<'_> {
             0 => told.already_there.contents = told.found.contents,
             _ => told.imported.contents = told.found.contents,
         }
-        let (world, folder) = (self.house.world, self.scope.folder());
+        let (world, folder) = (self.registry.world, self.scope.folder());
         for (name, text) in &self.checked.files {
             let here = world.read_beneath(&folder.base, &folder.within(name), check::LONGEST_FILE);
             match here {
@@ -390,7 +390,7 @@ impl Taking<'_> {
     /// Files follow their records: settings and roles, decisions, artifacts. What could not be put, a sentence each.
     fn files(&self) -> Vec<String> {
         let (ctx, scope) = (self.desk.ctx, self.scope);
-        let (world, folder) = (self.house.world, scope.folder());
+        let (world, folder) = (self.registry.world, scope.folder());
         let (mut warnings, mut paid) = (Vec::new(), Batch::new());
         for (name, text) in &self.checked.files {
             match owed::put(world, folder, (name, text.as_bytes())) {
@@ -406,11 +406,11 @@ impl Taking<'_> {
             workspace: scope.id(),
             tree: scope.tree(),
             folder,
-            enter: &|batch: &mut Batch| self.house.claim(batch, scope).map(drop),
+            enter: &|batch: &mut Batch| self.registry.claim(batch, scope).map(drop),
             warnings: &[],
         };
         warnings.extend(decision::write_files(ctx, &place));
-        match Pen::open(ctx, &artifact::home_of(self.house, scope), None) {
+        match Pen::open(ctx, &artifact::home_of(self.registry, scope), None) {
             Ok(pen) => warnings.extend(pen.place_missing().1),
             Err(error) => warnings.push(format!("the files of artifacts were not put: {error}")),
         }

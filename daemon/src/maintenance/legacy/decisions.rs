@@ -77,7 +77,7 @@ fn recorded(
 ) -> Result<()> {
     let ctx = taking.desk.ctx;
     let mut batch = Batch::new();
-    taking.house.claim_once(&mut batch, taking.scope)?;
+    taking.registry.claim_once(&mut batch, taking.scope)?;
     let own: Vec<String> = cards.iter().map(|card| card.id.clone()).collect();
     let relations = relations(rows);
     let taken = decision::take_in(ctx, &mut batch, taking.scope.id(), cards, &relations)?;
@@ -116,7 +116,7 @@ pub(super) fn written(taking: &Taking<'_>) {
         workspace: taking.scope.id(),
         tree: taking.scope.tree(),
         folder: taking.scope.folder(),
-        enter: &|batch: &mut Batch| taking.house.claim(batch, taking.scope).map(drop),
+        enter: &|batch: &mut Batch| taking.registry.claim(batch, taking.scope).map(drop),
         warnings: &[],
     };
     for warning in decision::write_files(taking.desk.ctx, &place) {

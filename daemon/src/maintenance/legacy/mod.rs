@@ -32,7 +32,7 @@ use crate::dispatch::{Desk, hold};
 use crate::task::bring;
 use crate::task::card::{Card, Texts};
 use crate::task::{rules, who};
-use crate::workspace::{House, WorkspaceScope};
+use crate::workspace::{Registry, WorkspaceScope};
 
 /// The most tasks of one commit: with their short texts they are far below what one may have.
 const TASKS: usize = 500;
@@ -58,7 +58,7 @@ struct Old {
 /// All an import stands on.
 struct Taking<'a> {
     desk: &'a Desk<'a>,
-    house: &'a House<'a>,
+    registry: &'a Registry<'a>,
     scope: &'a WorkspaceScope,
     imports: Imports<'a>,
     actor: String,
@@ -71,7 +71,7 @@ struct Taking<'a> {
 /// # Errors
 /// When nothing can be read there, and what the registry, the rules and the store say.
 pub fn answer(
-    (desk, house): (&Desk<'_>, &House<'_>),
+    (desk, registry): (&Desk<'_>, &Registry<'_>),
     scope: &WorkspaceScope,
     (whole, path, dry_run): (&Request, &RawPath, bool),
     progress: Progress<'_>,
@@ -84,7 +84,7 @@ pub fn answer(
     let old = read(desk, path, progress)?;
     let import = Taking {
         desk,
-        house,
+        registry,
         scope,
         imports: Imports {
             db: &desk.ctx.db,
@@ -211,7 +211,7 @@ impl Taking<'_> {
         for (number, step) in laid.tasks.chunks(TASKS).enumerate() {
             (self.progress)("tasks", (number * TASKS) as u64, Some(total));
             let mut batch = Batch::new();
-            self.house.claim_once(&mut batch, self.scope)?;
+            self.registry.claim_once(&mut batch, self.scope)?;
             let mut tasks: Vec<(Card, Texts)> = Vec::with_capacity(step.len());
             for (index, card) in step {
                 let Some((database, task)) = places.get(*index) else {
@@ -266,7 +266,7 @@ impl Taking<'_> {
                 Some(_) => &mut own,
                 None => &mut *last,
             };
-            self.house.claim_once(batch, self.scope)?;
+            self.registry.claim_once(batch, self.scope)?;
             for (kind, row, database) in step {
                 let import = Import {
                     id: row.id.clone(),
@@ -292,7 +292,11 @@ impl Taking<'_> {
             return;
         }
         let text = format!("{{\"schema_version\":1,\"imported\":{}}}\n", self.now);
-        let written = folder.write(self.house.world, std::path::Path::new(IMPORTED), text.as_bytes());
+        let written = folder.write(
+            self.registry.world,
+            std::path::Path::new(IMPORTED),
+            text.as_bytes(),
+        );
         if let Err(error) = written {
             report.warn(&format!("`{IMPORTED}` could not be written: {error}"));
         }

@@ -88,8 +88,8 @@ fn recorded(
     (fresh, report): (&[Wanted<'_>], &mut Report),
 ) -> Result<()> {
     let ctx = taking.desk.ctx;
-    let home = artifact::home_of(taking.house, taking.scope);
-    let limit = taking.house.settings(taking.scope).max_artifact_size_mb() << 20;
+    let home = artifact::home_of(taking.registry, taking.scope);
+    let limit = taking.registry.settings(taking.scope).max_artifact_size_mb() << 20;
     let known = artifact::store::Artifacts::new(&ctx.db, taking.scope.id()).cards()?;
     let known: HashSet<String> = known.into_iter().map(|card| card.id).collect();
     let version = old
@@ -100,7 +100,7 @@ fn recorded(
     for (number, step) in fresh.chunks(STEP).enumerate() {
         (taking.progress)("artifacts", (number * STEP) as u64, Some(fresh.len() as u64));
         let mut batch = Batch::new();
-        taking.house.claim_once(&mut batch, taking.scope)?;
+        taking.registry.claim_once(&mut batch, taking.scope)?;
         let pen = Pen::open(ctx, &home, artifact::tree_of(taking.scope))?;
         let mut kept = 0;
         let outcome = step.iter().try_for_each(|one| {

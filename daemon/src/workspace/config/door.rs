@@ -12,7 +12,7 @@ use proto::detect::From;
 use proto::{Error, Kind, RawPath, error::Result};
 
 use super::super::folder::cannot_write;
-use super::super::registry::{House, WorkspaceScope};
+use super::super::registry::{Registry, WorkspaceScope};
 use super::super::tree::{Fault, MAX_BYTES};
 use super::check::{self, Entry};
 use super::files::{followed, said, text};
@@ -28,18 +28,18 @@ const OWN: &str = "config";
 /// # Errors
 /// `usage` for an unknown setting or a wrong value, with the nearest one; `refused` where a value would not count or a
 /// file cannot be edited; what detection and the disk say.
-pub fn answer(house: &House<'_>, request: Request) -> Result<proto::Answer> {
+pub fn answer(registry: &Registry<'_>, request: Request) -> Result<proto::Answer> {
     let answer = match request {
         Request::Get { at, key } => {
             let spec = spec(&key)?;
-            let settings = settings(house, &at)?;
+            let settings = settings(registry, &at)?;
             Answer::Setting {
                 setting: in_force(&settings, spec)?,
                 warnings: settings.warnings,
             }
         }
         Request::List { at } => {
-            let settings = settings(house, &at)?;
+            let settings = settings(registry, &at)?;
             let all = settings
                 .all()
                 .map(|(name, held)| rules::setting(name, held))
@@ -68,7 +68,7 @@ pub fn answer(house: &House<'_>, request: Request) -> Result<proto::Answer> {
                 line: None,
             };
             return write(
-                house,
+                registry,
                 (&at, layer),
                 Some(spec),
                 |settings| counts(&entry, layer, settings),
@@ -78,9 +78,9 @@ pub fn answer(house: &House<'_>, request: Request) -> Result<proto::Answer> {
         Request::Unset { at, layer, key } => {
             let spec = spec(&key)?;
             let change = |text: &str| edit::unset(text, spec.section(), spec.key());
-            return write(house, (&at, layer), Some(spec), |_| Ok(()), change);
+            return write(registry, (&at, layer), Some(spec), |_| Ok(()), change);
         }
-        Request::Reset { at, layer } => return reset(house, &at, layer),
+        Request::Reset { at, layer } => return reset(registry, &at, layer),
     };
     Ok(proto::Answer::Config(answer))
 }
@@ -98,25 +98,27 @@ fn lower(about: &str) -> String {
 }
 
 /// The settings in force where the caller is; outside of any project those of the user.
-fn settings(house: &House<'_>, at: &From) -> Result<Settings> {
-    let found = match house.detect(at) {
+fn settings(registry: &Registry<'_>, at: &From) -> Result<Settings> {
+    let found = match registry.detect(at) {
         Ok(found) => found,
         Err(error) if error.kind == Kind::NotFound && *at == From::Caller => {
-            return Ok(house.config.settings(house.world, None, &house.caller.vars));
+            return Ok(registry
+                .config
+                .settings(registry.world, None, &registry.caller.vars));
         }
         Err(error) => return Err(error),
     };
     // Looking enters nothing in the registry, so a project that was never used has no folder of the user's.
-    let scope = house.known(&found)?;
-    let fresh = super::super::Folder::of(house.storage(), found.root.as_path(), "new", house.places);
+    let scope = registry.known(&found)?;
+    let fresh = super::super::Folder::of(registry.storage(), found.root.as_path(), "new", registry.places);
     let folder = scope.as_ref().map_or(&fresh, WorkspaceScope::folder);
     let project = Project {
         root: found.root.as_path(),
         folder: Some(folder),
     };
-    Ok(house
+    Ok(registry
         .config
-        .settings(house.world, Some(project), &house.caller.vars))
+        .settings(registry.world, Some(project), &registry.caller.vars))
 }
 
 fn in_force(settings: &Settings, spec: &Spec) -> Result<Setting> {
@@ -144,25 +146,25 @@ fn counts(entry: &Entry, layer: Layer, trusted: &Settings) -> Result<()> {
 
 /// Changes the file of a layer: read, edit with proof, write.
 fn write(
-    house: &House<'_>,
+    registry: &Registry<'_>,
     (at, layer): (&From, Layer),
     spec: Option<&'static Spec>,
     allowed: impl Fn(&Settings) -> Result<()>,
     edit: impl Fn(&str) -> std::result::Result<Option<String>, Fault>,
 ) -> Result<proto::Answer> {
-    allowed(&house.config.settings(house.world, None, &[]))?;
-    let target = Target::of(house, at, layer)?;
-    (house.change)(
+    allowed(&registry.config.settings(registry.world, None, &[]))?;
+    let target = Target::of(registry, at, layer)?;
+    (registry.change)(
         target.scope(),
         Box::new(|batch: &mut Batch| {
-            let (old, path) = target.read(house)?;
+            let (old, path) = target.read(registry)?;
             let new = edit(&old).map_err(|fault| uneditable(&path, &fault))?;
             if let Some(new) = new {
                 super::whole_file(&new).map_err(|fault| uneditable(&path, &fault))?;
-                target.write(house, batch, &new)?;
+                target.write(registry, batch, &new)?;
             }
             let now = spec
-                .map(|spec| in_force(&settings(house, at)?, spec))
+                .map(|spec| in_force(&settings(registry, at)?, spec))
                 .transpose()?;
             Ok(proto::Answer::Config(Answer::Written {
                 file: RawPath::from(path.as_path()),
@@ -183,20 +185,20 @@ fn uneditable(path: &Path, fault: &Fault) -> Error {
         .next(next)
 }
 
-fn reset(house: &House<'_>, at: &From, layer: Layer) -> Result<proto::Answer> {
-    let target = Target::of(house, at, layer)?;
-    (house.change)(
+fn reset(registry: &Registry<'_>, at: &From, layer: Layer) -> Result<proto::Answer> {
+    let target = Target::of(registry, at, layer)?;
+    (registry.change)(
         target.scope(),
         Box::new(|_: &mut Batch| {
             let path = target.path();
-            let stamp = house.world.now() / 1_000_000_000;
+            let stamp = registry.world.now() / 1_000_000_000;
             let mut kept = None;
             for attempt in 0..100 {
                 let name = match attempt {
                     0 => format!("{FILE}.{stamp}.old"),
                     n => format!("{FILE}.{stamp}.{n}.old"),
                 };
-                match target.set_aside(house, Path::new(&name)) {
+                match target.set_aside(registry, Path::new(&name)) {
                     Ok(()) => {
                         kept = Some(RawPath::from(path.with_file_name(name)));
                         break;
@@ -225,16 +227,16 @@ enum Target {
 }
 
 impl Target {
-    fn of(house: &House<'_>, at: &From, layer: Layer) -> Result<Self> {
+    fn of(registry: &Registry<'_>, at: &From, layer: Layer) -> Result<Self> {
         if layer == Layer::Workspace {
-            return Ok(Self::Of(Box::new(house.activate(at)?)));
+            return Ok(Self::Of(Box::new(registry.activate(at)?)));
         }
         let own = rules::written(
             layer,
-            house.config.own_file().map(Path::to_path_buf),
+            registry.config.own_file().map(Path::to_path_buf),
             PathBuf::new(),
         )?;
-        let path = match followed(house.world, &own) {
+        let path = match followed(registry.world, &own) {
             Ok(path) => path,
             Err(error)
                 if matches!(
@@ -266,12 +268,12 @@ impl Target {
         }
     }
 
-    fn read(&self, house: &House<'_>) -> Result<(String, PathBuf)> {
+    fn read(&self, registry: &Registry<'_>) -> Result<(String, PathBuf)> {
         let path = self.path();
         let bytes = match self {
-            Self::Own(..) => house.world.read(&path, MAX_BYTES),
+            Self::Own(..) => registry.world.read(&path, MAX_BYTES),
             Self::Of(scope) => {
-                house
+                registry
                     .world
                     .read_beneath(&scope.folder().base, &scope.folder().within(FILE), MAX_BYTES)
             }
@@ -287,43 +289,43 @@ impl Target {
         }
     }
 
-    fn write(&self, house: &House<'_>, batch: &mut Batch, text: &str) -> Result<()> {
+    fn write(&self, registry: &Registry<'_>, batch: &mut Batch, text: &str) -> Result<()> {
         match self {
             Self::Own(folder, name) => {
                 let path = folder.join(name);
                 let failed = |error: io::Error| cannot_write(&path, &error);
                 // The folder of all settings is the user's and there in any used home; ours in it may be missing.
                 let (base, relative) = match folder.parent().zip(folder.file_name()) {
-                    Some((base, own)) if house.world.stat(folder).is_err() => {
+                    Some((base, own)) if registry.world.stat(folder).is_err() => {
                         (base, Path::new(own).join(name))
                     }
                     _ => (folder.as_path(), name.clone()),
                 };
-                if house.world.stat(base).is_err() {
+                if registry.world.stat(base).is_err() {
                     let (above, last) = base.parent().zip(base.file_name()).ok_or_else(|| {
                         Error::refused(format!("`{}` has no folder above it", base.display()))
                     })?;
-                    house.world.make_dir(above, Path::new(last)).map_err(failed)?;
+                    registry.world.make_dir(above, Path::new(last)).map_err(failed)?;
                 }
-                house
+                registry
                     .world
                     .write(base, &relative, text.as_bytes())
                     .map_err(failed)
             }
             Self::Of(scope) => {
-                house.claim(batch, scope)?;
+                registry.claim(batch, scope)?;
                 scope
                     .folder()
-                    .write(house.world, Path::new(FILE), text.as_bytes())
+                    .write(registry.world, Path::new(FILE), text.as_bytes())
             }
         }
     }
 
-    fn set_aside(&self, house: &House<'_>, name: &Path) -> io::Result<()> {
+    fn set_aside(&self, registry: &Registry<'_>, name: &Path) -> io::Result<()> {
         match self {
-            Self::Own(folder, own) => house.world.set_aside(folder, own, name),
+            Self::Own(folder, own) => registry.world.set_aside(folder, own, name),
             Self::Of(scope) => {
-                house
+                registry
                     .world
                     .set_aside(&scope.folder().base, &scope.folder().within(FILE), name)
             }

@@ -19,7 +19,7 @@ use proto::{Error, Kind, RawPath, error::Result};
 use self::kits::{KITS, Kit};
 use super::Folder;
 use super::config::files::{said, text};
-use super::registry::House;
+use super::registry::Registry;
 use super::tree::{Fault, MAX_BYTES, hint, shortened};
 use super::yaml;
 use crate::db::Batch;
@@ -62,17 +62,17 @@ pub struct Roles {
 /// # Errors
 /// `not found` for a role or kind of project that is none, with the nearest one; `conflict` for a file that is there;
 /// what detection and the disk say.
-pub fn answer(house: &House<'_>, request: Request) -> Result<proto::Answer> {
+pub fn answer(registry: &Registry<'_>, request: Request) -> Result<proto::Answer> {
     let answer = match request {
         Request::List { at } => {
-            let found = at_place(house, &at)?;
+            let found = at_place(registry, &at)?;
             Answer::Roles {
                 roles: found.roles.into_values().collect(),
                 warnings: found.warnings,
             }
         }
         Request::Show { at, name } => {
-            let mut found = at_place(house, &at)?;
+            let mut found = at_place(registry, &at)?;
             let names: Vec<String> = found.roles.keys().cloned().collect();
             Answer::Role(found.roles.remove(&name).ok_or_else(|| {
                 let hint = hint(&name, names.iter().map(String::as_str));
@@ -83,27 +83,31 @@ pub fn answer(house: &House<'_>, request: Request) -> Result<proto::Answer> {
                 }
             })?)
         }
-        Request::Init { at, project_type } => return init(house, &at, project_type.as_deref()),
+        Request::Init { at, project_type } => return init(registry, &at, project_type.as_deref()),
     };
     Ok(proto::Answer::Role(answer))
 }
 
 /// The roles where the caller is; outside of any project those of the user and the built-in ones.
-fn at_place(house: &House<'_>, at: &From) -> Result<Roles> {
-    let found = match house.detect(at) {
+fn at_place(registry: &Registry<'_>, at: &From) -> Result<Roles> {
+    let found = match registry.detect(at) {
         Ok(found) => found,
         Err(error) if error.kind == Kind::NotFound && *at == From::Caller => {
-            return Ok(in_force(house.world, house.places.config_dir.as_deref(), None));
+            return Ok(in_force(
+                registry.world,
+                registry.places.config_dir.as_deref(),
+                None,
+            ));
         }
         Err(error) => return Err(error),
     };
-    let folder = match house.known(&found)? {
+    let folder = match registry.known(&found)? {
         Some(scope) => scope.folder().clone(),
-        None => Folder::of(house.storage(), found.root.as_path(), "new", house.places),
+        None => Folder::of(registry.storage(), found.root.as_path(), "new", registry.places),
     };
     Ok(in_force(
-        house.world,
-        house.places.config_dir.as_deref(),
+        registry.world,
+        registry.places.config_dir.as_deref(),
         Some(&folder),
     ))
 }
@@ -237,8 +241,8 @@ pub fn file_names(world: &dyn World, folder: &Folder) -> Result<Vec<String>> {
     }
 }
 
-fn init(house: &House<'_>, at: &From, project_type: Option<&str>) -> Result<proto::Answer> {
-    let detection = house.detect(at)?;
+fn init(registry: &Registry<'_>, at: &From, project_type: Option<&str>) -> Result<proto::Answer> {
+    let detection = registry.detect(at)?;
     let wanted = match project_type {
         Some(wanted) => Some(wanted),
         None => detection
@@ -257,14 +261,14 @@ fn init(house: &House<'_>, at: &From, project_type: Option<&str>) -> Result<prot
         let hint = hint(wanted, names.iter().copied());
         Error::not_found(format!("there are no roles for `{}`{hint}", shortened(wanted))).next(choose)
     })?;
-    let scope = house.activate_found(&detection)?;
+    let scope = registry.activate_found(&detection)?;
     let (name, text) = (file_of(kit), text_of(kit)?);
-    (house.change)(
+    (registry.change)(
         scope.id(),
         Box::new(|batch: &mut Batch| {
             let folder = scope.folder();
             let file = folder.path().join(&name);
-            match house.world.stat_beneath(&folder.base, &folder.within(&name)) {
+            match registry.world.stat_beneath(&folder.base, &folder.within(&name)) {
                 Err(error)
                     if matches!(
                         error.kind(),
@@ -276,8 +280,8 @@ fn init(house: &House<'_>, at: &From, project_type: Option<&str>) -> Result<prot
                         .next("edit it, or move it away and repeat this"));
                 }
             }
-            house.claim(batch, &scope)?;
-            folder.write(house.world, Path::new(&name), text.as_bytes())?;
+            registry.claim(batch, &scope)?;
+            folder.write(registry.world, Path::new(&name), text.as_bytes())?;
             let roles = OF_A_KIT.map(str::to_owned).to_vec();
             Ok(proto::Answer::Role(Answer::Written {
                 file: RawPath::from(file),

@@ -14,12 +14,12 @@ use proto::workspace::{Answer, Request, Seed, Which, Workspace};
 use proto::{Caller, Error, Kind, RawPath, error::Result};
 
 use super::config::Config;
-use super::registry::House;
+use super::registry::Registry;
 use super::{config, door, role, rules, store};
 use crate::db::{Batch, Db, Options};
 use crate::world::{FakeWorld, OsWorld, World};
 
-/// A house of its own: a store in a folder, a world, and detection that takes every directory for a root.
+/// A registry of its own: a store in a folder, a world, and detection that takes every directory for a root.
 struct Bed<W> {
     _dir: tempfile::TempDir,
     base: PathBuf,
@@ -82,7 +82,7 @@ impl<W: World> Bed<W> {
         }
     }
 
-    fn in_house<T>(&self, work: impl FnOnce(&House<'_>) -> T) -> T {
+    fn with_registry<T>(&self, work: impl FnOnce(&Registry<'_>) -> T) -> T {
         let find = |from: &From| self.find(from);
         let change = |_: &str, change: super::Change<'_>| {
             let mut batch = Batch::new();
@@ -90,7 +90,7 @@ impl<W: World> Bed<W> {
             self.db.commit(batch)?;
             Ok(answer)
         };
-        work(&House {
+        work(&Registry {
             world: &self.world,
             places: &self.places,
             db: &self.db,
@@ -142,7 +142,7 @@ impl<W: World> Bed<W> {
     }
 
     fn ask(&self, request: Request) -> Result<Answer> {
-        match self.in_house(|house| door::answer(house, request))? {
+        match self.with_registry(|registry| door::answer(registry, request))? {
             proto::Answer::Workspace(answer) => Ok(answer),
             other => panic!("{other:?}"),
         }
@@ -175,7 +175,7 @@ impl<W: World> Bed<W> {
     }
 
     fn config(&self, request: conf::Request) -> Result<conf::Answer> {
-        match self.in_house(|house| config::door::answer(house, request))? {
+        match self.with_registry(|registry| config::door::answer(registry, request))? {
             proto::Answer::Config(answer) => Ok(answer),
             other => panic!("{other:?}"),
         }
@@ -204,7 +204,7 @@ impl<W: World> Bed<W> {
     }
 
     fn role(&self, request: proto::role::Request) -> Result<proto::role::Answer> {
-        match self.in_house(|house| role::answer(house, request))? {
+        match self.with_registry(|registry| role::answer(registry, request))? {
             proto::Answer::Role(answer) => Ok(answer),
             other => panic!("{other:?}"),
         }

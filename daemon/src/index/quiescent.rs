@@ -19,7 +19,7 @@ use crate::world::mounts::MountTable;
 
 /// What a settled tree rests on beside the events of its watches.
 #[derive(Debug)]
-pub(super) struct Rest {
+pub(super) struct Quiescent {
     root: Vec<u8>,
     identity: Identity,
     /// Files beyond the watched folders, and how they were.
@@ -33,20 +33,20 @@ pub(super) struct Rest {
 impl<D: Disk> Engine<D> {
     /// What the tree rests on, or none when only its thread can tell whether it is up to date. Touches the disk when
     /// that is not what it was.
-    pub(super) fn rest(&self, last: Option<&Arc<Rest>>) -> Option<Arc<Rest>> {
+    pub(super) fn quiescent(&self, last: Option<&Arc<Quiescent>>) -> Option<Arc<Quiescent>> {
         if self.is_dirty() || self.is_polled() || self.has_named_repositories() {
             return None;
         }
         let outside = self.outside.stamps()?;
-        let is_same = |last: &&Arc<Rest>| last.identity == self.identity && last.outside == outside;
+        let is_same = |last: &&Arc<Quiescent>| last.identity == self.identity && last.outside == outside;
         match last.filter(is_same) {
             Some(last) => Some(Arc::clone(last)),
-            None => Some(Arc::new(Rest::of(&self.start.root, self.identity, &outside))),
+            None => Some(Arc::new(Quiescent::of(&self.start.root, self.identity, &outside))),
         }
     }
 }
 
-impl Rest {
+impl Quiescent {
     fn of(root: &[u8], identity: Identity, outside: &[(Vec<u8>, Stamp)]) -> Self {
         let given = outside.iter().map(|(path, _)| path.as_slice());
         let places = std::iter::once(root).chain(given).flat_map(|path| {

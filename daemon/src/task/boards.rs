@@ -42,7 +42,7 @@ impl Default for Terms {
 pub type Alive = fn(Process) -> bool;
 
 /// All boards.
-pub struct Shelf {
+pub struct Boards {
     boards: Mutex<HashMap<String, Arc<Slot>>>,
     clock: Mutex<Clock>,
     alive: Alive,
@@ -60,13 +60,13 @@ pub struct Slot {
     terms: Mutex<Terms>,
 }
 
-impl std::fmt::Debug for Shelf {
+impl std::fmt::Debug for Boards {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shelf").finish_non_exhaustive()
+        f.debug_struct("Boards").finish_non_exhaustive()
     }
 }
 
-impl Shelf {
+impl Boards {
     /// No board yet. `alive` is asked before the lease of an actor that is named after a process expires.
     #[must_use]
     pub fn new(alive: Alive) -> Self {
@@ -129,7 +129,7 @@ impl Shelf {
         }
     }
 
-    /// An actor has called, for whatever: never waits, so that any request may say it. [`Shelf::hear_all`] follows.
+    /// An actor has called, for whatever: never waits, so that any request may say it. [`Boards::hear_all`] follows.
     pub fn called(&self, actor: &str) {
         let mut called = self.called.lock().unwrap_or_else(PoisonError::into_inner);
         if !called.contains(actor) {
