@@ -14,7 +14,7 @@ use proto::index::{Answer, Request, Since, Sync};
 use proto::places::Places;
 use proto::{Error, Item, RawPath, error::Result, frame};
 
-use super::Tree;
+use super::{Changes, Tree};
 use crate::ctx::{self, Ctx};
 use crate::dispatch::{self, Ask, Memory};
 use crate::server::Sink;
@@ -87,11 +87,10 @@ pub async fn answer(ctx: Arc<Ctx>, ask: Ask, request: Request, sink: Sink) -> Re
         } => {
             let (tree, unsynced) = synced(&ctx, &ask, at, sync, &sink).await?;
             let unverified = !wait && tree.is_unverified();
-            let found = if wait {
-                tree.wait(&since).await?
-            } else {
-                tree.changes(&since)?
-            };
+            let mut found = changes(&tree, &since).await?;
+            if wait && found.fresh.is_none() && found.changes.is_empty() {
+                found = tree.wait(&since).await?;
+            }
             let (clock, fresh) = (found.clock, found.fresh);
             let mut changes = found.changes.into_iter().peekable();
             while changes.peek().is_some() {
@@ -329,12 +328,29 @@ async fn files(tree: &Arc<Tree>, glob: Option<String>, unsynced: bool, sink: &Si
     })
 }
 
+/// What changed since; all that a long time has changed is gathered elsewhere than on the thread of the connections.
+async fn changes(tree: &Arc<Tree>, since: &Since) -> Result<Changes> {
+    if let Some(few) = tree.few_changes(since) {
+        return Ok(few);
+    }
+    let (tree, since) = (Arc::clone(tree), since.clone());
+    dispatch::compute(move || tree.changes(&since)).await
+}
+
 async fn watch(ctx: &Arc<Ctx>, ask: &Ask, (at, since): (From, Option<Since>), sink: &Sink) -> Result<Answer> {
     let tree = tree(ctx, ask, at, sink).await?;
-    let (mut batches, clock) = tree.subscribe(since.as_ref())?;
-    if since.is_none() {
-        sink.mark(clock).await?;
-    }
+    let mut batches = match since {
+        None => {
+            let (batches, clock) = tree.subscribe(None)?;
+            sink.mark(clock).await?;
+            batches
+        }
+        // As with [`changes`].
+        Some(since) => {
+            let from = Arc::clone(&tree);
+            dispatch::compute(move || from.subscribe(Some(&since))).await?.0
+        }
+    };
     loop {
         tokio::select! {
             batch = batches.next() => match batch {

@@ -8,17 +8,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use proto::Error;
-use proto::index::{Batch, Since, TreeState, TreeStatus};
+use proto::index::{Since, TreeState, TreeStatus};
 use tokio::sync::{oneshot, watch};
 
 use super::clock::Clock;
-use super::engine::Shared;
+use super::engine::{Shared, View};
 use super::files::{FileList, Wish, everything};
 use super::glob::Glob;
 use super::journal::Journal;
 use super::mail::{Ending, Mails};
 use super::saved::shelf::Shelf;
-use super::subscribe::{Post, Subscription, deliver};
+use super::subscribe::Posts;
 use super::unwatched::UnwatchedDirs;
 use super::verify::Begin;
 use super::worker::Pace;
@@ -49,7 +49,8 @@ pub struct Tree {
     pub(super) ready: watch::Sender<bool>,
     /// How it is followed, and how long the last look at what cannot be watched took.
     manner: Mutex<(Manner, Duration)>,
-    ticks: watch::Sender<u32>,
+    pub(super) ticks: watch::Sender<u32>,
+    pub(super) posts: Posts,
     state: Mutex<State>,
     times: Mutex<Times>,
 }
@@ -69,7 +70,6 @@ pub(super) struct State {
     pub(super) unwatched: UnwatchedDirs,
     /// Why the system's own watcher, which was asked for, tells nothing.
     pub(super) deaf: Option<String>,
-    posts: Vec<Arc<Post>>,
 }
 
 impl Tree {
@@ -93,6 +93,7 @@ impl Tree {
             name,
             incarnation,
             ticks: watch::Sender::new(tick),
+            posts: Posts::default(),
             shared,
             mails: Arc::default(),
             manner: Mutex::new((manner, Duration::ZERO)),
@@ -104,7 +105,6 @@ impl Tree {
                 reason: None,
                 unwatched: UnwatchedDirs::default(),
                 deaf: None,
-                posts: Vec::new(),
             }),
             times: Mutex::new(Times {
                 used: Instant::now(),
@@ -177,7 +177,7 @@ impl Tree {
         quiescent.is_some_and(|quiescent| quiescent.holds(&mounts))
     }
 
-    fn clock_at(&self, tick: u32) -> String {
+    pub(super) fn clock_at(&self, tick: u32) -> String {
         Clock {
             tree: self.name.clone(),
             incarnation: self.incarnation,
@@ -248,21 +248,29 @@ impl Tree {
     /// `usage` for a clock that is none.
     pub fn changes(&self, since: &Since) -> Result<Changes, Error> {
         let view = self.shared.read();
-        let clock = self.clock_at(view.journal.tick());
         let tick = self.tick_of(since, &view.journal)?;
+        Ok(self.changes_from(&view, tick))
+    }
+
+    /// What changed since a tick, or all there is and why what changed is not known.
+    pub(super) fn changes_from(&self, view: &View, tick: Result<u32, &'static str>) -> Changes {
         let changes = match tick {
             Ok(tick) => view.journal.since(&view.tree, tick),
             Err(_) => everything(&view.tree),
         };
-        Ok(Changes {
-            clock,
+        Changes {
+            clock: self.clock_at(view.journal.tick()),
             fresh: tick.err(),
             changes,
-        })
+        }
     }
 
     /// The tick that is meant, or why what has happened since it is not known.
-    fn tick_of(&self, since: &Since, journal: &Journal) -> Result<Result<u32, &'static str>, Error> {
+    pub(super) fn tick_of(
+        &self,
+        since: &Since,
+        journal: &Journal,
+    ) -> Result<Result<u32, &'static str>, Error> {
         let tick = match since {
             Since::Time(time) => journal.tick_at(*time).ok_or(BEFORE),
             Since::Clock(text) => {
@@ -277,10 +285,7 @@ impl Tree {
                 }
             }
         };
-        Ok(tick.and_then(|tick| match journal.reaches(tick) {
-            true => Ok(tick),
-            false => Err("so much has happened since the clock that it is no longer remembered"),
-        }))
+        Ok(tick.and_then(|tick| reached(journal, tick)))
     }
 
     /// As [`Tree::changes`], but returns only when something has changed.
@@ -305,53 +310,8 @@ impl Tree {
         }
     }
 
-    /// Every settled batch from now on, or from `since`; and the clock of now. From memory.
-    ///
-    /// # Errors
-    /// As [`Tree::changes`].
-    pub fn subscribe(&self, since: Option<&Since>) -> Result<(Subscription, String), Error> {
-        let post = Post::new();
-        // With the posts locked no batch can pass between what was and what comes.
-        let mut state = self.state();
-        if let Some(since) = since {
-            let Changes {
-                clock,
-                fresh,
-                changes,
-            } = self.changes(since)?;
-            let fresh_instance = fresh.is_some();
-            if fresh_instance || !changes.is_empty() {
-                let before = match since {
-                    Since::Clock(clock) => clock.clone(),
-                    Since::Time(_) => clock.clone(),
-                };
-                deliver(
-                    std::slice::from_ref(&post),
-                    Batch {
-                        clock,
-                        changes,
-                        lost_since: None,
-                        fresh_instance,
-                    },
-                    &before,
-                );
-            }
-        }
-        state.posts.push(post.clone());
-        let clock = self.clock();
-        drop(state);
-        self.look_now_and_then();
-        Ok((Subscription::new(post), clock))
-    }
-
-    /// Whether somebody waits for changes without asking again.
-    pub(super) fn has_listeners(&self) -> bool {
-        let posts = &self.state().posts;
-        self.ticks.receiver_count() > 0 || posts.iter().any(|post| Arc::strong_count(post) > 1)
-    }
-
     /// Has the thread see that somebody listens.
-    fn look_now_and_then(&self) {
+    pub(super) fn look_now_and_then(&self) {
         drop(self.mails.lock());
         self.mails.news.notify_one();
     }
@@ -460,34 +420,16 @@ impl Tree {
     pub(super) fn end(&self, ending: Ending) {
         self.mails.lock().ending.get_or_insert(ending);
         self.mails.news.notify_one();
-        for post in std::mem::take(&mut self.state().posts) {
-            post.end();
-        }
+        self.posts.end();
         self.ready.send_replace(true);
         self.ticks.send_modify(|_| {});
     }
+}
 
-    pub(super) fn publish(&self, before: u32, tick: u32) {
-        let mut state = self.state();
-        state.posts.retain(|post| Arc::strong_count(post) > 1);
-        if !state.posts.is_empty() {
-            let view = self.shared.read();
-            let fresh_instance = !view.journal.reaches(before);
-            let changes = if fresh_instance {
-                everything(&view.tree)
-            } else {
-                view.journal.since(&view.tree, before)
-            };
-            drop(view);
-            let batch = Batch {
-                clock: self.clock_at(tick),
-                changes,
-                lost_since: None,
-                fresh_instance,
-            };
-            deliver(&state.posts, batch, &self.clock_at(before));
-        }
-        drop(state);
-        self.ticks.send_replace(tick);
+/// The tick, where what has changed since is known; else why not.
+pub(super) fn reached(journal: &Journal, tick: u32) -> Result<u32, &'static str> {
+    match journal.reaches(tick) {
+        true => Ok(tick),
+        false => Err("so much has happened since the clock that it is no longer remembered"),
     }
 }
