@@ -207,8 +207,8 @@ struct Opened {
     engine: Option<Engine<LocalDisk>>,
 }
 
-/// The trees that sleep and the indexes of the others, without those that cannot be read.
-fn read(bytes: &[u8]) -> (Vec<TreeStatus>, Vec<Saved>) {
+/// The trees that sleep, and the indexes of the others as they were saved.
+fn split(bytes: &[u8]) -> (Vec<TreeStatus>, Vec<&[u8]>) {
     let mut eye = Eye::new(bytes);
     let (mut asleep, mut indexes) = (Vec::new(), Vec::new());
     if eye.raw(MAGIC.len()).is_some_and(|magic| magic == MAGIC) {
@@ -221,6 +221,18 @@ fn read(bytes: &[u8]) -> (Vec<TreeStatus>, Vec<Saved>) {
     if !eye.is_at_the_end() {
         tracing::warn!("what the image before has carried is not whole; files are read anew");
     }
+    (asleep, indexes)
+}
+
+/// The indexes that were carried.
+#[cfg(test)]
+pub(super) fn indexes(bytes: &[u8]) -> Vec<&[u8]> {
+    split(bytes).1
+}
+
+/// The trees that sleep and the indexes of the others, without those that cannot be read.
+fn read(bytes: &[u8]) -> (Vec<TreeStatus>, Vec<Saved>) {
+    let (asleep, indexes) = split(bytes);
     let indexes = std::thread::scope(|scope| {
         let readers: Vec<_> = indexes
             .into_iter()

@@ -1,17 +1,20 @@
-//! Git's own folders: which are watched, what an event in one means, what is read of them.
+//! Git's own folders: which are watched, what an event in one means, what is read of them; and what a tree is told from
+//! outside: its settings, and that a repository elsewhere has its files here.
 //!
-//! Asked by `engine` for events of control watches, and by `settle` when the repository itself has changed. What must stay
-//! true: nothing in these folders is a file of the project; a folder that cannot be watched is looked at each time.
+//! Asked by `engine` for events of control watches, by `settle` when the repository itself has changed, and by `worker`
+//! with orders and before each answer. What must stay true: nothing in these folders is a file of the project; a folder that cannot be watched is looked at each time.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 
+use super::Manner;
 use super::disk::Disk;
 use super::doubt::Doubt;
 #[cfg(test)]
 use super::engine::Bug;
 use super::engine::{Control, Engine, INDEX_LIMIT};
 use super::gitindex::{Entries, Problem};
+use super::mail::Orders;
 use super::repo::{self, Found, Repo};
 use super::tracked::Tracked;
 use super::tree::{Kind, Tree};
@@ -81,9 +84,34 @@ impl<D: Disk> Engine<D> {
         }
     }
 
+    /// Another repository elsewhere says that its files are in the root.
+    fn be_led(&mut self, from: Vec<u8>) {
+        self.rescan.repo |= self.start.led_from.replace(from.clone()) != Some(from);
+    }
+
+    /// Is from now on what it is told to be.
+    pub(super) fn obey(&mut self, orders: Orders) {
+        orders
+            .manner
+            .into_iter()
+            .for_each(|manner| self.set_manner(manner));
+        orders.led_from.into_iter().for_each(|from| self.be_led(from));
+    }
+
+    /// Another manner from now on.
+    fn set_manner(&mut self, manner: Manner) {
+        if manner.extra_ignores != self.start.manner.extra_ignores {
+            self.start.extra = super::trees::extra(&manner);
+            self.rescan.rules = true;
+        }
+        self.change_backend(manner.backend);
+        self.shared.write().journal.keep(manner.remembered);
+        self.start.manner = manner;
+    }
+
     /// Goes over to another way to hear of changes: the watches there were end, and everything is read again, watched as
     /// it is from now on.
-    pub(super) fn change_backend(&mut self, new: Backend) {
+    fn change_backend(&mut self, new: Backend) {
         if self.start.manner.backend == new {
             return;
         }

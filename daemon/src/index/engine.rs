@@ -261,22 +261,6 @@ impl<D: Disk> Engine<D> {
         self.is_locked
     }
 
-    /// Another repository elsewhere says that its files are in the root.
-    pub(super) fn be_led(&mut self, from: Vec<u8>) {
-        self.rescan.repo |= self.start.led_from.replace(from.clone()) != Some(from);
-    }
-
-    /// Another manner from now on.
-    pub(super) fn set_manner(&mut self, manner: Manner) {
-        if manner.extra_ignores != self.start.manner.extra_ignores {
-            self.start.extra = super::trees::extra(&manner);
-            self.rescan.rules = true;
-        }
-        self.change_backend(manner.backend);
-        self.shared.write().journal.keep(manner.remembered);
-        self.start.manner = manner;
-    }
-
     /// Whether something has no watch, so that only looking tells what happened to it.
     pub(super) fn is_polled(&self) -> bool {
         let failed = self.disk.failure().is_some();

@@ -35,6 +35,10 @@ const FEW: usize = 256;
 /// Why a tree is not followed.
 const HANGS: &str = "its disk does not answer: look with `findmnt` for a mount whose server is gone, and unmount it with `umount -f`";
 
+/// As well.
+const BROKEN: &str =
+    "a fault of ours ended it; the next question reads its files anew, and the log says more";
+
 /// One watched root.
 #[derive(Debug)]
 pub struct Tree {
@@ -162,7 +166,7 @@ impl Tree {
             return true;
         }
         let (passed, barrier) = oneshot::channel();
-        self.mails.lock().barriers.push(passed);
+        self.mails.lock().wait_for(passed);
         self.mails.news.notify_one();
         matches!(tokio::time::timeout(limit, barrier).await, Ok(Ok(())))
     }
@@ -301,7 +305,7 @@ impl Tree {
             if changes.fresh.is_some() || !changes.changes.is_empty() {
                 return Ok(changes);
             }
-            if self.mails.lock().ending.is_some() || ticks.changed().await.is_err() {
+            if self.has_ended() || ticks.changed().await.is_err() {
                 return Err(Error::unavailable(format!(
                     "`{}` is not watched any more",
                     self.root.display()
@@ -414,6 +418,24 @@ impl Tree {
         self.manner().0.clone_from(new);
         self.mails.lock().manner = Some(new.clone());
         self.mails.news.notify_one();
+    }
+
+    /// Whether it was ended, or its thread has ended in a panic.
+    pub(super) fn has_ended(&self) -> bool {
+        self.mails.lock().ending.is_some()
+    }
+
+    /// Its thread has ended in a panic: nothing is believed of it any more, and the next question reads its files anew.
+    pub(super) fn give_up(&self) {
+        tracing::error!(root = %self.root.display(), "a tree's thread ended in a panic (its message stands above)");
+        self.hub.forget(self.key);
+        if let Some(shelf) = &self.shelf {
+            shelf.forget(&self.root);
+        }
+        let mut state = self.state();
+        (state.state, state.reason) = (TreeState::Unreachable, Some(BROKEN.to_owned()));
+        drop(state);
+        self.end(Ending::Drop);
     }
 
     /// Ends the thread and every subscription.

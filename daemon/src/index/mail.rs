@@ -13,6 +13,15 @@ use crate::watch::{Event, Mailbox};
 /// Events that may wait; more are as good as an overflow.
 const WAITING: usize = 1 << 20;
 
+/// What a tree is told to be from now on.
+#[derive(Debug, Default)]
+pub(super) struct Orders {
+    /// Another manner.
+    pub(super) manner: Option<Manner>,
+    /// A repository elsewhere that says that its files are in the root.
+    pub(super) led_from: Option<Vec<u8>>,
+}
+
 /// How a tree ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
@@ -41,9 +50,27 @@ pub(super) struct Mail {
     pub(super) quiescent: Option<Arc<Quiescent>>,
     /// Set once.
     pub(super) ending: Option<Ending>,
+    /// The thread ends in a panic.
+    #[cfg(test)]
+    pub(super) is_fatal: bool,
 }
 
 impl Mail {
+    /// What the tree's thread has not been told yet; none when that is nothing.
+    pub(super) fn take_orders(&mut self) -> Option<Orders> {
+        let manner = self.manner.take();
+        let is_led_anew = std::mem::take(&mut self.is_led_anew);
+        let led_from = self.led_from.clone().filter(|_| is_led_anew);
+        (manner.is_some() || led_from.is_some()).then_some(Orders { manner, led_from })
+    }
+
+    /// Whoever waits for a barrier is told when it is passed. Those who wait no longer are forgotten: a disk that hangs
+    /// for a day must not gather all who asked.
+    pub(super) fn wait_for(&mut self, passed: oneshot::Sender<()>) {
+        self.barriers.retain(|barrier| !barrier.is_closed());
+        self.barriers.push(passed);
+    }
+
     /// What the tree rests on, when nothing waits for its thread that a query would have to see.
     pub(super) fn quiescent(&self) -> Option<Arc<Quiescent>> {
         let waits = !self.events.is_empty()

@@ -176,7 +176,7 @@ impl Tree {
         post.lock().told = now;
         posts.push(post.clone());
         drop(posts);
-        if self.mails.lock().ending.is_some() {
+        if self.has_ended() {
             // Whoever ended the tree may not have found the post.
             post.end();
         }

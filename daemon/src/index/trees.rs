@@ -1,9 +1,13 @@
 //! All trees of the daemon: the watcher they share, and one thread each.
 //!
 //! What must stay true: a root has one tree, whoever asks first; one tree's trouble is not another's: whoever opens a
-//! root that hangs keeps only those waiting who want the same root.
+//! root that hangs keeps only those waiting who want the same root, and a thread that ends in a panic ends its own tree.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver};
@@ -86,11 +90,18 @@ impl Slot {
     }
 
     fn tree(&self) -> Option<Arc<Tree>> {
-        match &*self.look()? {
-            Held::Awake(awake) => {
-                awake.tree.touch();
-                Some(awake.tree.clone())
-            }
+        let held = self.look()?;
+        let tree = held.tree()?;
+        tree.touch();
+        Some(tree.clone())
+    }
+}
+
+impl Held {
+    /// The tree, when it is awake and its thread has not ended in a panic.
+    fn tree(&self) -> Option<&Arc<Tree>> {
+        match self {
+            Self::Awake(Awake { tree, .. }) if !tree.has_ended() => Some(tree),
             _ => None,
         }
     }
@@ -198,9 +209,9 @@ impl Trees {
             if !self.has(root, &slot) {
                 continue;
             }
-            if let Held::Awake(awake) = &*held {
-                awake.tree.touch();
-                return Ok(awake.tree.clone());
+            if let Some(tree) = held.tree() {
+                tree.touch();
+                return Ok(tree.clone());
             }
             let opened = self.open(root, manner);
             if opened.is_err() && matches!(*held, Held::Nobody) {
@@ -286,7 +297,11 @@ impl Trees {
         self.hub.register(key, tree.mailbox());
         let (keeping, (end, ended)) = (tree.clone(), mpsc::channel());
         let thread = std::thread::Builder::new().name("tree".into()).spawn(move || {
-            let left = keeping.keep(engine, begin);
+            let kept = catch_unwind(AssertUnwindSafe(|| keeping.keep(engine, begin)));
+            let left = kept.unwrap_or_else(|_| {
+                keeping.give_up();
+                None
+            });
             drop(keeping);
             // Nobody waits when the daemon does not end.
             let _nobody = end.send(left);
@@ -341,10 +356,7 @@ impl Trees {
     /// The same for whoever only looks: it is no use of the tree. From memory.
     pub(super) fn awake_at(&self, root: &Path) -> Option<Arc<Tree>> {
         let slot = self.lock().by_root.get(root).cloned()?;
-        match &*slot.look()? {
-            Held::Awake(awake) => Some(awake.tree.clone()),
-            _ => None,
-        }
+        slot.look()?.tree().cloned()
     }
 
     /// Ends a tree: its watches are dropped, what is saved of it is removed, and its subscribers see the end. Its thread
@@ -441,40 +453,5 @@ impl Trees {
 impl Drop for Trees {
     fn drop(&mut self) {
         self.stop();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_first_crawl_makes_no_events_in_its_own_queue() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().canonicalize().unwrap();
-        for number in 0..200 {
-            let inner = root.join(format!("{}/{number}/x", number % 9));
-            std::fs::create_dir_all(&inner).unwrap();
-            std::fs::write(inner.join("file"), "1").unwrap();
-            std::fs::write(inner.join(".gitignore"), "*.o\n").unwrap();
-        }
-        let git = std::process::Command::new("git")
-            .current_dir(&root)
-            .args(["init", "-q"])
-            .status();
-        assert!(git.unwrap().success());
-        let trees = Trees::new(Settings::default()).unwrap();
-        let tree = trees.ensure(&root).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .unwrap();
-        runtime.block_on(tree.ready());
-        assert!(runtime.block_on(tree.sync(Duration::from_secs(30))));
-        assert_eq!(tree.progress().files, 400);
-        assert_eq!(trees.hub.events(), 0);
-        std::fs::write(root.join("new"), "1").unwrap();
-        assert!(runtime.block_on(tree.sync(Duration::from_secs(30))));
-        assert!(trees.hub.events() > 0, "what others do is counted");
     }
 }

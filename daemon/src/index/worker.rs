@@ -158,6 +158,9 @@ impl Tree {
             Ending::Drop => {}
             Ending::Keep => self.save(engine, Ended::Closed),
             Ending::Carry => {
+                // The next image is told of it by nobody.
+                let orders = self.mails.lock().take_orders();
+                orders.into_iter().for_each(|orders| engine.obey(orders));
                 self.come_to_rest(engine);
                 return engine.save(self.incarnation);
             }
@@ -231,16 +234,11 @@ impl Tree {
             }
             let pace = self.pace();
             let wait = last.map_or(Duration::ZERO, |last| pace.settle.saturating_sub(last.elapsed()));
-            if let Some(manner) = mail.manner.take() {
-                engine.set_manner(manner);
+            #[cfg(test)]
+            assert!(!mail.is_fatal, "on purpose");
+            if let Some(orders) = mail.take_orders() {
                 drop(mail);
-                return Next::Look(Vec::new());
-            }
-            if std::mem::take(&mut mail.is_led_anew)
-                && let Some(from) = mail.led_from.clone()
-            {
-                engine.be_led(from);
-                drop(mail);
+                engine.obey(orders);
                 return Next::Look(Vec::new());
             }
             let has_mail = !mail.events.is_empty();
