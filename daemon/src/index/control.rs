@@ -2,7 +2,8 @@
 //! outside: its settings, and that a repository elsewhere has its files here.
 //!
 //! Asked by `engine` for events of control watches, by `settle` when the repository itself has changed, and by `worker`
-//! with orders and before each answer. What must stay true: nothing in these folders is a file of the project; a folder that cannot be watched is looked at each time.
+//! with orders and before each answer. What must stay true: nothing in these folders is a file of the project; a folder that
+//! cannot be watched is looked at each time.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;

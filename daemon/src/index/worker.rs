@@ -2,8 +2,8 @@
 //!
 //! Started by `trees`; asked through the tree's mailbox. What must stay true: a barrier is passed only after all that lay
 //! in the mailbox before it is settled, and a tree is shown as quiescent only while that is so; the first event after quiet
-//! is settled at once, what follows waits for `settle`;
-//! after an index was saved as closed no tick is given; whoever listens hears also of what makes no event.
+//! is settled at once, what follows waits for `settle`; after an index was saved as closed no tick is given; whoever listens
+//! hears also of what makes no event.
 
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
