@@ -131,7 +131,7 @@ fn passing(path: &Path) -> PathBuf {
 
 /// A file without a name; none where there are none.
 #[cfg(target_os = "linux")]
-fn nameless(folder: &Path) -> Option<File> {
+pub(crate) fn nameless(folder: &Path) -> Option<File> {
     use rustix::fs::{Mode, OFlags, open};
     // Without it, it could not be given a name.
     fs::metadata("/proc/self/fd").ok()?;
@@ -141,12 +141,13 @@ fn nameless(folder: &Path) -> Option<File> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn nameless(_folder: &Path) -> Option<File> {
+pub(crate) fn nameless(_folder: &Path) -> Option<File> {
     None
 }
 
+/// Gives a name to a file without one.
 #[cfg(target_os = "linux")]
-fn name(file: &File, path: &Path) -> io::Result<()> {
+pub(crate) fn name(file: &File, path: &Path) -> io::Result<()> {
     use std::os::fd::AsRawFd as _;
     let open = format!("/proc/self/fd/{}", file.as_raw_fd());
     let follow = rustix::fs::AtFlags::SYMLINK_FOLLOW;
@@ -160,7 +161,7 @@ fn name(file: &File, path: &Path) -> io::Result<()> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn name(_file: &File, _path: &Path) -> io::Result<()> {
+pub(crate) fn name(_file: &File, _path: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

@@ -14,6 +14,7 @@ mod draft;
 mod end;
 mod fit;
 mod out;
+mod piped;
 mod progress;
 mod quote;
 mod render;

@@ -155,6 +155,8 @@ pub trait World: Send + Sync {
     /// Opens a regular file beneath `root` to be read by whoever needs the file itself; links as in
     /// [`World::read_beneath`].
     fn open_file(&self, root: &Path, relative: &Path) -> io::Result<std::fs::File>;
+    /// Opens a regular file that another process of this user holds open, under that number: it may have no name.
+    fn open_held(&self, pid: u32, descriptor: u32) -> io::Result<std::fs::File>;
     /// Makes a folder (0700) beneath `root` with those above it that are missing, never through a link.
     fn make_dir(&self, root: &Path, relative: &Path) -> io::Result<()>;
     /// Gives what `relative` names beneath `root` another name in the same folder; a name that is taken is an error.

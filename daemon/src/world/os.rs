@@ -142,6 +142,19 @@ impl World for OsWorld {
         }
     }
 
+    fn open_held(&self, pid: u32, descriptor: u32) -> io::Result<File> {
+        let link = format!("/proc/{pid}/fd/{descriptor}");
+        let is_file = |found: std::fs::Metadata| match found.is_file() {
+            true => Ok(()),
+            false => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
+        };
+        // A device or a pipe may do something when it is opened.
+        is_file(std::fs::metadata(&link)?)?;
+        let file = File::from(rustix::fs::openat(CWD, link, READ, Mode::empty())?);
+        is_file(file.metadata()?)?;
+        Ok(file)
+    }
+
     fn make_dir(&self, root: &Path, relative: &Path) -> io::Result<()> {
         beneath::make_dir(root, relative)
     }

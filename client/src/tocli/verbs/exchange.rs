@@ -4,7 +4,7 @@
 //! what comes on standard input is kept in a file of our own for as long as the daemon reads it.
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use crate::args::workspace::Words;
 use crate::draft::{Draft, Older, Place};
 use crate::end::End;
 use crate::out::{Form, Out};
+use crate::piped::Piped;
 use crate::progress::Progress;
 use crate::render::{self, Wishes};
 use crate::talk;
@@ -197,26 +198,34 @@ fn import(
     (out, voice): (&mut Out, &Voice),
 ) -> std::result::Result<(), End> {
     // Until the answer has come, this holds what came on a pipe.
-    let (path, spooled) = whole(file)?;
-    let kept = spooled.as_ref().map(|_| path.display().into_owned());
-    let what = Request::Import { path, dry_run };
+    let (path, mut piped) = whole(file)?;
     let at = common.at(&caller)?;
-    let question = Question {
-        request_id: common.request_id.clone(),
-        ..Question::patient(proto::Request::Maintenance(Box::new(Call { at, what })))
+    let caller = known(caller, common)?;
+    let mut client = Client::new(options);
+    let mut asked = |path: RawPath, shown: (&mut Out, &Voice)| {
+        let kept = path.display().into_owned();
+        let at = at.clone();
+        let what = Request::Import { path, dry_run };
+        let question = Question {
+            request_id: common.request_id.clone(),
+            ..Question::patient(proto::Request::Maintenance(Box::new(Call { at, what })))
+        };
+        let asked = (question, caller.clone());
+        let answer = talk::answer(&mut client, asked, shown, talk::Manner::default());
+        answer.map_err(|end| match end {
+            End::Failed(error) => End::Failed(as_given(error, &kept, file)),
+            end => end,
+        })
     };
-    let asked = (question, known(caller, common)?);
-    let answer = talk::answer(
-        &mut Client::new(options),
-        asked,
-        (out, voice),
-        talk::Manner::default(),
-    );
-    let answer = answer.map_err(|end| match (end, kept) {
-        (End::Failed(error), Some(kept)) => End::Failed(as_given(error, &kept, file)),
-        (end, _) => end,
-    })?;
-    drop(spooled);
+    let mut answer = asked(path, (&mut *out, voice));
+    if let (Err(End::Failed(error)), Some(piped)) = (&answer, &mut piped)
+        && error.kind == proto::error::Kind::NotFound
+        && piped.name()?
+    {
+        answer = asked(RawPath::from(piped.path()), (out, voice));
+    }
+    let answer = answer?;
+    drop(piped);
     match answer {
         proto::Answer::Maintenance(maintenance::Answer::Imported(_)) => Ok(()),
         _ => Err(End::Failed(Error::bug("the answer is about something else"))),
@@ -234,18 +243,15 @@ fn as_given(error: Error, kept: &str, file: &Path) -> Error {
     }
 }
 
-/// How every export begins (`EXPORT.md`).
-const BEGIN: &[u8] = b"{\"workspace_export\":";
-
 /// A regular file that the daemon can read: the one that is named, or a copy of what a pipe gives.
-fn whole(file: &Path) -> Result<(RawPath, Option<tempfile::NamedTempFile>)> {
+fn whole(file: &Path) -> Result<(RawPath, Option<Piped>)> {
     let unreadable = |error: io::Error| {
         Error::not_found(format!("`{}` cannot be read", file.display()))
             .why(error)
             .next("name a file that `tocli workspace export` wrote, or `-` for standard input")
     };
-    let mut input: Box<dyn io::Read> = if file == Path::new("-") {
-        Box::new(io::stdin())
+    let mut input: Box<dyn io::BufRead> = if file == Path::new("-") {
+        Box::new(io::stdin().lock())
     } else {
         let found = std::fs::metadata(file).map_err(unreadable)?;
         if found.is_dir() {
@@ -256,30 +262,8 @@ fn whole(file: &Path) -> Result<(RawPath, Option<tempfile::NamedTempFile>)> {
             let path = std::fs::canonicalize(file).map_err(unreadable)?;
             return Ok((RawPath::from(path), None));
         }
-        Box::new(File::open(file).map_err(unreadable)?)
+        Box::new(io::BufReader::new(File::open(file).map_err(unreadable)?))
     };
-    let mut copy = tempfile::Builder::new()
-        .prefix("tocli-import-")
-        .tempfile()
-        .map_err(|error| Error::unavailable("what comes on the pipe cannot be kept").why(error))?;
-    let lost = |error: io::Error| {
-        Error::unavailable("what comes on the pipe cannot all be kept")
-            .why(error)
-            .next("make room in the folder for temporary files (`TMPDIR`), or name a file")
-    };
-    // What does not begin as an export does is not kept: it may have no end.
-    let mut begin = Vec::new();
-    let first = (&mut input).take(BEGIN.len() as u64).read_to_end(&mut begin);
-    first.map_err(lost)?;
-    if begin != BEGIN {
-        return Err(
-            Error::refused(format!("`{}` is no export of a workspace", file.display()))
-                .why("such a file begins with `{\"workspace_export\":`")
-                .next("nothing was changed; export it again with `tocli workspace export`"),
-        );
-    }
-    copy.write_all(&begin).map_err(lost)?;
-    io::copy(&mut input, &mut copy).map_err(lost)?;
-    let path = std::fs::canonicalize(copy.path()).map_err(unreadable)?;
-    Ok((RawPath::from(path), Some(copy)))
+    let piped = Piped::of(&mut input, file)?;
+    Ok((RawPath::from(piped.path()), Some(piped)))
 }

@@ -124,10 +124,12 @@ pub fn import(
     let (Some(folder), Some(name)) = (folder, name) else {
         return Err(Error::not_found(format!("`{}` is no file", path.display())));
     };
-    let file = ctx
-        .world
-        .open_file(folder, Path::new(name))
-        .map_err(|error| Error::not_found(format!("`{}` cannot be read", path.display())).why(error))?;
+    let file = match held(path) {
+        Some((pid, descriptor)) => ctx.world.open_held(pid, descriptor),
+        None => ctx.world.open_file(folder, Path::new(name)),
+    };
+    let file =
+        file.map_err(|error| Error::not_found(format!("`{}` cannot be read", path.display())).why(error))?;
     let reading = Reading {
         objects: ctx.db.objects(),
         contents: if dry_run {
@@ -173,6 +175,12 @@ pub fn import(
         imported.warnings.extend(warnings);
     }
     Ok(answer)
+}
+
+/// Whose file without a name a path stands for, and under which number: what came on a pipe is in one.
+fn held(path: &Path) -> Option<(u32, u32)> {
+    let (pid, descriptor) = path.to_str()?.strip_prefix("/proc/")?.split_once("/fd/")?;
+    Some((pid.parse().ok()?, descriptor.parse().ok()?))
 }
 
 /// What is in memory of a workspace is not what is on record any more.

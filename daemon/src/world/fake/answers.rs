@@ -131,6 +131,10 @@ impl World for FakeWorld {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    fn open_held(&self, _pid: u32, _descriptor: u32) -> io::Result<std::fs::File> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     fn make_dir(&self, root: &Path, relative: &Path) -> io::Result<()> {
         let path = root.join(relative);
         drop(self.enter(&path)?);

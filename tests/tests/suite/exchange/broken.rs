@@ -1,8 +1,12 @@
 //! Files that are no exports, or not whole, or not ours: refused with the number of the line, and nothing changes.
 
+use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::process::Stdio;
 
-use tests::daemon::Bed;
+use tests::daemon::{Bed, program};
+use tests::{deadline, process};
 
 use super::{furnished, json, project, say, text};
 
@@ -195,4 +199,69 @@ fn a_file_that_is_cut_or_made_up_is_refused_with_its_line_and_changes_nothing() 
     let file = bed.work().join("made");
     std::fs::write(&file, &all).expect("written");
     say(&bed, &folder, &["workspace", "import", text(&file)]).ok();
+}
+
+#[test]
+fn an_import_from_a_pipe_that_is_killed_leaves_no_copy_behind() {
+    let bed = Bed::new();
+    let (second, passing) = (project(&bed, "second"), bed.path().join("passing"));
+    std::fs::create_dir(&passing).expect("made");
+    let whole = finished(&whole(&bed));
+    let words = ["workspace", "import", "-", "--actor", "me"];
+    let mut import = bed.tocli(words);
+    import.current_dir(&second).env("TMPDIR", &passing);
+    let mut child = import
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("started");
+    let mut pipe = child.stdin.take().expect("a pipe");
+    pipe.write_all(&whole[..whole.len() / 2]).expect("written");
+    // The copy has a name, or is held without one.
+    let device = std::fs::metadata(&passing).expect("looked at").dev();
+    let open = format!("/proc/{}/fd", child.id());
+    deadline::until("the copy is begun", || {
+        std::fs::read_dir(&open).ok()?.flatten().find_map(|entry| {
+            let found = std::fs::metadata(entry.path()).ok()?;
+            let goes = std::fs::read_link(entry.path()).ok()?;
+            (found.is_file() && found.dev() == device && found.size() > 0 && goes.starts_with(&passing))
+                .then_some(())
+        })
+    });
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    assert_eq!(std::fs::read_dir(&passing).expect("listed").count(), 0);
+    // And one that comes to its end finds its way without a name.
+    let mut again = bed.tocli(words);
+    again.current_dir(&second).env("TMPDIR", &passing);
+    process::run_with_input(&mut again, &whole).ok();
+    assert_eq!(std::fs::read_dir(&passing).expect("listed").count(), 0);
+}
+
+#[test]
+fn a_pipe_without_an_end_is_refused_before_it_fills_a_disk() {
+    let bed = Bed::new();
+    let second = project(&bed, "second");
+    let shell = |line: &str| {
+        // The limit is for the machine, if it were kept: 64 MiB.
+        let line = format!("ulimit -f 131072; {{ {line}; }} | \"$0\" workspace import -");
+        let mut command = bed.command("sh");
+        process::run(
+            command
+                .args(["-c", &line])
+                .arg(program("tocli"))
+                .current_dir(&second),
+        )
+        .ends(4)
+    };
+    let said = shell("printf '{\"workspace_export\":'; exec cat /dev/zero");
+    assert!(said.err.contains("longer than 8 MiB"), "{}", said.err);
+    let said = shell("echo '{\"workspace_export\":{}}'; exec yes");
+    assert!(said.err.contains("line 2 of `-`"), "{}", said.err);
+    // What is no pipe at all is not said to need room.
+    let mut folder = bed.command("sh");
+    folder.args(["-c", "exec \"$0\" workspace import - <."]);
+    let said = process::run(folder.arg(program("tocli")).current_dir(&second)).ends(6);
+    assert!(said.err.contains("`-` cannot be read"), "{}", said.err);
 }
