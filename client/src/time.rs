@@ -75,8 +75,10 @@ fn time(text: &str, now: &Zoned) -> Result<Timestamp, String> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Ok(time);
     }
-    // A date alone is read as a time by none of these, nor a time as a date.
+    // A date alone is read as a time by none of these, nor a time as a date; but of a date with a time, a time takes
+    // what it is, and leaves out the day.
     if text.contains(':')
+        && !text.contains('-')
         && let Ok(time) = text.parse::<Time>()
     {
         return local(now.date().to_datetime(time));
@@ -133,6 +135,8 @@ mod tests {
             ("2026-11-21T08:00:00+02:00", "2026-11-21T06:00:00Z"),
             ("2026-11-21T08:00", "2026-11-21T06:00:00Z"),
             ("2026-11-21 08:00:01", "2026-11-21T06:00:01Z"),
+            ("2026-11-19T08:00", "2026-11-19T06:00:00Z"),
+            ("2026-11-19 13:00:01", "2026-11-19T11:00:01Z"),
             ("2026-11-21", "2026-11-20T22:00:00Z"),
             ("08:15", "2026-11-21T06:15:00Z"),
             ("today", "2026-11-20T22:00:00Z"),
@@ -152,6 +156,8 @@ mod tests {
             "soon",
             "13:00",
             "2027-01-01",
+            "2027-01-01T08:00",
+            "2027-01-01 08:00",
             "10 parsecs",
             "2026-13-01",
         ] {
