@@ -129,7 +129,7 @@ fn list(scene: &Scene<'_>, filter: &Filter, (limit, cursor): (u32, Option<&str>)
     let home = &scene.place.home;
     let wanted = Wanted::new(filter);
     let slot = ready(scene.desk.ctx, home)?;
-    slot.with(|catalog| {
+    let found = slot.with(|catalog| {
         let takes = |entry: &&Entry| {
             let altered = matches!(entry.copy, Copy::Modified | Copy::Missing);
             (!filter.altered || altered) && wanted.takes(&entry.card, &entry.text)
@@ -154,7 +154,12 @@ fn list(scene: &Scene<'_>, filter: &Filter, (limit, cursor): (u32, Option<&str>)
             total,
             next_cursor: more.then(|| rules::after(last)),
         })
-    })
+    })?;
+    // Nothing of a task that never was is a slip of the pen, and said to be one.
+    if let (Answer::Artifacts { total: 0, .. }, Some(task)) = (&found, &filter.task) {
+        scene.task(task)?;
+    }
+    Ok(found)
 }
 
 fn show(scene: &Scene<'_>, id: &str) -> Result<Answer> {

@@ -66,7 +66,7 @@ impl Scene<'_> {
     }
 
     /// The task that a result is of; none for one of the whole project.
-    fn task(&self, id: &str) -> Result<Option<Task>> {
+    pub(super) fn task(&self, id: &str) -> Result<Option<Task>> {
         let found = Tasks::new(&self.desk.ctx.db, self.workspace()).card(id);
         match found {
             Err(error) if error.kind == Kind::NotFound && id == rules::NO_TASK => Ok(None),

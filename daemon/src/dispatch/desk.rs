@@ -120,7 +120,7 @@ impl Desk<'_> {
         if id.is_empty() || id.len() > LONGEST_ID {
             return Err(Error::usage(format!("a request id of {} bytes", id.len()))
                 .why(format!("it has between 1 and {LONGEST_ID}"))
-                .next("choose a shorter one, such as a UUID"));
+                .next("choose another one, such as a UUID"));
         }
         let actor = self.ask.caller.actor.as_deref().unwrap_or_default();
         let bytes = postcard::to_stdvec(request)

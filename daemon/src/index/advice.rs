@@ -43,6 +43,8 @@ pub(super) struct Tree {
     pub(super) beyond: u64,
     /// Directories that the system did not let us watch.
     pub(super) denied: u64,
+    /// Its root is not there, or cannot be opened.
+    pub(super) is_gone: bool,
     pub(super) directories: u64,
     pub(super) largest: Vec<Subtree>,
     /// What `watch.extra_ignores` says already.
@@ -96,6 +98,7 @@ pub(super) fn advise(facts: &Facts) -> Vec<Advice> {
     said.extend(instances(facts));
     said.extend(queue(facts));
     for tree in &facts.trees {
+        said.extend(gone(tree));
         said.extend(denied(tree));
         said.extend(ignore(tree));
     }
@@ -189,6 +192,18 @@ fn queue(facts: &Facts) -> Option<Advice> {
               queue counts from the daemon's next start"
             .to_owned(),
         commands: raise(QUEUE, enough(limit * 2)),
+    })
+}
+
+fn gone(tree: &Tree) -> Option<Advice> {
+    tree.is_gone.then(|| Advice {
+        urgency: Urgency::Hint,
+        what: format!("`{}` is gone or cannot be opened", tree.root.display()),
+        why: "until it is back its files count as deleted; once it is mounted, put back or may be read again it is read \
+              anew by itself; `tocli workspace relocate` says where a project is that was moved, `tocli workspace \
+              forget` that one does not come back"
+            .to_owned(),
+        commands: Vec::new(),
     })
 }
 
@@ -383,6 +398,16 @@ mod tests {
         facts.trees[0].largest.truncate(1);
         let said = advise(&facts);
         assert!(said[1].commands[0].contains("\"/src/\""), "{said:?}");
+    }
+
+    #[test]
+    fn a_root_that_is_gone_is_said_and_nothing_is_to_be_typed() {
+        let mut facts = facts();
+        facts.trees[0].is_gone = true;
+        let said = advise(&facts);
+        assert_eq!((said.len(), said[0].urgency), (1, Urgency::Hint), "{said:?}");
+        assert!(said[0].what.contains("`/p` is gone"), "{said:?}");
+        assert!(said[0].commands.is_empty(), "{said:?}");
     }
 
     #[test]

@@ -78,7 +78,9 @@ fn one(trees: &Trees, status: &TreeStatus) -> (TreeWatches, Option<advice::Tree>
     };
     let unwatched = tree.state().unwatched.clone();
     told.unwatched = unwatched.limit + unwatched.denied + unwatched.silent.values().sum::<u64>();
+    let is_gone = status.state == TreeState::Unreachable;
     let (backend, why) = match (status.watches, unwatched.reason()) {
+        (_, None) if is_gone => ("none", String::new()),
         (_, Some(why)) if unwatched.chosen.1 == Some(Backend::Notify) => ("notify, polling", why),
         (_, None) => (
             "inotify",
@@ -97,6 +99,7 @@ fn one(trees: &Trees, status: &TreeStatus) -> (TreeWatches, Option<advice::Tree>
         root: status.root.clone(),
         beyond: unwatched.limit,
         denied: unwatched.denied,
+        is_gone,
         directories: status.dirs,
         largest: told.largest.clone(),
         ignores: tree.extra_ignores(),

@@ -187,7 +187,11 @@ async fn synced(ctx: &Arc<Ctx>, ask: &Ask, at: From, sync: Sync, sink: &Sink) ->
 async fn tree(ctx: &Arc<Ctx>, ask: &Ask, at: From, sink: &Sink) -> Result<Arc<Tree>> {
     let found = dispatch::locate(ctx, ask, at.clone()).await?;
     if is_not_meant(&ctx.places, &at, &found) {
-        return Err(dispatch::compute(move || Ok(not_indexed(found.root.as_path()))).await?);
+        let asked = found.method == Method::UserHome;
+        let asked = path_of(&at).filter(|_| asked).map(Path::to_path_buf);
+        return Err(
+            dispatch::compute(move || Ok(not_indexed(found.root.as_path(), asked.as_deref()))).await?,
+        );
     }
     // Detection has just looked at the user's file.
     ctx.follow_settings();
@@ -241,7 +245,24 @@ pub async fn at_hand(ctx: &Arc<Ctx>, ask: &Ask, at: From, patience: Duration) ->
     Ok(Some(AtHand { tree, ready }))
 }
 
-fn not_indexed(root: &Path) -> Error {
+/// The directory that was named, where one was.
+fn path_of(at: &From) -> Option<&Path> {
+    match at {
+        From::Caller => None,
+        From::Start(path) | From::Explicit(path) => Some(path.as_path()),
+    }
+}
+
+/// Why a place is not indexed; `asked` where the home directory stands for what was named.
+fn not_indexed(root: &Path, asked: Option<&Path>) -> Error {
+    if let Some(asked) = asked {
+        return Error::refused(format!("`{}` is in no project", asked.display()))
+            .why(format!(
+                "the home directory `{}` would stand for it, and is not read unless it is asked for",
+                root.display()
+            ))
+            .next("name a directory of a project, or make one with `git init` or a marker file");
+    }
     let error = Error::refused(format!("`{}` is not indexed", root.display()));
     let kind = |path: PathBuf| {
         let about = crate::world::dir::stat_file(path.as_os_str().as_bytes());

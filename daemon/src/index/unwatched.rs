@@ -76,7 +76,8 @@ impl UnwatchedDirs {
         if self.limit > 0 {
             let n = directories(self.limit);
             said.push(format!(
-                "{n} no watch, the limit of watches is reached: raise `fs.inotify.max_user_watches` or `watch.max_watches`"
+                "{n} no watch, the limit of watches is reached: raise `fs.inotify.max_user_watches` or `watch.max_watches`, as \
+                 `tocli doctor watch` says"
             ));
         }
         if let (count, Some(backend)) = self.chosen {

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 use tests::daemon::{Bed, program};
 use tests::skip::skip;
-use tests::{git, process};
+use tests::{deadline, git, process};
 
 /// A project with that many folders in `web/node_modules` and a few others.
 fn project(bed: &Bed, name: &str, folders: usize) -> PathBuf {
@@ -219,5 +219,31 @@ fn a_limit_of_the_system_that_is_reached_is_trouble_with_the_sysctl_to_raise() {
     assert_eq!(
         (&said["trees"][0]["backend"], &said["trees"][0]["unwatched"]),
         (&"inotify".into(), &0.into())
+    );
+}
+
+#[test]
+fn a_root_that_is_gone_is_said_with_what_to_do_about_it() {
+    let bed = Bed::new();
+    let _daemon = bed.start();
+    let root = project(&bed, "project", 1);
+    indexed(&bed, &root);
+    assert_eq!(examined(&bed, 0)["trees"][0]["backend"], "inotify");
+    fs::rename(&root, bed.work().join("elsewhere")).expect("moved");
+    let said = deadline::until("the root is missed", || {
+        let said = examined(&bed, 0);
+        (said["trees"][0]["state"] == "unreachable").then_some(said)
+    });
+    assert_eq!(said["trees"][0]["backend"], "none", "{said}");
+    let advice = &said["advice"][0];
+    assert_eq!(advice["urgency"], "hint", "{said}");
+    assert!(
+        advice["what"]
+            .as_str()
+            .is_some_and(|what| what.contains("is gone"))
+            && advice["why"]
+                .as_str()
+                .is_some_and(|why| why.contains("`tocli workspace relocate`")),
+        "{said}"
     );
 }

@@ -92,6 +92,7 @@ fn exit_codes_are_what_the_manual_says() {
         ("detect --explicit file", 2),
         ("changes --since=-5s", 2),
         ("changes --since yesterdayish", 3),
+        ("changes --since 2999-01-01T00:00", 2),
         ("detect --explicit missing", 3),
         ("workspace show ws_000000000000", 3),
         ("workspace show no-such-name", 3),
@@ -120,6 +121,7 @@ fn the_home_directory_is_not_read_in_place_of_what_was_named() {
     let bed = Bed::new();
     let said = process::run(bed.tocli(["files", "--path", "/etc"]).current_dir("/"));
     assert_eq!((said.code, said.text().as_str()), (4, ""), "{said:?}");
+    assert!(said.err.contains("`/etc` is in no project"), "{}", said.err);
 }
 
 #[test]
@@ -236,6 +238,8 @@ fn manual_pages_are_written_for_every_command_and_render_without_a_warning() {
     let folder = bed.path().join("man");
     std::fs::create_dir(&folder).expect("made");
     bed.run(["man", "--dir", folder.to_str().expect("UTF-8")]).ok();
+    let nowhere = bed.run(["man", "--dir", "/dev/null"]).ends(6);
+    assert!(nowhere.err.contains("next: "), "{}", nowhere.err);
     let pages: Vec<_> = std::fs::read_dir(&folder)
         .expect("listed")
         .flatten()

@@ -330,6 +330,8 @@ fn the_verb_shows_what_happened() {
     let none = bed.run(["daemon", "reboot"]);
     assert_eq!(none.code, 6, "a reboot starts no daemon: {none:?}");
     let _daemon = bed.start();
+    let none = bed.run(["daemon", "reboot", "--history"]).ok();
+    assert!(none.err.contains("and none was"), "{}", none.err);
     let said = bed.run(["daemon", "reboot", "--reason", "by hand", "--json"]);
     assert_eq!(said.code, 0, "{said:?}");
     assert!(said.text().contains("\"outcome\":\"done\"") && said.text().contains("\"schema_version\":1"));

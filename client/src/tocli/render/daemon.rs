@@ -54,6 +54,7 @@ pub(super) fn answer(
             Ok(())
         }
         Answer::Reboots { under_way, history } => {
+            let none_yet = if history.is_empty() { ", and none was" } else { "" };
             let history = &history[..history.len().min(most.unwrap_or(usize::MAX))];
             let under_way = under_way.as_deref();
             if out.form() == Form::Json {
@@ -61,7 +62,7 @@ pub(super) fn answer(
             }
             voice.note(&match under_way {
                 Some(doing) => format!("a reboot is under way: it is {doing}"),
-                None => "no reboot is under way".to_owned(),
+                None => format!("no reboot is under way{none_yet}"),
             });
             let rows: Vec<[Vec<u8>; 6]> = history.iter().map(past).collect();
             out.table_of(

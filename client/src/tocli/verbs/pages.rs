@@ -35,7 +35,9 @@ pub(crate) fn pages(dir: Option<&Path>, out: &mut Out, voice: &Voice) -> Result<
         return Ok(());
     };
     let cannot = |error: std::io::Error| {
-        Error::unavailable(format!("the pages cannot be written into `{}`", dir.display())).why(error)
+        Error::unavailable(format!("the pages cannot be written into `{}`", dir.display()))
+            .why(error)
+            .next("name a folder where you may write")
     };
     std::fs::create_dir_all(dir).map_err(cannot)?;
     clap_mangen::generate_to(Cli::command(), dir).map_err(cannot)?;
