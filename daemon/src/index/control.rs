@@ -18,7 +18,7 @@ use super::gitindex::{Entries, Problem};
 use super::mail::Orders;
 use super::repo::{self, Found, Repo};
 use super::tracked::Tracked;
-use super::tree::{Kind, Tree};
+use super::tree::{Id, Kind, Tree};
 use super::wildmatch::Case;
 use super::witness::is_settled;
 use crate::watch::{Backend, Wd};
@@ -121,9 +121,8 @@ impl<D: Disk> Engine<D> {
         for wd in self.inner.by_wd.drain().map(|(wd, _)| wd).chain(of_git) {
             self.disk.unwatch(wd);
         }
-        for folder in self.inner.folders.values_mut() {
-            (folder.wd, folder.git_wd) = (None, None);
-        }
+        self.inner.folders.values_mut().for_each(|watch| *watch = None);
+        self.inner.git_wds.clear();
         (self.rescan.repo, self.rescan.rules) = (true, true);
     }
 
@@ -171,13 +170,13 @@ impl<D: Disk> Engine<D> {
 
     /// Whether there are some of which only their thread can tell what became of them.
     pub(super) fn has_named_repositories(&self) -> bool {
-        let has_no_watch = |id| {
-            self.inner
-                .folders
-                .get(id)
-                .is_some_and(|folder| folder.git_wd.is_none())
-        };
-        self.inner.gits.keys().any(has_no_watch)
+        let mut ids = self.inner.gits.keys();
+        ids.any(|id| self.has_named_repository(id))
+    }
+
+    /// Whether the `.git` of a directory has no watch.
+    fn has_named_repository(&self, id: &Id) -> bool {
+        self.inner.folders.contains_key(id) && !self.inner.git_wds.contains_key(id)
     }
 
     /// What a `.git` that is no folder leads to lies beyond the watched folders.
@@ -185,8 +184,7 @@ impl<D: Disk> Engine<D> {
         let shared = self.shared.clone();
         let view = shared.read();
         for (id, was_repository) in self.inner.gits.clone() {
-            let folder = self.inner.folders.get(&id);
-            if folder.is_none_or(|folder| folder.git_wd.is_some()) || !view.tree.is_attached(id) {
+            if !self.has_named_repository(&id) || !view.tree.is_attached(id) {
                 continue;
             }
             let path = repo::join(&self.start.root, &view.tree.path(id));

@@ -91,14 +91,6 @@ pub(super) enum Control {
     Nested(Id),
 }
 
-/// What is known of a directory beyond its node.
-#[derive(Debug, Default)]
-pub(super) struct Folder {
-    pub(super) wd: Option<Wd>,
-    pub(super) git_wd: Option<Wd>,
-    pub(super) matcher: Option<Arc<Matcher>>,
-}
-
 /// What events said of a name.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Said {
@@ -111,7 +103,12 @@ pub(super) struct Said {
 /// The state that reading directories changes.
 #[derive(Default)]
 pub(super) struct Inner {
-    pub(super) folders: HashMap<Id, Folder>,
+    /// Every directory that was found, and its watch where it has one.
+    pub(super) folders: HashMap<Id, Option<Wd>>,
+    /// The watches on the `.git` of those that have one.
+    pub(super) git_wds: HashMap<Id, Wd>,
+    /// The ignore files of those that have one.
+    pub(super) matchers: HashMap<Id, Arc<Matcher>>,
     pub(super) by_wd: HashMap<Wd, Id>,
     pub(super) controls: HashMap<Wd, Vec<Control>>,
     /// Directories with a `.git`, and whether that made them repositories when it was last looked at.
@@ -368,13 +365,9 @@ impl<D: Disk> Engine<D> {
                     // Gone or unmounted, and what has its place by now may have its number too.
                     self.rescan.lose();
                 }
-                if let Some(folder) = self
-                    .inner
-                    .folders
-                    .get_mut(&id)
-                    .filter(|folder| folder.wd == Some(wd))
-                {
-                    folder.wd = None;
+                let watch = self.inner.folders.get_mut(&id);
+                if let Some(watch) = watch.filter(|watch| **watch == Some(wd)) {
+                    *watch = None;
                     self.inner.mark(&self.shared.read().tree, id);
                 }
             }
@@ -412,12 +405,7 @@ impl<D: Disk> Engine<D> {
                 skip += tree.name(id).len() + 1;
             }
             excluded |= tree.is_forced(id);
-            if let Some(matcher) = self
-                .inner
-                .folders
-                .get(&id)
-                .and_then(|folder| folder.matcher.as_ref())
-            {
+            if let Some(matcher) = self.inner.matchers.get(&id) {
                 rules = rules.with(matcher.clone(), skip);
             }
         }

@@ -213,14 +213,13 @@ impl Inner {
         self.closed.remove(&id);
         self.oversized.remove(&id);
         self.unwatched.remove(&id);
-        let Some(folder) = self.folders.remove(&id) else {
-            return;
-        };
-        if let Some(wd) = folder.wd.filter(|wd| self.by_wd.get(wd) == Some(&id)) {
+        self.matchers.remove(&id);
+        let watch = self.folders.remove(&id).flatten();
+        if let Some(wd) = watch.filter(|wd| self.by_wd.get(wd) == Some(&id)) {
             self.by_wd.remove(&wd);
             self.to_end.push(wd);
         }
-        if let Some(wd) = folder.git_wd {
+        if let Some(wd) = self.git_wds.remove(&id) {
             self.end_control(wd, Control::Nested(id));
         }
     }

@@ -191,16 +191,22 @@ impl<D: Disk> Engine<D> {
 
     /// Whether a directory, or one in it, has an ignore file: what it hides may be tracked at another place.
     fn has_ignore_file_beneath(&self, tree: &Tree, id: Id) -> bool {
-        let has_file = |id: &Id| {
-            let folder = self.inner.folders.get(id);
-            folder.is_some_and(|folder| folder.matcher.is_some())
-        };
-        let mut waiting = vec![id];
-        while let Some(id) = waiting.pop() {
-            if has_file(&id) {
+        let files = &self.inner.matchers;
+        // From whichever side is the shorter way: no longer down than there are such files to go up from.
+        let (mut waiting, mut left) = (vec![id], files.len());
+        while let Some(dir) = waiting.pop() {
+            if files.contains_key(&dir) {
                 return true;
             }
-            waiting.extend(tree.children(id).filter(|&child| tree.kind(child) == Kind::Dir));
+            for child in tree.children(dir) {
+                let Some(fewer) = left.checked_sub(1) else {
+                    return files.keys().any(|&file| is_within(tree, file, id));
+                };
+                left = fewer;
+                if tree.kind(child) == Kind::Dir {
+                    waiting.push(child);
+                }
+            }
         }
         false
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::bug::Bug;
 use super::crawl::{Found, Job, Listing, Nested};
 use super::disk::Disk;
-use super::engine::{Control, Folder, Inner, Said, View};
+use super::engine::{Control, Inner, Said, View};
 use super::ignore::Matcher;
 use super::tree::{Id, Kind, Tree};
 use crate::watch::Wd;
@@ -104,32 +104,38 @@ impl Inner {
             Nested::No | Nested::Shown => self.veiled.remove(&id),
         };
         let has_moved = listing.matcher.is_some() && self.has_moved(tree, id);
-        let folder = self.folders.entry(id).or_default();
-        folder.wd = wd;
+        self.folders.insert(id, wd);
         match &listing.unwatched {
             None => self.unwatched.remove(&id),
             Some(why) => self.unwatched.insert(id, why.clone()),
         };
-        let source =
-            |matcher: &Option<Arc<Matcher>>| matcher.as_ref().map(|matcher| matcher.source().to_vec());
+        let is_same_file = !self.set_matcher(id, listing.matcher.clone());
         // What it hides where it has come to may be tracked there.
-        let is_decided =
-            !listing.has_git && !has_moved && source(&folder.matcher) == source(&listing.matcher);
+        let is_decided = !listing.has_git && !has_moved && is_same_file;
         self.needs_index |= (!is_decided && !self.has_whole_index) || listing.is_sparse;
-        folder.matcher.clone_from(&listing.matcher);
-        set_oversized(&mut self.oversized, id, listing.matcher.as_deref());
-        if let Some(old) = folder.git_wd.take_if(|old| Some(*old) != listing.git_watch) {
+        let old = match listing.git_watch {
+            Some(git_wd) => self.git_wds.insert(id, git_wd),
+            None => self.git_wds.remove(&id),
+        };
+        if let Some(old) = old.filter(|&old| Some(old) != listing.git_watch) {
             self.end_control(old, Control::Nested(id));
         }
         if let Some(git_wd) = listing.git_watch {
-            if let Some(folder) = self.folders.get_mut(&id) {
-                folder.git_wd = Some(git_wd);
-            }
             let controls = self.controls.entry(git_wd).or_default();
             if !controls.contains(&Control::Nested(id)) {
                 controls.push(Control::Nested(id));
             }
         }
+    }
+
+    /// Takes the ignore file over that a directory has now; whether it says something else.
+    pub(super) fn set_matcher(&mut self, id: Id, new: Option<Arc<Matcher>>) -> bool {
+        set_oversized(&mut self.oversized, id, new.as_deref());
+        let old = match new.clone() {
+            Some(new) => self.matchers.insert(id, new),
+            None => self.matchers.remove(&id),
+        };
+        old.as_ref().map(|old| old.source()) != new.as_ref().map(|new| new.source())
     }
 
     pub(super) fn end_control(&mut self, wd: Wd, control: Control) {
@@ -182,7 +188,9 @@ impl Inner {
                     if there != Some(old) {
                         self.look_there_again(&view.tree, old);
                     }
-                    if let Some(wd) = self.folders.remove(&old).and_then(|folder| folder.git_wd) {
+                    self.folders.remove(&old);
+                    self.matchers.remove(&old);
+                    if let Some(wd) = self.git_wds.remove(&old) {
                         self.end_control(wd, Control::Nested(old));
                     }
                     self.displace(view, old, Said::default());
@@ -199,7 +207,6 @@ impl Inner {
                 if seen.kind == Kind::Nested && self.first.is_none() {
                     self.arrived.push((id, Said::default()));
                 }
-                self.folders.insert(id, Folder::default());
                 id
             }
         };
@@ -207,9 +214,7 @@ impl Inner {
         if let Some(wd) = seen.wd {
             self.by_wd.insert(wd, id);
         }
-        if let Some(folder) = self.folders.get_mut(&id) {
-            folder.wd = seen.wd;
-        }
+        self.folders.insert(id, seen.wd);
         Some(id)
     }
 
@@ -236,7 +241,7 @@ impl Inner {
     }
 
     fn is_unwatched(&self, id: Id) -> bool {
-        self.folders.get(&id).is_some_and(|folder| folder.wd.is_none())
+        self.folders.get(&id).is_some_and(Option::is_none)
     }
 
     fn reconcile<D: Disk>(&mut self, view: &mut View, id: Id, listing: &Listing<D>) {
@@ -382,7 +387,7 @@ pub(super) fn is_within(tree: &Tree, mut id: Id, of: Id) -> bool {
 }
 
 /// Keeps in mind whether the ignore file of a directory is too large to be read.
-pub(super) fn set_oversized(oversized: &mut BTreeSet<Id>, id: Id, matcher: Option<&Matcher>) {
+fn set_oversized(oversized: &mut BTreeSet<Id>, id: Id, matcher: Option<&Matcher>) {
     match matcher.is_some_and(Matcher::is_too_large) {
         true => oversized.insert(id),
         false => oversized.remove(&id),

@@ -150,8 +150,7 @@ impl<D: Disk> Engine<D> {
 impl Inner {
     /// Takes the watch of what is the root now.
     pub(super) fn watch_as_root(&mut self, wd: Option<Wd>) -> Rooted {
-        let folder = self.folders.entry(Tree::ROOT).or_default();
-        let old = std::mem::replace(&mut folder.wd, wd);
+        let old = self.folders.insert(Tree::ROOT, wd).flatten();
         if old == wd {
             return Rooted::AsBefore;
         }

@@ -13,11 +13,10 @@ use std::time::Duration;
 
 use self::bytes::{Eye, Pen};
 use super::Manner;
-use super::engine::{Control, Folder, Inner, View};
+use super::engine::{Control, Inner, View};
 use super::ignore::Matcher;
 use super::journal::Journal;
 use super::links::Links;
-use super::place::set_oversized;
 use super::tracked::Tracked;
 use super::tree::{Id, Kind, Tree};
 use super::unwatched::Unwatched;
@@ -103,22 +102,18 @@ pub(super) fn write(head: &Head, view: &View, (inner, tracked): (&Inner, &Tracke
         pen.u64(ino);
     }
     pen.count(inner.folders.len());
-    for (id, folder) in &inner.folders {
+    for (id, &wd) in &inner.folders {
+        let matcher = inner.matchers.get(id);
         pen.u32(id.0);
-        optional(&mut pen, folder.wd);
-        optional(&mut pen, folder.git_wd);
+        optional(&mut pen, wd);
+        optional(&mut pen, inner.git_wds.get(id).copied());
         let flags = u8::from(inner.gits.contains_key(id))
             | (u8::from(inner.unwatched.contains_key(id)) << 1)
-            | (u8::from(folder.matcher.is_some()) << 2)
+            | (u8::from(matcher.is_some()) << 2)
             | (u8::from(inner.veiled.contains(id)) << 3)
-            | (u8::from(
-                folder
-                    .matcher
-                    .as_ref()
-                    .is_some_and(|matcher| matcher.case() == Case::Folded),
-            ) << 4);
+            | (u8::from(matcher.is_some_and(|matcher| matcher.case() == Case::Folded)) << 4);
         pen.u8(flags);
-        if let Some(matcher) = &folder.matcher {
+        if let Some(matcher) = matcher {
             pen.text(matcher.source());
         }
     }
@@ -285,11 +280,8 @@ impl Saved {
             inner.by_wd.reserve(self.folders.len());
         }
         for (id, kept) in std::mem::take(&mut self.folders) {
-            set_oversized(&mut inner.oversized, id, kept.matcher.as_deref());
-            let mut folder = Folder {
-                matcher: kept.matcher,
-                ..Folder::default()
-            };
+            inner.set_matcher(id, kept.matcher);
+            inner.folders.insert(id, kept.wd.filter(|_| has_watches));
             if kept.has_git {
                 let is_repository = kept.is_veiled || self.view.tree.kind(id) == Kind::Nested;
                 inner.gits.insert(id, is_repository);
@@ -298,9 +290,9 @@ impl Saved {
                 inner.veiled.insert(id);
             }
             if has_watches {
-                (folder.wd, folder.git_wd) = (kept.wd, kept.git_wd);
                 inner.by_wd.extend(kept.wd.map(|wd| (wd, id)));
                 if let Some(wd) = kept.git_wd {
+                    inner.git_wds.insert(id, wd);
                     inner.controls.entry(wd).or_default().push(Control::Nested(id));
                 }
                 if kept.is_unwatched {
@@ -308,7 +300,6 @@ impl Saved {
                     inner.unwatched.insert(id, Unwatched::Limit);
                 }
             }
-            inner.folders.insert(id, folder);
         }
         if has_watches {
             for (wd, control) in std::mem::take(&mut self.controls) {

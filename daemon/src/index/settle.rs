@@ -15,7 +15,6 @@ use super::doubt::Refusal;
 use super::engine::Bug;
 use super::engine::{Engine, Said};
 use super::ignore::Rules;
-use super::place;
 use super::repo;
 use super::rescan::Rescan;
 use super::tree::{Id, Kind, Tree};
@@ -332,15 +331,13 @@ impl<D: Disk> Engine<D> {
         }
         let new = self.look().matcher(&desk.dir, &desk.path);
         let has_whole_index = self.tracked.is_whole();
-        let Some(folder) = self.inner.folders.get_mut(&desk.id) else {
+        if !self.inner.folders.contains_key(&desk.id) {
             return false;
-        };
-        let is_same = folder.matcher.as_ref().map(|m| m.source()) == new.as_ref().map(|m| m.source());
-        place::set_oversized(&mut self.inner.oversized, desk.id, new.as_deref());
-        folder.matcher = new;
+        }
+        let is_other = self.inner.set_matcher(desk.id, new);
         // The name may have waited since the batch that had the index at hand for it.
-        self.inner.needs_index |= !is_same && !has_whole_index;
-        !is_same
+        self.inner.needs_index |= is_other && !has_whole_index;
+        is_other
     }
 
     /// A directory of the tree, to be read again with all beneath.

@@ -126,11 +126,9 @@ impl<D: Disk> Engine<D> {
         }
         self.rescan.lock = true;
         self.rescan.index |= !has_same_rules || !is_same_index;
-        let matchers = self.inner.folders.iter();
-        let matchers = matchers.filter_map(|(&id, folder)| Some((id, folder.matcher.clone()?)));
         self.trusted = (has_same_rules && (is_same_index || !is_folded)).then(|| Trusted {
             shared: self.shared.clone(),
-            matchers: matchers.collect(),
+            matchers: self.inner.matchers.clone(),
             gits: self.inner.gits.clone(),
         });
         self.shared.write().journal.begin_away();
