@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,8 +19,8 @@ use proto::detect::{Detection, From};
 use super::Settings;
 use super::look::Trace;
 use super::vigil::{Post, Vigil};
-use crate::world::World;
 use crate::world::mounts::MountTable;
+use crate::world::{Stat, World};
 
 /// All that an answer depends on beside the disk, borrowed from a request.
 #[derive(Clone, Copy)]
@@ -33,6 +34,7 @@ pub(super) struct Question<'a> {
 }
 
 /// The same, kept.
+#[derive(Debug)]
 struct Kept {
     from: From,
     cwd: Option<RawPath>,
@@ -40,6 +42,7 @@ struct Kept {
     settings: Settings,
 }
 
+#[derive(Debug)]
 struct Entry {
     question: Kept,
     answer: Detection,
@@ -52,6 +55,27 @@ struct Entry {
     post: Post,
     /// When it was last asked whether one may write, in milliseconds of the monotonic clock.
     asked: AtomicU64,
+}
+
+/// An answer from memory, all of whose grounds were found as they were by the request that asked.
+#[derive(Clone, Debug)]
+pub struct Standing(Arc<Entry>);
+
+impl Standing {
+    /// The answer, as it was when it was derived.
+    #[must_use]
+    pub fn answer(&self) -> &Detection {
+        &self.0.answer
+    }
+
+    /// How a regular file was found by the request, where it has looked at that for the answer.
+    #[must_use]
+    pub fn seen(&self, path: &[u8]) -> Option<Stat> {
+        let mut files = self.0.traces.iter().filter(|trace| trace.is_content());
+        files
+            .find(|trace| trace.path().as_os_str().as_bytes() == path)?
+            .stat()
+    }
 }
 
 /// For so long a root stays as writable as it was while no event tells otherwise: what no event tells is a file system
@@ -141,22 +165,19 @@ impl Cache {
         &self,
         (world, mounts): (&dyn World, &MountTable),
         question: Question<'_>,
-    ) -> Option<Detection> {
+        now: Duration,
+    ) -> Option<Standing> {
         let hash = question.hash(&self.hasher);
         let entry = self.lock().get(&hash).cloned()?;
         if !question.is(&entry.question) {
             return None;
         }
-        let now = world.monotonic();
         let fresh = now.saturating_sub(entry.made) <= question.settings.cache_ttl;
         if fresh && entry.holds((world, mounts), &self.vigil, millis(now)) {
             entry
                 .used
                 .store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
-            return Some(Detection {
-                cached: true,
-                ..entry.answer.clone()
-            });
+            return Some(Standing(entry));
         }
         let mut entries = self.lock();
         if entries.get(&hash).is_some_and(|now| Arc::ptr_eq(now, &entry)) {
@@ -171,7 +192,10 @@ impl Cache {
         let Seen { table, made } = seen;
         let entry = Entry {
             question: question.keep(),
-            answer: answer.clone(),
+            answer: Detection {
+                cached: true,
+                ..answer.clone()
+            },
             root: answer.root.to_path_buf(),
             traces,
             table: AtomicU64::new(table),

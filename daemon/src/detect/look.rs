@@ -51,6 +51,11 @@ impl Trace {
         self.stat.map(|stat| stat.mount)
     }
 
+    /// Its stamp; none when there was nothing.
+    pub(super) fn stat(&self) -> Option<Stat> {
+        self.stat
+    }
+
     /// What it was; none when there was nothing.
     pub(super) fn kind(&self) -> Option<FileKind> {
         self.stat.map(|stat| stat.kind)

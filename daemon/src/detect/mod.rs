@@ -30,6 +30,7 @@ use proto::detect::{Detection, From};
 use proto::error::Result;
 
 pub use answer::has_older;
+pub use cache::Standing;
 pub use markers::CustomMarker;
 
 /// The folder of a project's own things: ours, and the older program's.
@@ -112,18 +113,30 @@ impl Detector {
         settings: &Settings,
     ) -> Option<Detection> {
         let begun = world.monotonic();
-        let answer = self.cache.get(
-            (world, mounts),
-            Question {
-                caller,
-                from,
-                settings,
-            },
-        )?;
-        Some(Detection {
-            micros: micros(world, begun),
-            ..answer
-        })
+        let question = Question {
+            caller,
+            from,
+            settings,
+        };
+        let found = self.cache.get((world, mounts), question, begun)?;
+        Some(told(world, begun, &found))
+    }
+
+    /// The same for whoever needs little of the answer, or what was looked at for it.
+    #[must_use]
+    pub fn standing(
+        &self,
+        (world, mounts): (&dyn World, &MountTable),
+        caller: &Caller,
+        from: &From,
+        settings: &Settings,
+    ) -> Option<Standing> {
+        let question = Question {
+            caller,
+            from,
+            settings,
+        };
+        self.cache.get((world, mounts), question, world.monotonic())
     }
 
     /// The answer. May hang where a mount hangs: ask on a thread that may block.
@@ -144,11 +157,8 @@ impl Detector {
             from,
             settings,
         };
-        if let Some(answer) = self.cache.get((world, &world.mounts()), question) {
-            return Ok(Detection {
-                micros: micros(world, begun),
-                ..answer
-            });
+        if let Some(found) = self.cache.get((world, &world.mounts()), question, begun) {
+            return Ok(told(world, begun, &found));
         }
         let mut look = Look::new(world, &self.stuck);
         let answer = answer::derive(&mut look, question)?;
@@ -177,7 +187,8 @@ impl Detector {
             let mut look = Look::new(world, &self.stuck);
             let Ok(answer) = answer::derive(&mut look, question) else {
                 // There is no project any more: a look at what is remembered lets it go.
-                self.cache.get((world, &world.mounts()), question);
+                self.cache
+                    .get((world, &world.mounts()), question, world.monotonic());
                 continue;
             };
             let table = look.table_version();
@@ -185,7 +196,8 @@ impl Detector {
             if let Some(traces) = look.finish(world.granularity()) {
                 self.cache.put(question, &answer, traces, Seen { table, made });
                 // The first check sets the watches.
-                if self.cache.get((world, &world.mounts()), question).is_some() {
+                let now = world.monotonic();
+                if self.cache.get((world, &world.mounts()), question, now).is_some() {
                     self.refreshed.fetch_add(1, Ordering::Relaxed);
                 }
             }
@@ -216,6 +228,13 @@ impl std::fmt::Debug for Detector {
         f.debug_struct("Detector")
             .field("kept", &self.kept())
             .finish_non_exhaustive()
+    }
+}
+
+fn told(world: &dyn World, begun: Duration, found: &Standing) -> Detection {
+    Detection {
+        micros: micros(world, begun),
+        ..found.answer().clone()
     }
 }
 

@@ -22,7 +22,9 @@ use proto::{Answer, Caller, Item, Request, error::Result};
 use tokio::time::Instant;
 
 use crate::ctx::Ctx;
+use crate::detect::{Detector, Settings, Standing};
 use crate::server::Sink;
+use crate::world::{MountTable, World};
 use crate::{artifact, context, decision, index, maintenance, reboot, task, workspace};
 pub use desk::{Desk, Locks, hold};
 pub use run::{compute, on_pool, run};
@@ -69,25 +71,38 @@ pub enum Route {
     Stream(Stream),
 }
 
-/// The table.
+/// The way of a request.
 #[must_use]
 pub fn route(ctx: &Ctx, ask: &Ask, request: Request) -> Route {
-    let memory = Memory { ctx, ask };
+    at_once(ctx, ask, &request).unwrap_or_else(|| begin(ctx, ask, request))
+}
+
+/// The answer to a request that has one at hand, asked of each before [`begin`].
+#[must_use]
+pub fn at_once(ctx: &Ctx, ask: &Ask, request: &Request) -> Option<Route> {
     if let Some(actor) = ask.caller.name() {
         // Any call is a sign of life.
         ctx.boards.called(actor);
     }
+    let Request::Index(request) = request else {
+        return None;
+    };
+    // What panics here does so again, where it is told.
+    let memory = Memory { ctx, ask };
+    match run::guarded(|| index::door::at_once(memory, request), |_| None)? {
+        (Some(part), answer) => Some(Route::Told(Box::new((part, answer)))),
+        (None, answer) => Some(answered(|| Ok(answer))),
+    }
+}
+
+/// The table.
+#[must_use]
+pub fn begin(ctx: &Ctx, ask: &Ask, request: Request) -> Route {
+    let memory = Memory { ctx, ask };
     match request {
         Request::Detect(proto::detect::Request::Find(from)) => find(memory, from),
         Request::Daemon(request) => reboot::route(memory, request),
-        Request::Index(request) => {
-            // What panics here does so again, where it is told.
-            match run::guarded(|| index::door::at_once(memory, &request), |_| None) {
-                Some((Some(part), answer)) => Route::Told(Box::new((part, answer))),
-                Some((None, answer)) => answered(|| Ok(answer)),
-                None => stream(|ctx, ask, sink| index::door::answer(ctx, ask, request, sink)),
-            }
-        }
+        Request::Index(request) => stream(|ctx, ask, sink| index::door::answer(ctx, ask, request, sink)),
         Request::Migrate(request) => look(move |desk| reboot::schema::answer(desk, &request)),
         request @ (Request::Workspace(_) | Request::Config(_) | Request::Role(_)) => {
             match workspace::only_looks(&request) {
@@ -185,18 +200,24 @@ fn find(memory: Memory<'_>, from: From) -> Route {
     }
 }
 
-fn remembered(Memory { ctx, ask }: Memory<'_>, from: &From) -> Result<Option<Detection>> {
+fn remembered(memory: Memory<'_>, from: &From) -> Result<Option<Detection>> {
+    from_memory(memory, &memory.mounts(), |detector, disk, settings| {
+        detector.remembered(disk, &memory.ask.caller, from, settings)
+    })
+}
+
+/// Asks detection, where that cannot hang.
+fn from_memory<T>(
+    Memory { ctx, ask }: Memory<'_>,
+    mounts: &MountTable,
+    found: impl FnOnce(&Detector, (&dyn World, &MountTable), &Settings) -> Option<T>,
+) -> Result<Option<T>> {
     let ask = || {
-        // Asked of the kernel once, for all that this request looks at.
-        let mounts = ctx.world.mounts();
-        if !ctx.config.at_hand(&mounts) {
+        if !ctx.config.at_hand(mounts) {
             return Ok(None);
         }
         let settings = ctx.detection(&ask.caller);
-        let found = ctx
-            .detector
-            .remembered((&*ctx.world, &mounts), &ask.caller, from, &settings);
-        Ok(found)
+        Ok(found(&ctx.detector, (&*ctx.world, mounts), &settings))
     };
     run::guarded(ask, Err)
 }
@@ -235,8 +256,16 @@ impl<'a> Memory<'a> {
     ///
     /// # Errors
     /// `bug` after a panic.
-    pub fn located(self, from: &From) -> Result<Option<Detection>> {
-        remembered(self, from)
+    pub fn located(self, from: &From, mounts: &MountTable) -> Result<Option<Standing>> {
+        from_memory(self, mounts, |detector, disk, settings| {
+            detector.standing(disk, &self.ask.caller, from, settings)
+        })
+    }
+
+    /// What is mounted, asked of the kernel now: once for each request, before it looks at anything.
+    #[must_use]
+    pub fn mounts(&self) -> Arc<MountTable> {
+        self.ctx.world.mounts()
     }
 
     /// Takes over what the user's file says of the watcher, as of the last look that anybody took at it.

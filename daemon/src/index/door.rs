@@ -128,14 +128,17 @@ pub fn at_once(memory: Memory<'_>, request: &Request) -> Option<(Option<Item>, p
         } => (at, Some(since), *sync),
         _ => return None,
     };
-    let found = memory.located(at).ok()??;
-    if is_not_meant(memory.places(), at, &found) {
+    // Asked of the kernel once, for all that this question looks at.
+    let mounts = memory.mounts();
+    let standing = memory.located(at, &mounts).ok()??;
+    let found = standing.answer();
+    if is_not_meant(memory.places(), at, found) {
         return None;
     }
     memory.follow_settings();
     let tree = memory.trees().get(found.root.as_path())?;
     tree.lead(found.led_from.as_ref());
-    if !tree.is_ready() || (sync == Sync::Cookie && !tree.sync_at_once()) {
+    if !tree.is_ready() || (sync == Sync::Cookie && !tree.sync_at_once(&mounts, &standing)) {
         return None;
     }
     let unverified = tree.is_unverified();

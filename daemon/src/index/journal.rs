@@ -5,13 +5,16 @@
 //! when the record of its death is dropped.
 
 mod saved;
+mod told;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
-use proto::RawPath;
 use proto::index::{Change, ChangeKind};
 
+pub(super) use self::told::{change, shown};
+use self::told::{deleted, with_path};
 use super::names::Name;
+use super::node::ById;
 use super::tree::{Id, Kind, Tree};
 
 /// Records kept at least where nobody says otherwise; a tree of many files keeps as many as a quarter of its files.
@@ -229,8 +232,8 @@ impl Journal {
         let mut fold = Fold {
             tree,
             away: &self.away,
-            places: HashMap::new(),
-            touched: HashMap::with_capacity(self.log.len() - from),
+            places: ById::default(),
+            touched: ById::with_capacity_and_hasher(self.log.len() - from, Default::default()),
             dirs: HashSet::new(),
             ghosts: Vec::new(),
         };
@@ -261,8 +264,8 @@ struct Touched {
 struct Fold<'a> {
     tree: &'a Tree,
     away: &'a VecDeque<u32>,
-    places: HashMap<Id, (Id, Name)>,
-    touched: HashMap<Id, Touched>,
+    places: ById<(Id, Name)>,
+    touched: ById<Touched>,
     /// Directories that moved.
     dirs: HashSet<Id>,
     /// Paths at which something was in between, and whether that was while nobody watched.
@@ -349,7 +352,7 @@ impl Fold<'_> {
 
     fn difference(mut self) -> Vec<Change> {
         // By path, which is put into each in the end.
-        let mut now: BTreeMap<Vec<u8>, Change> = BTreeMap::new();
+        let mut now: Vec<(Vec<u8>, Change)> = Vec::with_capacity(self.touched.len());
         let mut gone: Vec<(Vec<u8>, Id, Touched)> = Vec::new();
         let mut sources: HashMap<Vec<u8>, (Id, bool)> = HashMap::new();
         for (&id, touched) in &self.touched {
@@ -380,8 +383,14 @@ impl Fold<'_> {
                 while_away: touched.away,
                 ..change(self.tree, id, what, (Vec::new(), from))
             };
-            now.insert(path, change);
+            now.push((path, change));
         }
+        if gone.is_empty() && sources.is_empty() && self.ghosts.is_empty() {
+            // No place has seen two of them.
+            now.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+            return now.into_iter().map(with_path).collect();
+        }
+        let mut now: BTreeMap<Vec<u8>, Change> = now.into_iter().collect();
         self.tell_links(&mut now, &sources);
         for (path, id, touched) in gone {
             match now.get_mut(&path) {
@@ -416,10 +425,6 @@ impl Fold<'_> {
                 now.insert(path, deleted(away));
             }
         }
-        let with_path = |(path, change): (Vec<u8>, Change)| Change {
-            path: path.into(),
-            ..change
-        };
         now.into_iter().map(with_path).collect()
     }
 
@@ -455,45 +460,5 @@ impl Fold<'_> {
         let id = self.tree.find(path.strip_suffix(b"/").unwrap_or(path))?;
         let kind = self.tree.kind(id);
         (kind != Kind::Dir && (kind == Kind::Nested) == path.ends_with(b"/")).then_some(id)
-    }
-}
-
-/// A path as git prints it: with a slash after a nested repository.
-pub(super) fn shown(kind: Kind, mut path: Vec<u8>) -> Vec<u8> {
-    if kind == Kind::Nested {
-        path.push(b'/');
-    }
-    path
-}
-
-/// A change as it goes over the wire, with the path as it is shown.
-pub(super) fn change(
-    tree: &Tree,
-    id: Id,
-    kind: ChangeKind,
-    (path, from): (Vec<u8>, Option<Vec<u8>>),
-) -> Change {
-    let (size, mtime) = tree.size_and_mtime(id);
-    let from = from.map(RawPath::from);
-    Change {
-        path: path.into(),
-        kind,
-        from,
-        size: Some(size),
-        mtime: Some(mtime),
-        while_away: false,
-    }
-}
-
-/// One whose path is put in later.
-fn deleted(while_away: bool) -> Change {
-    let (size, mtime) = (None, None);
-    Change {
-        path: RawPath::default(),
-        kind: ChangeKind::Deleted,
-        from: None,
-        size,
-        mtime,
-        while_away,
     }
 }

@@ -11,7 +11,7 @@ use proto::Error;
 use proto::index::{Since, TreeState, TreeStatus};
 use tokio::sync::{oneshot, watch};
 
-use super::clock::Clock;
+use super::clock::{Clock, Face};
 use super::engine::{Shared, View};
 use super::files::{FileList, Wish, everything};
 use super::glob::Glob;
@@ -23,8 +23,9 @@ use super::unwatched::UnwatchedDirs;
 use super::verify::Begin;
 use super::worker::Pace;
 use super::{Changes, Manner, Progress};
+use crate::detect::Standing;
 use crate::watch::{Hub, TreeKey};
-use crate::world::calls;
+use crate::world::{MountTable, Stat, calls};
 
 /// Why a clock of another incarnation says nothing.
 const EARLIER: &str = "the clock is of an earlier index, which ended without saving itself";
@@ -46,6 +47,7 @@ pub struct Tree {
     key: TreeKey,
     name: String,
     pub(super) incarnation: u64,
+    face: Face,
     pub(super) shared: Shared,
     pub(super) mails: Arc<Mails>,
     pub(super) hub: Arc<Hub>,
@@ -94,6 +96,7 @@ impl Tree {
         Arc::new(Self {
             root: root.to_path_buf(),
             key,
+            face: Face::of(&name, incarnation),
             name,
             incarnation,
             ticks: watch::Sender::new(tick),
@@ -162,7 +165,11 @@ impl Tree {
     /// (SPEC: one second; the answer then says `unsynced`).
     pub async fn sync(&self, limit: Duration) -> bool {
         // The kernel queues an event before the call that causes it returns: what is read here is all there was.
-        if self.sync_at_once() {
+        if self
+            .hub
+            .drain()
+            .is_some_and(|mounts| self.is_quiescent(&mounts, |_| None))
+        {
             return true;
         }
         let (passed, barrier) = oneshot::channel();
@@ -172,22 +179,19 @@ impl Tree {
     }
 
     /// As [`Tree::sync`], where nothing has happened that the thread would have to look at; false says nothing but "ask
-    /// it". From memory, the queue of events and a few stats of local files: for where blocking is forbidden.
-    pub(super) fn sync_at_once(&self) -> bool {
-        let Some(mounts) = self.hub.drain() else {
-            return false;
-        };
+    /// it". From memory, the queue of events and a few stats of local files: for where blocking is forbidden. What is
+    /// mounted was asked, and what detection goes by was looked at, since the question came.
+    pub(super) fn sync_at_once(&self, mounts: &MountTable, standing: &Standing) -> bool {
+        self.hub.drain_at(mounts) && self.is_quiescent(mounts, |path| standing.seen(path))
+    }
+
+    fn is_quiescent(&self, mounts: &MountTable, seen: impl Fn(&[u8]) -> Option<Stat>) -> bool {
         let quiescent = self.mails.lock().quiescent();
-        quiescent.is_some_and(|quiescent| quiescent.holds(&mounts))
+        quiescent.is_some_and(|quiescent| quiescent.holds(mounts, seen))
     }
 
     pub(super) fn clock_at(&self, tick: u32) -> String {
-        Clock {
-            tree: self.name.clone(),
-            incarnation: self.incarnation,
-            tick,
-        }
-        .to_string()
+        self.face.at(tick)
     }
 
     /// Whether it may not be what is on the disk ([`TreeState::Unverified`]). From memory.
@@ -277,6 +281,7 @@ impl Tree {
     ) -> Result<Result<u32, &'static str>, Error> {
         let tick = match since {
             Since::Time(time) => journal.tick_at(*time).ok_or(BEFORE),
+            Since::Clock(text) if let Some(tick) = self.face.tick(text) => Ok(tick),
             Since::Clock(text) => {
                 let Some(clock) = Clock::parse(text) else {
                     return Err(Error::usage(format!("`{text}` is not a clock"))

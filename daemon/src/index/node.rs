@@ -3,6 +3,9 @@
 //! Used by `tree`, which alone links nodes to each other. What must stay true: it stays small, because there is one for each
 //! file that is shown.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
 use super::names::Name;
 use crate::world::FileKind;
 use crate::world::dir::Meta;
@@ -10,6 +13,29 @@ use crate::world::dir::Meta;
 /// A node's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Id(pub(super) u32);
+
+/// Something kept by ids. They are given out one after the other, so that nobody outside can choose them: a product is
+/// enough to spread them.
+pub(super) type ById<T> = HashMap<Id, T, BuildHasherDefault<IdHasher>>;
+
+/// Of one id.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u32(byte.into()));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        // The digits of the golden ratio; the upper half, in which all of them meet, is what tables look at first.
+        self.0 = (self.0.rotate_left(5) ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 32)
+    }
+}
 
 /// No node.
 pub(super) const NONE: u32 = u32::MAX;

@@ -336,18 +336,19 @@ impl Tree {
     /// The path relative to the root, without a slash at either end.
     #[must_use]
     pub(super) fn path(&self, id: Id) -> Vec<u8> {
-        let mut chain = Vec::new();
-        let mut at = id;
+        let (mut at, mut length) = (id, 0);
         while at != Self::ROOT {
-            chain.push(at);
+            length += self.name(at).len() + 1;
             at = self.parent(at);
         }
-        let mut path = Vec::with_capacity(chain.iter().map(|&id| self.name(id).len() + 1).sum());
-        for &id in chain.iter().rev() {
-            if !path.is_empty() {
-                path.push(b'/');
-            }
-            path.extend_from_slice(self.name(id));
+        // From its end, with the slash before the first name left out.
+        let mut path = vec![b'/'; length.saturating_sub(1)];
+        let (mut at, mut end) = (id, path.len());
+        while at != Self::ROOT {
+            let name = self.name(at);
+            path[end - name.len()..end].copy_from_slice(name);
+            end = (end - name.len()).saturating_sub(1);
+            at = self.parent(at);
         }
         path
     }

@@ -7,8 +7,8 @@
 use std::io;
 
 use super::disk::Disk;
-use crate::world::FileKind;
 use crate::world::dir::Meta;
+use crate::world::{FileKind, Stat};
 
 /// A file as it was when it was read; none when there was none. Of a folder only which one it is.
 pub(super) type Stamp = Option<(u64, u64, i64, i64)>;
@@ -70,6 +70,11 @@ pub(super) fn stamp_of<D: Disk>(disk: &D, path: &[u8]) -> Stamp {
 /// Of what the disk has said.
 pub(super) fn stamp(found: io::Result<Meta>) -> Stamp {
     found.ok().map(|meta| of(&meta))
+}
+
+/// Of a regular file at whose own name somebody else has looked.
+pub(super) fn stamp_of_file(stat: &Stat) -> Stamp {
+    Some((stat.ino, stat.size, stat.mtime, stat.ctime))
 }
 
 fn of(meta: &Meta) -> (u64, u64, i64, i64) {

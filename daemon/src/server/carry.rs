@@ -64,19 +64,27 @@ pub struct Unfinished {
 }
 
 impl Unfinished {
-    pub(super) fn ask(&self) -> Ask {
+    /// Who asks, and what.
+    pub(super) fn into_ask(self) -> (Ask, Request) {
         let limit = Duration::from_millis(self.deadline_ms.into());
-        Ask {
-            caller: self.caller.clone(),
-            request_id: self.request_id.clone(),
+        let ask = Ask {
+            caller: self.caller,
+            request_id: self.request_id,
             deadline: (self.deadline_ms > 0).then(|| Instant::now() + limit),
-        }
+        };
+        (ask, self.request)
     }
 
     /// What the next image needs of it, when it may be able to go on with it: most requests have to be finished, and a
     /// large one is not kept beside its work.
-    pub(super) fn to_carry(&self) -> Option<Self> {
-        matches!(self.request, Request::Index(_) | Request::Daemon(_)).then(|| self.clone())
+    pub(super) fn to_carry((id, deadline_ms): (u64, u32), ask: &Ask, request: &Request) -> Option<Self> {
+        matches!(request, Request::Index(_) | Request::Daemon(_)).then(|| Self {
+            id,
+            deadline_ms,
+            request_id: ask.request_id.clone(),
+            caller: ask.caller.clone(),
+            request: request.clone(),
+        })
     }
 
     /// How the next image can go on with it; none when this one has to finish it.

@@ -354,10 +354,14 @@ impl Connection {
     }
 
     fn ask(&mut self, asked: Unfinished) {
-        let id = asked.id;
-        let ask = asked.ask();
-        let carried = asked.to_carry();
-        match dispatch::route(&self.ctx, &ask, asked.request) {
+        let (id, deadline_ms) = (asked.id, asked.deadline_ms);
+        let (ask, request) = asked.into_ask();
+        let mut carried = None;
+        let route = dispatch::at_once(&self.ctx, &ask, &request).unwrap_or_else(|| {
+            carried = Unfinished::to_carry((id, deadline_ms), &ask, &request);
+            dispatch::begin(&self.ctx, &ask, request)
+        });
+        match route {
             Route::Answered(answer) => self.finish_now(id, *answer),
             Route::Told(told) => self.put(told_frames(id, *told)),
             route if self.running.len() < MOST_REQUESTS => self.start((id, carried), ask, route),

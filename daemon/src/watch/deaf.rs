@@ -23,7 +23,7 @@ pub struct Hub {
     frozen: AtomicBool,
     max: AtomicU64,
     trees: Mutex<HashMap<TreeKey, Arc<dyn Mailbox>>>,
-    mounts: Mounts,
+    mounts: Arc<Mounts>,
     /// The version of the mounts that the trees have been told of.
     mounted: AtomicU64,
 }
@@ -52,7 +52,7 @@ impl Hub {
     /// The system's.
     pub fn new(max: Option<u64>) -> io::Result<Arc<Self>> {
         let (ending, stop) = io::pipe()?;
-        let mounts = Mounts::open();
+        let mounts = Mounts::here();
         let mounted = AtomicU64::new(mounts.current().version);
         Ok(Arc::new(Self {
             ending: ending.into(),
@@ -158,6 +158,11 @@ impl Hub {
             }
         }
         None
+    }
+
+    /// The same, for whoever has just asked what is mounted. Always false.
+    pub fn drain_at(&self, _: &MountTable) -> bool {
+        self.drain().is_some()
     }
 
     /// The reading thread, which has nothing to read: it waits until [`Hub::stop`].
@@ -274,6 +279,7 @@ mod tests {
             let _: fn(&$hub, TreeKey, &Dir) -> Result<Wd, WatchError> = <$hub>::watch;
             let _: fn(&$hub, TreeKey, Wd) = <$hub>::unwatch;
             let _: fn(&$hub) -> Option<Arc<MountTable>> = <$hub>::drain;
+            let _: fn(&$hub, &MountTable) -> bool = <$hub>::drain_at;
             <$hub>::new(None).is_ok()
         }};
     }

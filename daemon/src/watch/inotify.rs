@@ -49,7 +49,7 @@ pub struct Hub {
     overflows: AtomicU64,
     /// Nothing is read from the queue: it is being handed over, or has not been taken over yet.
     frozen: AtomicBool,
-    mounts: Mounts,
+    mounts: Arc<Mounts>,
     /// The version of the mounts that the trees have been told of.
     mounted: AtomicU64,
     /// For the reading thread alone: whoever waits on it takes the news from others.
@@ -96,7 +96,7 @@ impl Hub {
 
     fn of(inotify: OwnedFd, max: Option<u64>) -> io::Result<Arc<Self>> {
         let stop = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        let mounts = Mounts::open();
+        let mounts = Mounts::here();
         let mounted = AtomicU64::new(mounts.current().version);
         Ok(Arc::new(Self {
             inotify,
@@ -239,9 +239,15 @@ impl Hub {
     /// Reads all events that are there and hands them to their trees; the mounts of then. Nothing is read, and none is the
     /// answer, while the queue is frozen. Never waits for anything but another reader.
     pub fn drain(&self) -> Option<Arc<MountTable>> {
+        let mounts = self.mounts.current();
+        self.drain_at(&mounts).then_some(mounts)
+    }
+
+    /// The same for whoever has just asked what is mounted; false while the queue is frozen.
+    pub fn drain_at(&self, mounts: &MountTable) -> bool {
         let mut buffer = lock(&self.reader);
         if self.frozen.load(Ordering::Acquire) {
-            return None;
+            return false;
         }
         let mut woken = HashSet::new();
         let mut reader = inotify::Reader::new(&self.inotify, &mut buffer);
@@ -257,11 +263,10 @@ impl Hub {
             }
         }
         self.deliver(&mut batch, &mut woken);
-        let mounts = self.mounts.current();
-        let version = mounts.version;
-        let is_other = self.mounted.swap(version, Ordering::Relaxed) != version;
+        // Somebody else may know of a later table by now.
+        let is_other = self.mounted.fetch_max(mounts.version, Ordering::Relaxed) < mounts.version;
         if !is_other && woken.is_empty() {
-            return Some(mounts);
+            return true;
         }
         let registry = lock(&self.registry);
         if is_other {
@@ -275,7 +280,7 @@ impl Hub {
                 tree.mailbox.wake();
             }
         }
-        Some(mounts)
+        true
     }
 
     fn deliver(&self, batch: &mut Vec<(Wd, ReadFlags, Option<Event>)>, woken: &mut HashSet<TreeKey>) {

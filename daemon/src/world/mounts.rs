@@ -10,7 +10,7 @@ mod proc;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 #[cfg(target_os = "macos")]
 use super::apple::Source;
@@ -133,7 +133,16 @@ struct State {
     table: Arc<MountTable>,
 }
 
+/// Of this process, for whoever does not need one of his own: what one asks counts for all.
+static HERE: LazyLock<Arc<Mounts>> = LazyLock::new(|| Arc::new(Mounts::open()));
+
 impl Mounts {
+    /// The table that all share, so that its versions mean the same to all.
+    #[must_use]
+    pub fn here() -> Arc<Self> {
+        Arc::clone(&HERE)
+    }
+
     /// Reads the kernel's table. Where there is none, nothing is known to be local.
     #[must_use]
     pub fn open() -> Self {

@@ -24,7 +24,7 @@ const SECOND: Nanos = 1_000_000_000;
 
 /// This machine.
 pub struct OsWorld {
-    mounts: Mounts,
+    mounts: Arc<Mounts>,
     granularity: Nanos,
     uid: u32,
 }
@@ -36,7 +36,7 @@ impl OsWorld {
         // Twice the step, so that the step itself never falls on the boundary.
         let granularity = 2 * nanos(clock_getres(COARSE)).max(1);
         Self {
-            mounts: Mounts::open(),
+            mounts: Mounts::here(),
             granularity,
             uid: rustix::process::geteuid().as_raw(),
         }

@@ -120,17 +120,16 @@ impl Files {
         place: &Place,
         parse: impl Fn(&str) -> Result<Vec<Entry>, Fault>,
     ) -> Seen {
+        let before = world.coarse_now();
+        let found = place.stat(world);
+        if let Some(seen) = self.as_known(place, found.as_ref()) {
+            return seen;
+        }
         let path = place.path();
         let known = self.held().0.get(&path).cloned();
-        let before = world.coarse_now();
-        let (at, stamp) = match place.stat(world) {
+        let (at, stamp) = match found {
             Ok((at, stat)) => (at, Some(stat)),
-            Err(error) if absent(&error) => {
-                return match known {
-                    Some(known) if known.is_absent() => self.touch(&path, known.seen),
-                    _ => self.keep(path, None, Seen::default()),
-                };
-            }
+            Err(error) if absent(&error) => return self.keep(path, None, Seen::default()),
             Err(error) => {
                 return self.keep(
                     path.clone(),
@@ -139,13 +138,6 @@ impl Files {
                 );
             }
         };
-        if let Some(known) = &known
-            && known.settled
-            && known.stamp == stamp
-            && known.at == at
-        {
-            return self.touch(&path, known.seen.clone());
-        }
         let settled = stamp.is_some_and(|stat| before.saturating_sub(stat.ctime.max(stat.mtime)) > COARSEST);
         let seen = match text(at.read(world)).and_then(|text| parse(&text)) {
             Ok(entries) => Seen {
@@ -174,14 +166,24 @@ impl Files {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn touch(&self, path: &Path, seen: Seen) -> Seen {
+    /// What a file was found to say, when it is as it was then.
+    fn as_known(&self, place: &Place, found: Result<&(Place, Stat), &io::Error>) -> Option<Seen> {
         let mut held = self.held();
-        held.1 += 1;
-        let now = held.1;
-        if let Some(file) = held.0.get_mut(path) {
-            file.used = now;
+        let (files, uses) = &mut *held;
+        let file = match place {
+            Place::Own(path) => files.get_mut(path),
+            Place::Beneath(..) => files.get_mut(&place.path()),
+        }?;
+        let is_as_known = match found {
+            Ok((at, stat)) => file.settled && file.stamp.as_ref() == Some(stat) && file.at == *at,
+            Err(error) => absent(error) && file.is_absent(),
+        };
+        if !is_as_known {
+            return None;
         }
-        seen
+        *uses += 1;
+        file.used = *uses;
+        Some(file.seen.clone())
     }
 
     fn keep(&self, path: PathBuf, stamp: Option<(Place, Option<Stat>, bool)>, seen: Seen) -> Seen {

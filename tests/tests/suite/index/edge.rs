@@ -299,6 +299,28 @@ fn an_exclude_file_outside_written_twice_in_one_tick_of_the_clock_counts_as_writ
 }
 
 #[test]
+fn the_users_exclude_file_counts_as_soon_as_it_is_there_whatever_was_missing_on_the_way_to_it() {
+    let mut scene = Scene::new(small);
+    let git = scene.bed.home().join(".config/git");
+    let away = scene.bed.home().join("away");
+    scene.write("a.aa", "1");
+    scene.check("nothing of it");
+    for round in 0..3 {
+        let mut is = |what: &str| scene.check(&format!("{what}, round {round}"));
+        fs::create_dir_all(&git).expect("made");
+        is("its folder");
+        fs::write(git.join("ignore"), "*.aa\n").expect("written");
+        is("the file");
+        fs::rename(&git, &away).expect("moved");
+        is("its folder moved away");
+        fs::rename(&away, &git).expect("moved");
+        is("its folder is back with it");
+        fs::remove_dir_all(&git).expect("removed");
+        is("its folder removed");
+    }
+}
+
+#[test]
 fn lines_longer_than_any_path_say_what_git_reads_in_them() {
     // Few levels: git tries all ways in which stars can share a path.
     let mut scene = Scene::new(git::init);
