@@ -3,6 +3,7 @@
 //!
 //! What must stay true: the last value wins, as with git; a file that git would refuse counts up to the fault.
 
+use super::gitkeys::{self, int, truth};
 use super::wildmatch::Case;
 
 /// What a configuration says of the keys that matter here. Later files are laid over earlier ones.
@@ -20,6 +21,8 @@ pub(super) struct Settings {
     pub(super) remote_urls: Vec<Vec<u8>>,
     /// `safe.directory`, each as written.
     pub(super) safe: Vec<Vec<u8>>,
+    /// Paths below somebody's home, which git resolves as it reads them, whether they count or not.
+    pub(super) homes: Vec<Vec<u8>>,
 }
 
 /// What a repository's own configuration says of its format; in other files git does not look for that.
@@ -57,9 +60,17 @@ impl Format {
                 Some(is_true) => self.worktree_config = is_true,
                 None => return false,
             },
-            b"noop" | b"preciousobjects" | b"partialclone" => {}
-            b"objectformat" => (self.has_new, self.sha256) = (true, value == Some(b"sha256")),
-            b"noop-v1" | b"compatobjectformat" | b"refstorage" | b"relativeworktrees" => self.has_new = true,
+            b"preciousobjects" => return truth(value).is_some(),
+            b"noop" | b"partialclone" => {}
+            b"objectformat" => match value {
+                Some(name @ (b"sha1" | b"sha256")) => (self.has_new, self.sha256) = (true, name == b"sha256"),
+                _ => return false,
+            },
+            b"refstorage" => match value {
+                Some(b"files" | b"reftable") => self.has_new = true,
+                _ => return false,
+            },
+            b"noop-v1" | b"compatobjectformat" | b"relativeworktrees" => self.has_new = true,
             _ => self.has_unknown = true,
         }
         true
@@ -106,13 +117,16 @@ impl Settings {
             if entry.subsection.is_some() && entry.section != b"includeif" {
                 continue;
             }
-            match (entry.section.as_slice(), entry.key.as_slice()) {
+            let (section, key) = (entry.section.as_slice(), entry.key.as_slice());
+            self.is_broken |= !gitkeys::takes(section, key, value);
+            if gitkeys::is_path(section, key) {
+                self.homes
+                    .extend(value.filter(|path| path.starts_with(b"~")).map(<[u8]>::to_vec));
+            }
+            match (section, key) {
                 (b"core", b"excludesfile") => self.excludes_file = value.map(<[u8]>::to_vec),
-                (b"core", b"ignorecase") => match truth(value) {
-                    Some(is_true) => self.ignore_case = is_true,
-                    None => self.is_broken = true,
-                },
-                (b"core", b"repositoryformatversion") => match value.and_then(number) {
+                (b"core", b"ignorecase") => self.ignore_case = truth(value).unwrap_or_default(),
+                (b"core", b"repositoryformatversion") => match value.and_then(int) {
                     Some(version) => self.format.version = version,
                     None => self.is_broken = true,
                 },
@@ -129,39 +143,15 @@ impl Settings {
                     Some(path) => self.safe.push(path.to_vec()),
                 },
                 (b"extensions", key) => self.is_broken |= !self.format.extension(key, value),
-                (b"include", b"path") => {
-                    include(value.unwrap_or_default(), None, self);
-                }
-                (b"includeif", b"path") => {
-                    include(value.unwrap_or_default(), entry.subsection.as_deref(), self);
-                }
+                (b"include" | b"includeif", b"path") => match value {
+                    Some(path) => include(path, entry.subsection.as_deref(), self),
+                    None => self.is_broken = true,
+                },
                 _ => {}
             }
         }
         self.is_broken |= reader.is_broken;
     }
-}
-
-/// None for what git would not take.
-fn truth(value: Option<&[u8]>) -> Option<bool> {
-    let Some(value) = value else { return Some(true) };
-    match value.to_ascii_lowercase().as_slice() {
-        b"true" | b"yes" | b"on" => Some(true),
-        b"false" | b"no" | b"off" | b"" => Some(false),
-        _ => number(value).map(|number| number != 0),
-    }
-}
-
-/// A whole number, with git's units.
-fn number(value: &[u8]) -> Option<i64> {
-    let text = std::str::from_utf8(value).ok()?.trim_start();
-    let (digits, unit) = match text.as_bytes().last()?.to_ascii_lowercase() {
-        b'k' => (&text[..text.len() - 1], 1 << 10),
-        b'm' => (&text[..text.len() - 1], 1 << 20),
-        b'g' => (&text[..text.len() - 1], 1 << 30),
-        _ => (text, 1),
-    };
-    digits.parse::<i64>().ok()?.checked_mul(unit)
 }
 
 struct Reader<'a> {
@@ -204,7 +194,7 @@ impl Reader<'_> {
                     continue;
                 }
                 b'[' => self.header(),
-                byte if byte.is_ascii_alphabetic() && !self.section.is_empty() => {
+                byte if byte.is_ascii_alphabetic() => {
                     let entry = self.entry(byte);
                     self.is_broken = entry.is_none();
                     return entry;
@@ -223,6 +213,7 @@ impl Reader<'_> {
         self.subsection = None;
         loop {
             match self.take()? {
+                b']' if self.section.is_empty() => return None,
                 b']' => break,
                 byte if byte.is_ascii_whitespace() && byte != b'\n' => return self.quoted_subsection(),
                 byte if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.') => {
@@ -322,6 +313,9 @@ impl Reader<'_> {
         while value.len() > kept && value.last().is_some_and(u8::is_ascii_whitespace) {
             value.pop();
         }
+        // To git it is a string that ends there.
+        let end = value.iter().position(|&byte| byte == 0);
+        value.truncate(end.unwrap_or(value.len()));
         Some(value)
     }
 }

@@ -47,6 +47,7 @@ mod control;
 mod doubt;
 mod gitconfig;
 mod gitindex;
+mod gitkeys;
 mod ignore;
 mod reading;
 mod repo;

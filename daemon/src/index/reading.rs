@@ -18,6 +18,8 @@ use crate::world::FileKind;
 const INCLUDE_DEPTH: usize = 10;
 /// Files that one configuration may include in all, which git does not bound.
 const INCLUDES: usize = 200;
+/// How a condition on the remotes' addresses begins.
+const ON_REMOTES: &[u8] = b"hasconfig:remote.*.url:";
 /// What HEAD says where the references are in tables (`extensions.refStorage=reftable`).
 const IN_TABLES: &[u8] = b"refs/heads/.invalid";
 
@@ -33,6 +35,8 @@ pub(super) struct Reading<'a, D: Disk> {
     urls: Option<Vec<Vec<u8>>>,
     /// Whether there was such a condition.
     has_asked: bool,
+    /// Whether such a condition brought in a remote, which git does not take.
+    has_remotes_inside: bool,
     /// `safe.directory` in files that no project brings along.
     safe: Vec<Vec<u8>>,
     /// The branch decides of something, and it is in git's store alone, which could not be read.
@@ -51,6 +55,7 @@ impl<'a, D: Disk> Reading<'a, D> {
             includes: 0,
             urls: None,
             has_asked: false,
+            has_remotes_inside: false,
             safe: Vec::new(),
             is_branch_unknown: false,
             is_too_large: false,
@@ -61,14 +66,17 @@ impl<'a, D: Disk> Reading<'a, D> {
     pub(super) fn settings(&mut self, common_dir: &[u8]) -> Settings {
         let mut settings = self.settings_once(common_dir);
         let urls = std::mem::take(&mut settings.remote_urls);
-        if !self.has_asked {
-            return settings;
+        if self.has_asked {
+            // What was seen before stays seen: it is read a second time.
+            self.urls = Some(urls);
+            self.includes = 0;
+            settings = self.settings_once(common_dir);
+            settings.remote_urls.clear();
+            settings.is_broken |= self.has_remotes_inside;
         }
-        // What was seen before stays seen: it is read a second time.
-        self.urls = Some(urls);
-        self.includes = 0;
-        let mut settings = self.settings_once(common_dir);
-        settings.remote_urls.clear();
+        for path in std::mem::take(&mut settings.homes) {
+            settings.is_broken |= self.expand(&path).is_none();
+        }
         settings
     }
 
@@ -175,26 +183,36 @@ impl<'a, D: Disk> Reading<'a, D> {
             .rposition(|&byte| byte == b'/')
             .map_or(&path[..0], |at| &path[..at]);
         settings.read(&text, &mut |included, condition, settings| {
-            self.includes += 1;
             let holds = condition.is_none_or(|condition| self.holds(condition, folder));
-            if depth >= INCLUDE_DEPTH || self.includes >= INCLUDES || !holds {
+            self.includes += usize::from(holds);
+            if !holds || self.includes > INCLUDES {
+                self.is_too_large |= holds;
                 return;
             }
-            match self.expand(included) {
-                Some(included) => {
-                    // Git does not look there for the format.
-                    let format = settings.format.clone();
-                    self.read(&join(folder, &included), settings, depth + 1);
-                    settings.format = format;
-                }
-                None => settings.is_broken = true,
+            let Some(included) = self.expand(included) else {
+                settings.is_broken = true;
+                return;
+            };
+            let included = join(folder, &included);
+            let about = self.outside.see(self.disk, &included);
+            let is_dir = about.is_some_and(|meta| meta.kind == FileKind::Dir);
+            if is_dir || (depth >= INCLUDE_DEPTH && about.is_some()) {
+                settings.is_broken = true;
+                return;
             }
+            // Git does not look there for the format.
+            let (format, urls) = (settings.format.clone(), settings.remote_urls.len());
+            self.read(&included, settings, depth + 1);
+            settings.format = format;
+            // A condition on the remotes brings in none.
+            let is_on_remotes = condition.is_some_and(|condition| condition.starts_with(ON_REMOTES));
+            self.has_remotes_inside |= is_on_remotes && settings.remote_urls.len() > urls;
         });
     }
 
     /// `gitdir:`, `gitdir/i:`, `onbranch:` and `hasconfig:remote.*.url:`; other conditions do not hold.
     fn holds(&mut self, condition: &[u8], folder: &[u8]) -> bool {
-        if let Some(pattern) = condition.strip_prefix(b"hasconfig:remote.*.url:") {
+        if let Some(pattern) = condition.strip_prefix(ON_REMOTES) {
             self.has_asked = true;
             let urls = self.urls.as_ref();
             return urls.is_none_or(|urls| urls.iter().any(|url| is_match(pattern, url, Case::Exact)));

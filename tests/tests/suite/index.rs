@@ -3,6 +3,7 @@
 //! Each question is asked once, right after the change: its cookie must have brought the change in.
 
 mod backends;
+mod config;
 mod edge;
 mod forms;
 mod held;
