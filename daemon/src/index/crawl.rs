@@ -372,6 +372,23 @@ struct Stack<D: Disk> {
     helpers: usize,
 }
 
+/// A directory that is being read: should that end in a panic, nobody waits for it, and the panic ends the crawl.
+struct Reading<'a, D: Disk> {
+    stack: &'a Mutex<Stack<D>>,
+    waiting: &'a Condvar,
+}
+
+impl<D: Disk> Drop for Reading<'_, D> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut held = self.stack.lock().unwrap_or_else(PoisonError::into_inner);
+            held.busy -= 1;
+            held.jobs.clear();
+            self.waiting.notify_all();
+        }
+    }
+}
+
 /// Reads all `jobs` and what lies beneath. `absorb` is given each listing, one at a time, and returns the directories
 /// to read next. With `threads` over one, others help when many directories wait.
 pub(super) fn run<D: Disk, F>(look: &Look<'_, D>, jobs: Vec<Job<D>>, threads: usize, absorb: F)
@@ -415,6 +432,7 @@ fn work<'scope, 'env, D: Disk, F>(
             }
         }
         drop(held);
+        let _reading = Reading { stack, waiting };
         let listing = look.read(&job);
         let more = (absorb.lock().unwrap_or_else(PoisonError::into_inner))(job, listing);
         held = stack.lock().unwrap_or_else(PoisonError::into_inner);
@@ -423,5 +441,54 @@ fn work<'scope, 'env, D: Disk, F>(
             held.jobs.extend(more);
             waiting.notify_all();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::index::disk::LocalDisk;
+    use crate::index::engine::Engine;
+    use crate::index::tree::Tree;
+    use crate::index::{Manner, Settings, Trees};
+
+    #[test]
+    fn a_panic_while_many_threads_read_ends_the_crawl() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        for number in 0..4 * HELP_AT {
+            std::fs::create_dir(root.join(number.to_string())).unwrap();
+        }
+        let trees = Trees::new(Settings::default()).unwrap();
+        let disk = LocalDisk::new(trees.hub.clone(), trees.new_key());
+        let mut engine = Engine::new(disk, trees.start_of(&root, &Manner::default())).unwrap();
+        engine.root = engine.disk.open(&engine.start.root).ok();
+        let (end, ended) = mpsc::channel();
+        std::thread::spawn(move || {
+            let job = Job {
+                parent: Tree::ROOT,
+                name: Vec::new(),
+                path: Vec::new(),
+                within: None,
+                rules: Rules::default(),
+                excluded: false,
+                trusted: false,
+            };
+            let mut read = 0;
+            let absorb = |_, listing: io::Result<Listing<LocalDisk>>| {
+                read += 1;
+                if read == 2 * HELP_AT {
+                    resume_unwind(Box::new("on purpose"));
+                }
+                listing.map(|listing| listing.dirs).unwrap_or_default()
+            };
+            let crawl = || run(&engine.look(), vec![job], 4, absorb);
+            end.send(catch_unwind(AssertUnwindSafe(crawl)).is_err())
+        });
+        assert_eq!(ended.recv_timeout(Duration::from_secs(60)), Ok(true));
     }
 }

@@ -172,7 +172,8 @@ impl Inner {
                     return None;
                 }
                 let from = tree.place(id);
-                self.look_there_again(tree, id);
+                // It may have been seen here through a handle of where it was: the place that it leaves has the last word.
+                self.mark(tree, id);
                 tree.detach(id);
                 if let Some(other) = there {
                     self.displace(view, other, Said::default());
@@ -186,7 +187,8 @@ impl Inner {
                 if let Some(old) = same {
                     // Of another kind from now on: the old node dies, its watch lives.
                     if there != Some(old) {
-                        self.look_there_again(&view.tree, old);
+                        // As above.
+                        self.mark(&view.tree, old);
                     }
                     self.folders.remove(&old);
                     self.matchers.remove(&old);
@@ -216,18 +218,6 @@ impl Inner {
         }
         self.folders.insert(id, seen.wd);
         Some(id)
-    }
-
-    /// What is found at another place may have been seen there through a handle of where it was: the place that it
-    /// leaves has the last word.
-    fn look_there_again(&mut self, tree: &Tree, id: Id) {
-        let (parent, name) = (tree.parent(id), tree.name(id).to_vec());
-        self.dirty
-            .entry(parent)
-            .or_default()
-            .entry(name)
-            .or_default()
-            .is_dir = true;
     }
 
     /// Wants a directory and all that lies in it now read again: what moves out of it before it has been read is still

@@ -6,6 +6,9 @@
 //! frame once begun must be whole within [`FRAME_LIMIT`]; every request that was read gets exactly one last frame, from
 //! this image of the daemon or, when it hands over, from the next (`carry.rs`).
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,7 +89,7 @@ pub(super) async fn run(
         if connection.phase == Phase::HandingOver && !connection.closing && connection.only_unfinished() {
             return Some(connection.carry(&mut outgoing).await);
         }
-        let room = connection.outbox.waiting() < OUTBOX || connection.phase == Phase::HandingOver;
+        let room = !connection.is_full() || connection.phase == Phase::HandingOver;
         let limit = connection.limit();
         let listening = room && connection.listening();
         // Of a large frame its rest, so that little of the next one has to be moved.
@@ -100,7 +103,7 @@ pub(super) async fn run(
             message = outgoing.recv(), if room => {
                 if let Some(message) = message { connection.take(message) }
                 // What belongs together leaves in one write.
-                while connection.outbox.waiting() < OUTBOX && let Ok(message) = outgoing.try_recv() {
+                while !connection.is_full() && let Ok(message) = outgoing.try_recv() {
                     connection.take(message);
                 }
             }
@@ -207,8 +210,18 @@ impl Connection {
     }
 
     fn wrote(&mut self, count: usize) {
+        let was_full = self.is_full();
         self.outbox.wrote(count);
         self.stuck_since = Instant::now();
+        if was_full && !self.is_full() {
+            // Questions that have come and were not read.
+            self.read();
+        }
+    }
+
+    /// Whether nothing more is taken until the client has taken something.
+    fn is_full(&self) -> bool {
+        self.outbox.waiting() >= OUTBOX
     }
 
     fn put(&mut self, bytes: Vec<u8>) {
@@ -245,7 +258,7 @@ impl Connection {
             at = hello::LENGTH;
             self.judge(hello);
         }
-        while self.listening() {
+        while self.listening() && !self.is_full() {
             let rest = &self.inbox[at..];
             let Some(head) = rest.first_chunk::<{ frame::HEAD }>() else {
                 break;
@@ -272,6 +285,8 @@ impl Connection {
         self.inbox.drain(..at);
         self.incomplete_since = match (self.inbox.is_empty(), self.incomplete_since) {
             (true, _) => None,
+            // It may all be there.
+            _ if self.is_full() => None,
             (false, Some(since)) if at == 0 => Some(since),
             (false, _) => Some(Instant::now()),
         };

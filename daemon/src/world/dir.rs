@@ -207,11 +207,26 @@ pub fn read_file(path: &[u8], limit: usize) -> io::Result<Vec<u8>> {
     read_regular(&rustix::fs::open(path, flags, Mode::empty())?, limit)
 }
 
+/// What a disk says that fails to read or has damage, and a file system whose server does not serve it any more.
+const FAILURES: [Errno; 11] = [
+    Errno::IO,
+    Errno::TIMEDOUT,
+    Errno::BADMSG,
+    Errno::STALE,
+    Errno::NOTCONN,
+    Errno::CONNABORTED,
+    Errno::CONNREFUSED,
+    Errno::CONNRESET,
+    Errno::HOSTDOWN,
+    Errno::HOSTUNREACH,
+    Errno::NETUNREACH,
+];
+
 /// Whether an error says nothing of the files: the process or the machine had no descriptor or no memory left, or the disk
-/// failed to read. What was asked for may be there all the same.
+/// or its server failed. What was asked for may be there all the same.
 #[must_use]
 pub fn says_nothing(error: &io::Error) -> bool {
-    is_shortage(error) || [Errno::IO, Errno::TIMEDOUT].contains(&errno(error))
+    is_shortage(error) || FAILURES.contains(&errno(error))
 }
 
 /// Whether an error says only that the process or the machine had no descriptor or no memory left.
@@ -323,6 +338,29 @@ pub fn random() -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_disk_or_a_server_fails_to_say_is_no_word_on_the_files() {
+        for errno in [
+            Errno::IO,
+            Errno::STALE,
+            Errno::NOTCONN,
+            Errno::HOSTDOWN,
+            Errno::MFILE,
+        ] {
+            assert!(says_nothing(&errno.into()), "{errno}");
+        }
+        for errno in [
+            Errno::NOENT,
+            Errno::NOTDIR,
+            Errno::LOOP,
+            Errno::ACCESS,
+            Errno::NAMETOOLONG,
+        ] {
+            assert!(!says_nothing(&errno.into()), "{errno}");
+        }
+        assert!(!says_nothing(&io::ErrorKind::FileTooLarge.into()));
+    }
 
     #[test]
     fn the_library_lists_what_the_kernel_lists_and_again_from_the_beginning() {
