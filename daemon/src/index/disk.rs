@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::watch::{Backend, Hub, TreeKey, WatchError, Wd};
 use crate::world::dir::{self, Dir, Meta};
+use crate::world::gitplaces;
 use crate::world::gitstore::{self, GitStore};
 use crate::world::{FileKind, calls, filesystem};
 
@@ -58,6 +59,14 @@ pub(super) trait Disk: Send + Sync {
     /// What HEAD stands for where that is in git's store, too.
     fn head(&self, _git_dir: &[u8]) -> io::Result<Option<Vec<u8>>> {
         Err(io::ErrorKind::Unsupported.into())
+    }
+    /// Where git has the system's configuration.
+    fn git_system(&self) -> Vec<u8> {
+        b"/etc/gitconfig".to_vec()
+    }
+    /// What `%(prefix)/` stands for in git's paths, where it is known.
+    fn git_prefix(&self) -> Option<Vec<u8>> {
+        None
     }
     /// Watches `dir`, which lies on the device `dev`; the same watch again when it is watched already.
     fn watch(&self, dir: &Self::Dir, dev: u64) -> Result<Wd, WatchError>;
@@ -195,6 +204,14 @@ impl Disk for LocalDisk {
 
     fn head(&self, git_dir: &[u8]) -> io::Result<Option<Vec<u8>>> {
         self.ask(|| gitstore::head(git_dir))
+    }
+
+    fn git_system(&self) -> Vec<u8> {
+        gitplaces::system()
+    }
+
+    fn git_prefix(&self) -> Option<Vec<u8>> {
+        gitplaces::prefix()
     }
 
     fn watch(&self, dir: &Dir, dev: u64) -> Result<Wd, WatchError> {

@@ -82,7 +82,7 @@ impl<'a, D: Disk> Reading<'a, D> {
 
     fn settings_once(&mut self, common_dir: &[u8]) -> Settings {
         let mut settings = Settings::default();
-        let mut files = vec![b"/etc/gitconfig".to_vec()];
+        let mut files = vec![self.disk.git_system()];
         files.extend(self.xdg(b"git/config"));
         files.extend(self.env.home.as_deref().map(|home| join(home, b".gitconfig")));
         for path in files {
@@ -132,8 +132,12 @@ impl<'a, D: Disk> Reading<'a, D> {
         written.iter().filter_map(|path| self.expand(path)).collect()
     }
 
-    /// `~/` is the home directory, `~user/` that of another. The form `%(prefix)/` is not resolved.
+    /// `~/` is the home directory, `~user/` that of another, `%(prefix)/` where git was built to be.
     fn expand(&mut self, path: &[u8]) -> Option<Vec<u8>> {
+        if let Some(rest) = path.strip_prefix(b"%(prefix)/") {
+            let prefix = self.disk.git_prefix();
+            return Some(prefix.map_or_else(|| path.to_vec(), |prefix| [prefix.as_slice(), rest].concat()));
+        }
         let Some(rest) = path.strip_prefix(b"~") else {
             return Some(path.to_vec());
         };

@@ -19,6 +19,7 @@ pub mod fake;
 pub mod fd;
 pub mod filesystem;
 pub mod folder;
+pub mod gitplaces;
 pub mod gitstore;
 pub mod image;
 pub mod lock;

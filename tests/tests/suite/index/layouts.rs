@@ -5,8 +5,9 @@ use std::fs;
 use std::os::unix::fs::{chown, symlink};
 
 use proto::index::TreeState;
-use tests::git;
+use tests::daemon::{Bed, chmod};
 use tests::skip::skip;
+use tests::{git, process};
 
 use super::edge::{by_name, is_refused, stands};
 use super::{Scene, small};
@@ -321,6 +322,46 @@ fn a_branch_that_is_in_a_table_decides_of_conditions() {
     scene.git(&["checkout", "-q", "topic/one"]);
     scene.check("the branch again");
     assert_eq!(stands(&mut scene).reason, None);
+}
+
+#[test]
+fn the_systems_configuration_is_where_git_was_built_to_have_it() {
+    let bed = Bed::new();
+    let (root, etc, bin) = (
+        bed.project("project"),
+        bed.work().join("etc"),
+        bed.work().join("bin"),
+    );
+    small(&root);
+    for folder in [&etc, &bin] {
+        fs::create_dir(folder).expect("made");
+    }
+    let (system, excludes) = (etc.join("gitconfig"), etc.join("excludes"));
+    fs::write(&system, "[core]\nexcludesFile = %(prefix)/excludes\n").expect("written");
+    fs::write(&excludes, "*.md\n").expect("written");
+    fs::write(root.join("loose.md"), "1").expect("written");
+    // As a git that was built elsewhere would answer.
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in\n*GIT_CONFIG_SYSTEM) echo '{}';;\n*--type=path*) echo '{}/';;\n*) exit 1;;\nesac\n",
+        system.display(),
+        etc.display()
+    );
+    fs::write(bin.join("git"), script).expect("written");
+    chmod(&bin.join("git"), 0o755);
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").expect("a path"));
+    let _daemon = bed.start_with(|command| {
+        command.env("PATH", path);
+    });
+    let shows = || {
+        let said = process::run(bed.tocli(["files", "loose.md"]).current_dir(&root)).ok();
+        said.text() == "loose.md\n"
+    };
+    assert!(!shows(), "the system's file is not read");
+    fs::write(&excludes, "*.txt\n").expect("written");
+    assert!(shows(), "its exclude file is not followed");
+    fs::write(&system, "[core]\nexcludesFile = /nowhere\n").expect("written");
+    fs::write(&excludes, "*.md\n").expect("written");
+    assert!(shows(), "the system's file is not followed");
 }
 
 #[test]
