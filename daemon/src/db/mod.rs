@@ -166,6 +166,15 @@ impl std::fmt::Debug for Db {
     }
 }
 
+/// Gives back what was kept for a full disk where next to nothing is free: nobody could begin otherwise, not even to read.
+/// For who holds the lock of the state folder, before anything is written there.
+pub fn make_room(state: &Path) {
+    let (places, least) = (Places::new(state), disk::BALLAST / 4);
+    if disk::Disk::free(&disk::RealDisk, &places.db).is_ok_and(|free| free < least) {
+        places.drop_ballast();
+    }
+}
+
 impl Db {
     /// Opens the store in the state folder `state`, repairing, restoring and migrating as needed.
     ///

@@ -66,7 +66,7 @@ impl Trouble {
                 .next("stop it, or give this one another `TOD_STATE_DIR`"),
             Self::Full(why) => Error::unavailable("the disk is full")
                 .why(why)
-                .next("make room and repeat it"),
+                .next("make room on the disk of the state folder (`TOD_STATE_DIR`, else `~/.local/state/task-orchestrator`) and repeat it"),
             Self::Unavailable(why) => Error::unavailable("the database cannot be used now")
                 .why(why)
                 .next("check the state folder, its disk and the limit of open files (`ulimit -n`), then try again"),

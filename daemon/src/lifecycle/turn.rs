@@ -74,6 +74,7 @@ impl Turn {
         })?;
         folder::make(&places.state_dir, process::uid())?;
         let lock = take_lock(&places)?;
+        crate::db::make_room(&places.state_dir);
         crate::log::begin(&places.logs(), options.start)?;
         image::keep_own(&places.state_dir, image::Begins::Afresh);
         tracing::info!(

@@ -1,13 +1,15 @@
 //! File systems of our own: one whose power is cut, one that is full. They need root.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use daemon::db::{Db, Health, Options};
-use tests::deadline;
+use tests::daemon::Bed;
 use tests::skip::{skip, tool};
 use tests::store::{self, commits, open};
+use tests::{deadline, git, process};
 
 use super::{Dice, Writer, nothing_lost, writer_program};
 
@@ -193,4 +195,43 @@ fn a_full_disk_is_read_and_says_so_and_takes_writes_when_there_is_room() {
         let opened = Db::open(&mount.state(), options).expect("it opens");
         assert_eq!(commits(&opened.db), [(0, stored + 1)].into());
     }
+}
+
+#[test]
+fn a_daemon_that_begins_on_a_full_disk_serves_what_is_there() {
+    let mount = match Mount::tmpfs("40m") {
+        Ok(mount) => mount,
+        Err(why) => return skip("mount", &why),
+    };
+    let bed = Bed::new();
+    let project = bed.project("project");
+    git::init(&project);
+    let state = mount.state();
+    let say = |line: &[&str]| {
+        let mut command = bed.tocli(line);
+        process::run(command.env("TOD_STATE_DIR", &state).current_dir(&project))
+    };
+    let start = || {
+        bed.start_with(|command| {
+            command.env("TOD_STATE_DIR", &state);
+        })
+    };
+    let mut daemon = start();
+    say(&["task", "add", "One", "--id", "one"]).ok();
+    daemon.stop();
+    let (fill, rest) = (mount.at.join("fill"), mount.at.join("rest"));
+    for (path, piece) in [(&fill, 1 << 20), (&rest, 1)] {
+        let mut file = fs::File::create(path).expect("made");
+        while file.write_all(&vec![1; piece]).is_ok() {}
+    }
+    let mut daemon = start();
+    assert!(say(&["task", "list"]).ok().text().contains("One"));
+    say(&["files"]).ok();
+    let full = say(&["task", "add", "Two"]).ends(6);
+    assert!(full.err.contains("the disk is full"), "{}", full.err);
+    fs::remove_file(&fill).expect("removed");
+    deadline::until("it takes records again", || {
+        (say(&["task", "add", "Two", "--id", "two"]).code == 0).then_some(())
+    });
+    daemon.stop();
 }
