@@ -27,6 +27,7 @@ use super::sink::{Outgoing, QUEUE, Sink, What, last_frame, told_frames};
 use super::{Inside, Phase};
 use crate::ctx::Ctx;
 use crate::dispatch::{self, Ask, Route};
+use crate::life::Wish;
 
 /// Requests of one connection in work at once.
 const MOST_REQUESTS: usize = 256;
@@ -313,20 +314,15 @@ impl Connection {
                 }
                 Err(verdict) => self.greet(verdict, 0),
             },
-            Control::Stop => {
-                self.greet(Verdict::Obeyed, 0);
-                self.ctx
-                    .life
-                    .wish(crate::life::Wish::Stop, "a client by its header");
-            }
-            Control::Reboot => {
-                self.greet(Verdict::Obeyed, 0);
-                self.ctx
-                    .life
-                    .wish(crate::life::Wish::Reboot, "a client by its header");
-            }
+            Control::Stop => self.grant(Wish::Stop),
+            Control::Reboot => self.grant(Wish::Reboot),
             Control::Other(_) => self.greet(Verdict::CannotObey, 0),
         }
+    }
+
+    fn grant(&mut self, wish: Wish) {
+        self.greet(Verdict::Obeyed, 0);
+        self.ctx.life.wish(wish, "a client by its header");
     }
 
     fn greet(&mut self, verdict: Verdict, chosen: u16) {
