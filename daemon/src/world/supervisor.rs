@@ -178,7 +178,13 @@ pub fn supervise(folder: &Path, limit: Option<Duration>, command: &[OsString]) -
         "supervisor {} {}\ncommand {} {}\n",
         own.pid, own.started, of_child.pid, of_child.started
     );
-    write(folder, "run", &run).map_err(unwritable)?;
+    if let Err(error) = write(folder, "run", &run) {
+        // What nobody can find again must not go on.
+        let _gone = group.map(|group| kill_process_group(group, Signal::KILL));
+        let _status = child.wait();
+        let _full = write(folder, "end", &format!("not-started {error}\n"));
+        return Err(unwritable(error));
+    }
     let heard = hear(signals, move || child.wait());
     let mut until = limit.map(|limit| Instant::now() + limit);
     let mut with = Signal::TERM;

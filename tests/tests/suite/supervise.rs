@@ -94,3 +94,24 @@ fn a_command_whose_supervisor_was_killed_is_lost_and_said_to_be() {
     std::fs::write(folder.join("go"), "").expect("written");
     until("it ends", || !process::lives(command.pid));
 }
+
+#[test]
+fn a_command_that_nobody_could_find_again_does_not_go_on() {
+    let bed = Bed::new();
+    let folder = bed.path().join("run-of-a-test");
+    // Where the supervisor would write down who runs.
+    std::fs::create_dir_all(folder.join(".run")).expect("made");
+    let mut supervisor = bed.command(tests::daemon::program("tod"));
+    supervisor.arg("supervise-on").arg(&folder).arg("0");
+    supervisor.args(["sh", "-c", "echo $$; exec sleep 1000"]);
+    let said = supervisor.output().expect("run");
+    assert!(!said.status.success());
+    assert!(
+        matches!(look(&folder), Ok(Standing::NotStarted(_))),
+        "{:?}",
+        look(&folder)
+    );
+    if let Ok(pid) = output(&folder).trim().parse() {
+        assert!(!process::lives(pid), "the command goes on");
+    }
+}
