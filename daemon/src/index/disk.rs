@@ -101,6 +101,8 @@ pub(super) struct LocalDisk {
     backend: RwLock<Backend>,
     /// Devices that were met, and the name of the file system where that tells nothing.
     devices: RwLock<HashMap<u64, Option<Arc<str>>>>,
+    /// The points of what is mounted in the root.
+    points: RwLock<Vec<Vec<u8>>>,
     /// What the first call said that failed and told nothing of the files.
     failure: Mutex<Option<String>>,
 }
@@ -114,6 +116,7 @@ impl LocalDisk {
             key,
             backend: RwLock::default(),
             devices: RwLock::default(),
+            points: RwLock::default(),
             failure: Mutex::default(),
         }
     }
@@ -148,6 +151,38 @@ impl LocalDisk {
         let mut known = self.devices.write().unwrap_or_else(PoisonError::into_inner);
         known.insert(dev, found.clone());
         found
+    }
+}
+
+impl LocalDisk {
+    /// Whether a directory lies in what is mounted within the root, or holds a file that something is mounted on. The
+    /// same may then have a second path, and the kernel watches what it is, not a path: of one of them nobody hears.
+    fn is_doubled(&self, dir: &Dir) -> bool {
+        let points = self.points.read().unwrap_or_else(PoisonError::into_inner);
+        if points.is_empty() {
+            return false;
+        }
+        let Ok(path) = dir.path() else { return true };
+        let is_within = |point: &Vec<u8>| {
+            let rest = path.strip_prefix(point.as_slice());
+            rest.is_some_and(|rest| rest.first().is_none_or(|&byte| byte == b'/'))
+        };
+        if points.iter().any(is_within) {
+            return true;
+        }
+        let of_point =
+            |point: &Vec<u8>| Some(point.strip_prefix(path.as_slice())?.strip_prefix(b"/")?.to_vec());
+        let mut names: Vec<Vec<u8>> = points.iter().filter_map(of_point).collect();
+        names.retain(|name| !name.contains(&b'/'));
+        // What a directory itself says of its names is what they are beneath the mount, and nothing that hangs is asked.
+        let mut is_on_file = false;
+        let listed = names.is_empty()
+            || dir
+                .list(&mut |name, kind| {
+                    is_on_file |= kind != Some(FileKind::Dir) && names.iter().any(|point| point == name);
+                })
+                .is_ok();
+        is_on_file || !listed
     }
 }
 
@@ -221,6 +256,7 @@ impl Disk for LocalDisk {
         }
         match (self.call(|| self.silence(dir, dev)), backend) {
             (Some(name), _) => Err(WatchError::Silent(name)),
+            (None, Backend::Inotify) if self.call(|| self.is_doubled(dir)) => Err(WatchError::Mounted),
             (None, Backend::Inotify) => self.call(|| self.hub.watch(self.key, dir)),
             (None, chosen) => Err(WatchError::Chosen(chosen)),
         }
@@ -251,7 +287,10 @@ impl Disk for LocalDisk {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .clear();
-        self.hub.mounts_in(path)
+        let mounts = self.hub.mounts_in(path);
+        let points = mounts.iter().map(|(_, point)| point.clone()).collect();
+        *self.points.write().unwrap_or_else(PoisonError::into_inner) = points;
+        mounts
     }
 
     fn now(&self) -> i64 {

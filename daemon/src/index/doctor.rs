@@ -77,7 +77,8 @@ fn one(trees: &Trees, status: &TreeStatus) -> (TreeWatches, Option<advice::Tree>
         return (told, None);
     };
     let unwatched = tree.state().unwatched.clone();
-    told.unwatched = unwatched.limit + unwatched.denied + unwatched.silent.values().sum::<u64>();
+    told.unwatched =
+        unwatched.limit + unwatched.denied + unwatched.mounted + unwatched.silent.values().sum::<u64>();
     let is_gone = status.state == TreeState::Unreachable;
     let (backend, why) = match (status.watches, unwatched.reason()) {
         (_, None) if is_gone => ("none", String::new()),

@@ -83,7 +83,9 @@ impl OwnFolders {
         self.hub.watch(self.key, &folder).map_err(|error| match error {
             WatchError::Denied(error) => error,
             WatchError::Limit => io::ErrorKind::QuotaExceeded.into(),
-            WatchError::Silent(_) | WatchError::Chosen(_) => io::ErrorKind::Unsupported.into(),
+            WatchError::Silent(_) | WatchError::Mounted | WatchError::Chosen(_) => {
+                io::ErrorKind::Unsupported.into()
+            }
         })
     }
 

@@ -161,7 +161,8 @@ impl Inner {
         let known = seen.wd.and_then(|wd| self.by_wd.get(&wd).copied());
         let same = match known {
             Some(known) => Some(known),
-            None => there.filter(|&id| self.is_unwatched(id) && tree.ino(id) == seen.meta.ino),
+            None => there
+                .filter(|&id| (self.is_unwatched(id) || seen.wd.is_none()) && tree.ino(id) == seen.meta.ino),
         };
         let id = match same.filter(|&id| tree.kind(id) == seen.kind) {
             Some(id) if there == Some(id) => id,
@@ -216,7 +217,14 @@ impl Inner {
         if let Some(wd) = seen.wd {
             self.by_wd.insert(wd, id);
         }
-        self.folders.insert(id, seen.wd);
+        if let Some(Some(old)) = self.folders.insert(id, seen.wd)
+            && seen.wd.is_none()
+            && self.by_wd.get(&old) == Some(&id)
+        {
+            // It cannot be watched any more.
+            self.by_wd.remove(&old);
+            self.to_end.push(old);
+        }
         Some(id)
     }
 

@@ -17,6 +17,8 @@ pub(super) enum Unwatched {
     Chosen(Backend),
     /// Its file system, of this name, tells nothing.
     Silent(Arc<str>),
+    /// Something is mounted there.
+    Mounted,
     /// The system refused.
     Denied,
 }
@@ -26,6 +28,7 @@ impl From<&WatchError> for Unwatched {
         match error {
             WatchError::Limit => Self::Limit,
             WatchError::Silent(name) => Self::Silent(name.clone()),
+            WatchError::Mounted => Self::Mounted,
             WatchError::Chosen(backend) => Self::Chosen(*backend),
             WatchError::Denied(_) => Self::Denied,
         }
@@ -43,6 +46,8 @@ pub(super) struct UnwatchedDirs {
     pub(super) chosen: (u64, Option<Backend>),
     /// Directories on file systems that tell nothing, by the name of that.
     pub(super) silent: BTreeMap<Arc<str>, u64>,
+    /// Directories in a mount within the project, or with a file that something is mounted on.
+    pub(super) mounted: u64,
     /// One of git's own folders.
     pub(super) control: bool,
 }
@@ -59,6 +64,7 @@ impl UnwatchedDirs {
                 Unwatched::Limit => unwatched.limit += 1,
                 Unwatched::Denied => unwatched.denied += 1,
                 Unwatched::Chosen(backend) => unwatched.chosen = (unwatched.chosen.0 + 1, Some(*backend)),
+                Unwatched::Mounted => unwatched.mounted += 1,
                 Unwatched::Silent(name) => *unwatched.silent.entry(name.clone()).or_default() += 1,
             }
         }
@@ -98,6 +104,10 @@ impl UnwatchedDirs {
             let n = directories(count);
             said.push(format!("{n} no watch, `{name}` does not tell of changes"));
         }
+        if self.mounted > 0 {
+            let n = directories(self.mounted);
+            said.push(format!("{n} no watch, because of what is mounted in the project"));
+        }
         if self.denied > 0 {
             let n = directories(self.denied);
             said.push(format!("{n} no watch, the system refused"));
@@ -127,6 +137,7 @@ mod tests {
             Unwatched::Silent("nfs".into()),
             Unwatched::Silent("nfs".into()),
             Unwatched::Denied,
+            Unwatched::Mounted,
             Unwatched::Chosen(Backend::Poll),
         ];
         let dirs = why.into_iter().zip(0..).map(|(why, id)| (Id(id), why)).collect();
@@ -137,6 +148,7 @@ mod tests {
             "`watch.max_watches`",
             "2 directories have no watch, `nfs`",
             "the system refused",
+            "1 directory has no watch, because of what is mounted",
             "1 directory has no watch, `watch.backend` is `poll`",
         ] {
             assert!(said.contains(part), "{part} in {said}");

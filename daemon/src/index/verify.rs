@@ -107,6 +107,11 @@ impl<D: Disk> Engine<D> {
     }
 
     fn compare(&mut self) {
+        self.mounts = self.disk.mounts_in(&self.start.root);
+        if !self.mounts.is_empty() {
+            // Whether that was so before is not known.
+            self.rescan.read_all();
+        }
         if self.watch_root() == Rooted::Other {
             // Its end is told by the old watch, of which nobody knows any more.
             self.rescan.lose();

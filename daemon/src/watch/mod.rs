@@ -137,6 +137,8 @@ pub enum WatchError {
     Limit,
     /// A file system of this name tells nothing, or not all.
     Silent(Arc<str>),
+    /// What happens in it may be told of another directory alone, because something is mounted there.
+    Mounted,
     /// `watch.backend` says that it is not to be watched.
     Chosen(Backend),
     /// The directory cannot be read, or is gone.

@@ -4,7 +4,7 @@
 //! is resolved above the handle it starts from, and names are bytes.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -179,6 +179,15 @@ impl Dir {
     /// The system's.
     pub fn identity(&self) -> io::Result<Meta> {
         Ok(meta(&rustix::fs::fstat(&self.0)?))
+    }
+
+    /// The path that leads to this directory now.
+    ///
+    /// # Errors
+    /// The system's; where there is no `/proc` it cannot be known.
+    pub fn path(&self) -> io::Result<Vec<u8>> {
+        let link = format!("/proc/self/fd/{}", self.0.as_raw_fd());
+        Ok(rustix::fs::readlink(link, Vec::new())?.into_bytes())
     }
 
     /// The bytes of a regular file in this directory, links not followed, at most `limit`.

@@ -11,6 +11,7 @@ mod journal;
 mod layouts;
 mod live;
 mod lives;
+mod mounts;
 mod random;
 mod real;
 mod root;
