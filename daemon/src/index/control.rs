@@ -129,9 +129,7 @@ impl<D: Disk> Engine<D> {
     /// To be called before a query is answered: notices what no watch can tell.
     pub(super) fn look_outside(&mut self) {
         self.rescan.root |= !self.has_same_root();
-        if self.disk.failure().is_some() {
-            self.rescan.read_all();
-        }
+        self.look_again_at_failed();
         if !self.inner.unwatched.is_empty() || self.has_blind_control {
             // What cannot be watched is read again, and watched if that is possible by now.
             self.rescan.index = true;

@@ -389,11 +389,11 @@ impl<D: Disk> Drop for Reading<'_, D> {
     }
 }
 
-/// Reads all `jobs` and what lies beneath. `absorb` is given each listing, one at a time, and returns the directories
-/// to read next. With `threads` over one, others help when many directories wait.
+/// Reads all `jobs` and what lies beneath. `absorb` is given each listing, one at a time, with the number of calls that
+/// failed and said nothing of the files, and returns the directories to read next. With `threads` over one, others help when many directories wait.
 pub(super) fn run<D: Disk, F>(look: &Look<'_, D>, jobs: Vec<Job<D>>, threads: usize, absorb: F)
 where
-    F: FnMut(Job<D>, io::Result<Listing<D>>) -> Vec<Job<D>> + Send,
+    F: FnMut(Job<D>, io::Result<Listing<D>>, u64) -> Vec<Job<D>> + Send,
 {
     let stack = Mutex::new(Stack {
         jobs,
@@ -411,7 +411,7 @@ fn work<'scope, 'env, D: Disk, F>(
     absorb: &'env Mutex<F>,
     scope: Option<&'scope std::thread::Scope<'scope, 'env>>,
 ) where
-    F: FnMut(Job<D>, io::Result<Listing<D>>) -> Vec<Job<D>> + Send,
+    F: FnMut(Job<D>, io::Result<Listing<D>>, u64) -> Vec<Job<D>> + Send,
 {
     let mut held = stack.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
@@ -433,8 +433,10 @@ fn work<'scope, 'env, D: Disk, F>(
         }
         drop(held);
         let _reading = Reading { stack, waiting };
+        let before = look.disk.failures_here();
         let listing = look.read(&job);
-        let more = (absorb.lock().unwrap_or_else(PoisonError::into_inner))(job, listing);
+        let failures = look.disk.failures_here() - before;
+        let more = (absorb.lock().unwrap_or_else(PoisonError::into_inner))(job, listing, failures);
         held = stack.lock().unwrap_or_else(PoisonError::into_inner);
         held.busy -= 1;
         if !more.is_empty() || held.busy == 0 {
@@ -479,7 +481,7 @@ mod tests {
                 trusted: false,
             };
             let mut read = 0;
-            let absorb = |_, listing: io::Result<Listing<LocalDisk>>| {
+            let absorb = |_, listing: io::Result<Listing<LocalDisk>>, _| {
                 read += 1;
                 if read == 2 * HELP_AT {
                     resume_unwind(Box::new("on purpose"));

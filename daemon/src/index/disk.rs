@@ -3,9 +3,10 @@
 //! What must stay true: a watch is placed on the directory that the handle has open, whatever its path is by now, and
 //! two handles of one directory get the same watch.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::watch::{Backend, Hub, TreeKey, WatchError, Wd};
 use crate::world::dir::{self, Dir, Meta};
@@ -77,10 +78,16 @@ pub(super) trait Disk: Send + Sync {
     fn failure(&self) -> Option<String> {
         None
     }
-    /// Forgets it; whether there was one.
-    fn forget_failure(&self) -> bool {
-        false
+    /// How many calls have failed so since then.
+    fn failed_calls(&self) -> u64 {
+        0
     }
+    /// How many calls of this very thread have failed so, ever.
+    fn failures_here(&self) -> u64 {
+        0
+    }
+    /// Forgets them.
+    fn forget_failure(&self) {}
     /// What tells of changes from now on. Watches that are there stay.
     fn choose(&self, _backend: Backend) {}
     /// What is mounted in a directory, by the kernel's numbers and at which paths.
@@ -93,6 +100,11 @@ pub(super) trait Disk: Send + Sync {
     }
 }
 
+thread_local! {
+    /// Calls of this thread that have failed and said nothing of the files.
+    static FAILURES: Cell<u64> = const { Cell::new(0) };
+}
+
 /// The machine's own disk, watched through the daemon's one descriptor.
 #[derive(Debug)]
 pub(super) struct LocalDisk {
@@ -103,8 +115,8 @@ pub(super) struct LocalDisk {
     devices: RwLock<HashMap<u64, Option<Arc<str>>>>,
     /// The points of what is mounted in the root.
     points: RwLock<Vec<Vec<u8>>>,
-    /// What the first call said that failed and told nothing of the files.
-    failure: Mutex<Option<String>>,
+    /// What the first call said that failed and told nothing of the files, and how many did.
+    failure: Mutex<Option<(String, u64)>>,
 }
 
 impl LocalDisk {
@@ -121,6 +133,10 @@ impl LocalDisk {
         }
     }
 
+    fn failed(&self) -> MutexGuard<'_, Option<(String, u64)>> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Makes a call that may hang, so that others can see it hanging.
     fn call<T>(&self, call: impl FnOnce() -> T) -> T {
         calls::within(u64::from(self.key.0), call)
@@ -130,8 +146,9 @@ impl LocalDisk {
     fn ask<T>(&self, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         self.call(call).inspect_err(|error| {
             if dir::says_nothing(error) {
-                let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-                failure.get_or_insert_with(|| error.to_string());
+                let mut failure = self.failed();
+                failure.get_or_insert_with(|| (error.to_string(), 0)).1 += 1;
+                FAILURES.set(FAILURES.get() + 1);
             }
         })
     }
@@ -267,15 +284,19 @@ impl Disk for LocalDisk {
     }
 
     fn failure(&self) -> Option<String> {
-        self.failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.failed().as_ref().map(|(why, _)| why.clone())
     }
 
-    fn forget_failure(&self) -> bool {
-        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-        failure.take().is_some()
+    fn failed_calls(&self) -> u64 {
+        self.failed().as_ref().map_or(0, |(_, calls)| *calls)
+    }
+
+    fn failures_here(&self) -> u64 {
+        FAILURES.get()
+    }
+
+    fn forget_failure(&self) {
+        *self.failed() = None;
     }
 
     fn choose(&self, backend: Backend) {

@@ -16,6 +16,7 @@ pub(super) use super::bug::Bug;
 use super::crawl::Look;
 use super::disk::Disk;
 use super::doubt::{Doubt, Refusal};
+use super::failed::Failed;
 use super::ignore::{Matcher, Rules};
 use super::journal::Journal;
 use super::links::Links;
@@ -142,6 +143,8 @@ pub(super) struct Inner {
     pub(super) has_whole_index: bool,
     /// Something was decided without it that needs it.
     pub(super) needs_index: bool,
+    /// Where calls have failed that say nothing of the files.
+    pub(super) failed: Failed,
     /// What came into the root's place during the pass.
     pub(super) rooted: Rooted,
     /// Files with several names.

@@ -25,6 +25,7 @@ mod worker;
 mod crawl;
 mod disk;
 mod engine;
+mod failed;
 mod finish;
 mod links;
 mod look;

@@ -10,6 +10,7 @@ use std::io;
 use super::bug::Bug;
 use super::disk::Disk;
 use super::engine::{Engine, Inner, Said};
+use super::failed::Failed;
 use super::rescan::Rescan;
 use super::tree::Tree;
 use crate::watch::Wd;
@@ -42,10 +43,10 @@ impl<D: Disk> Engine<D> {
     /// Runs a pass over the disk. Where the root is not the directory that it was, the pass has none, and the root is to
     /// be looked at.
     pub(super) fn pass<T>(&mut self, run: impl FnOnce(&mut Self) -> T) -> T {
-        // What failed at the last look is looked at again as a whole: which parts of it are wrong, nobody knows.
-        if self.disk.forget_failure() {
-            self.rescan.read_all();
-        }
+        // What failed at the last look is looked at again: it may be there all the same.
+        self.look_again_at_failed();
+        self.disk.forget_failure();
+        self.inner.failed = Failed::default();
         let opened = open(&self.disk, &self.start.root);
         self.root = opened
             .ok()

@@ -199,7 +199,8 @@ impl<D: Disk> Engine<D> {
         let mut inner = std::mem::take(&mut self.inner);
         inner.has_whole_index = self.tracked.is_whole();
         let look = self.look();
-        crawl::run(&look, jobs, threads, |job, listing| {
+        crawl::run(&look, jobs, threads, |job, listing, failures| {
+            inner.failed.add((job.parent, &job.name), failures);
             inner.absorb(&mut shared.write(), job, listing)
         });
         self.inner = inner;
@@ -216,12 +217,17 @@ impl<D: Disk> Engine<D> {
         }
     }
 
-    fn can_go_on(&self) -> bool {
+    fn can_go_on(&mut self) -> bool {
+        let before = self.disk.failures_here();
         let view = self.shared.read();
-        self.inner
+        let can_go_on = self
+            .inner
             .dirty
             .keys()
-            .any(|&id| view.tree.is_live(id) && self.desk(&view.tree, id).is_some())
+            .any(|&id| view.tree.is_live(id) && self.desk(&view.tree, id).is_some());
+        drop(view);
+        self.inner.failed.add_waiting(self.disk.failures_here() - before);
+        can_go_on
     }
 
     fn settle_names(&mut self) {
@@ -259,26 +265,30 @@ impl<D: Disk> Engine<D> {
             order.sort_by_cached_key(|(id, _)| depth(&view.tree, *id));
         }
         for (id, names) in order {
-            let desk = {
-                let view = self.shared.read();
+            let (above, own_name) = self.place_of(id);
+            let place = (above, own_name.as_slice());
+            let desk = self.at(place, |engine| {
+                let view = engine.shared.read();
                 if view.tree.is_live(id) {
-                    self.desk(&view.tree, id)
+                    engine.desk(&view.tree, id)
                 } else {
                     None
                 }
-            };
+            });
             let Some(mut desk) = desk else {
                 #[cfg(test)]
                 if self.start.has(Bug::WhatCannotBeSeenIsForgotten) {
                     continue;
                 }
-                if !self.is_unreadable(id) {
+                if !self.at(place, |engine| engine.is_unreadable(id)) {
                     deferred.insert(id, names);
                 }
                 continue;
             };
             progressed = true;
-            if names.contains_key(b".gitignore".as_slice()) && self.reload_matcher(&desk) {
+            if names.contains_key(b".gitignore".as_slice())
+                && self.at(place, |engine| engine.reload_matcher(&desk))
+            {
                 jobs.extend(self.job_of(id));
                 let view = self.shared.read();
                 self.inner.read_again_beneath(&view.tree, id);
@@ -291,7 +301,8 @@ impl<D: Disk> Engine<D> {
                 if is_nested && name != b".git" {
                     continue;
                 }
-                self.look_at(&desk, name, said, &mut jobs);
+                let what = name.clone();
+                self.at((id, &what), |engine| engine.look_at(&desk, name, said, &mut jobs));
             }
         }
         (jobs, deferred, progressed)

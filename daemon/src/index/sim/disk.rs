@@ -93,6 +93,7 @@ impl Disk for SimDisk {
     fn list(&self, dir: &Handle, each: &mut dyn FnMut(&[u8], Option<FileKind>)) -> io::Result<()> {
         let mut fs = self.busy(Some(dir));
         fs.call()?;
+        fs.call_to_list(dir.obj)?;
         fs.tell_reading(dir.obj);
         for (name, &obj) in &fs.get(dir.obj).children {
             each(name, (obj % 7 != 0).then_some(fs.get(obj).meta.kind));
@@ -140,12 +141,23 @@ impl Disk for SimDisk {
 
     fn failure(&self) -> Option<String> {
         let fs = self.quiet();
-        (fs.shortage.failed && !fs.shortage.is_hushed).then(|| "a call failed".into())
+        (fs.shortage.failed > 0 && !fs.shortage.is_hushed).then(|| "a call failed".into())
     }
 
-    fn forget_failure(&self) -> bool {
-        let mut fs = self.quiet();
-        std::mem::take(&mut fs.shortage.failed) && !fs.shortage.is_hushed
+    fn failed_calls(&self) -> u64 {
+        let fs = self.quiet();
+        match fs.shortage.is_hushed {
+            true => 0,
+            false => fs.shortage.failed,
+        }
+    }
+
+    fn failures_here(&self) -> u64 {
+        self.quiet().shortage.ever
+    }
+
+    fn forget_failure(&self) {
+        self.quiet().shortage.failed = 0;
     }
 
     fn mounts_in(&self, _path: &[u8]) -> Vec<(u64, Vec<u8>)> {
