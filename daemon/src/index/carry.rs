@@ -116,7 +116,7 @@ impl Trees {
         let (asleep, indexes) = read(indexes);
         for status in asleep {
             let root = status.root.to_path_buf();
-            self.put(root, Held::Asleep(status));
+            self.put(root, Held::Asleep(status, Instant::now()));
         }
         self.wake_all(indexes);
         self.hub.thaw();

@@ -205,6 +205,9 @@ fn find<D: Disk>(disk: &D, dir: &D::Dir, path: &[u8], outside: &mut Witnesses) -
         return Place::Nowhere;
     };
     let dot_git = join(path, b".git");
+    if about.kind == FileKind::Link {
+        outside.see(disk, &dot_git);
+    }
     let kind = match about.kind {
         FileKind::Link => disk.stat_file(&dot_git).map_or(FileKind::Link, |meta| meta.kind),
         kind => kind,
@@ -218,9 +221,6 @@ fn find<D: Disk>(disk: &D, dir: &D::Dir, path: &[u8], outside: &mut Witnesses) -
         // A link to a repository counts as the repository, as with git.
         false => Some(dot_git.clone()),
     };
-    if about.kind == FileKind::Link {
-        outside.see(disk, &dot_git);
-    }
     let Some(candidate) = candidate else {
         return Place::Elsewhere(dot_git);
     };

@@ -2,8 +2,10 @@
 //! that are awake are saved now and then, so that little has to be read again after a crash.
 //!
 //! Asked by `dispatch` once a second. What must stay true: a tree that somebody holds (a request, a wait, a subscription)
-//! never sleeps; a tree that sleeps gives no tick, so its clocks go on when it wakes.
+//! never sleeps; a tree that sleeps gives no tick, so its clocks go on when it wakes; what is remembered of those that
+//! sleep is bounded.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +13,7 @@ use proto::RawPath;
 use proto::index::{TreeState, TreeStatus};
 
 use super::mail::Ending;
+use super::saved::shelf::FILES;
 use super::trees::{Awake, Held, Slot, Trees};
 use crate::world::calls;
 
@@ -21,6 +24,9 @@ const UNSAVED: Duration = Duration::from_secs(5 * 60);
 /// How long putting one to sleep may take: longer means a disk that hangs.
 const SAVING: Duration = Duration::from_secs(10);
 
+/// Trees that sleep and are remembered: as many as have a saved index.
+pub(super) const ASLEEP: usize = FILES;
+
 /// References to a tree that nobody uses: its place's and its thread's.
 const UNHELD: usize = 2;
 
@@ -29,8 +35,8 @@ impl Trees {
     /// time has come. Blocks for the saving of those that are put to sleep.
     pub fn tick(&self, most: usize) {
         calls::look();
-        let mut awake: Vec<(Instant, Arc<Slot>)> = Vec::new();
-        for (_, slot) in self.all() {
+        let mut awake: Vec<(Instant, PathBuf, Arc<Slot>)> = Vec::new();
+        for (root, slot) in self.all() {
             let used = match slot.look().as_deref() {
                 Some(Held::Awake(awake)) => {
                     awake.tree.save_after(UNSAVED);
@@ -38,17 +44,39 @@ impl Trees {
                 }
                 _ => continue,
             };
-            awake.push((used, slot));
+            awake.push((used, root, slot));
         }
-        awake.sort_by_key(|(used, _)| *used);
+        awake.sort_by_key(|(used, ..)| *used);
         let mut over = awake.len().saturating_sub(most);
-        for (used, slot) in awake {
-            if over == 0 && used.elapsed() < UNUSED {
-                return;
+        let is_due = |used: Instant, over: usize| over > 0 || used.elapsed() >= UNUSED;
+        for (used, root, slot) in awake {
+            if !is_due(used, over) {
+                break;
             }
-            if self.put_to_sleep(&slot) {
+            if let Some(state) = self.put_to_sleep(&slot) {
                 over = over.saturating_sub(1);
+                if state == TreeState::Unreachable {
+                    // There is nothing that it could wake with.
+                    self.forget_asleep(&root);
+                }
             }
+        }
+        self.forget_the_longest_asleep();
+    }
+
+    /// Of trees that sleep only so many are remembered: whoever works in ever new folders leaves no list behind.
+    fn forget_the_longest_asleep(&self) {
+        let since = |slot: &Slot| match slot.look().as_deref() {
+            Some(Held::Asleep(_, since)) => Some(*since),
+            _ => None,
+        };
+        let all = self.all().into_iter();
+        let mut asleep: Vec<_> = all
+            .filter_map(|(root, slot)| Some((since(&slot)?, root)))
+            .collect();
+        asleep.sort();
+        for (_, root) in &asleep[..asleep.len().saturating_sub(ASLEEP)] {
+            self.forget_asleep(root);
         }
     }
 
@@ -67,10 +95,11 @@ impl Trees {
         all
     }
 
-    fn put_to_sleep(&self, slot: &Slot) -> bool {
-        let Some(mut held) = slot.look() else { return false };
+    /// How the tree stood, when it is asleep now.
+    fn put_to_sleep(&self, slot: &Slot) -> Option<TreeState> {
+        let mut held = slot.look()?;
         let Held::Awake(Awake { tree, ended }) = &*held else {
-            return false;
+            return None;
         };
         // With the place locked nobody new can come to hold it.
         let is_busy = Arc::strong_count(tree) > UNHELD
@@ -78,8 +107,9 @@ impl Trees {
             || tree.is_unverified()
             || calls::is_inside(u64::from(tree.key().0));
         if is_busy {
-            return false;
+            return None;
         }
+        let before = tree.status();
         tree.end(Ending::Keep);
         if ended.recv_timeout(SAVING).is_err() {
             tracing::warn!(root = %tree.root().display(), "a tree could not be saved before it sleeps; it will be read anew");
@@ -91,7 +121,7 @@ impl Trees {
             reason: Some("nobody has used it for a while; it wakes on use".to_owned()),
             ..tree.status()
         };
-        *held = Held::Asleep(status);
-        true
+        *held = Held::Asleep(status, Instant::now());
+        Some(before.state)
     }
 }

@@ -64,8 +64,8 @@ pub(super) enum Held {
     #[default]
     Nobody,
     Awake(Awake),
-    /// As it stood when it was put to sleep.
-    Asleep(TreeStatus),
+    /// As it stood when it was put to sleep, and since when it sleeps.
+    Asleep(TreeStatus, Instant),
 }
 
 /// A tree and the end of its thread.
@@ -346,6 +346,16 @@ impl Trees {
         *self.lock().by_root.entry(root).or_default().lock() = held;
     }
 
+    /// A tree that sleeps is no longer remembered.
+    pub(super) fn forget_asleep(&self, root: &Path) {
+        let mut slots = self.lock();
+        let slot = slots.by_root.get(root);
+        if slot.is_some_and(|slot| matches!(slot.look().as_deref(), Some(Held::Asleep(..)))) {
+            // Whoever has found the place, and waits for it, sees that it is no longer there.
+            slots.by_root.remove(root);
+        }
+    }
+
     /// The tree of `root` when it is awake. From memory.
     #[must_use]
     pub fn get(&self, root: &Path) -> Option<Arc<Tree>> {
@@ -380,7 +390,7 @@ impl Trees {
         let status = |slot: Arc<Slot>| match &*slot.look()? {
             Held::Nobody => None,
             Held::Awake(awake) => Some(awake.tree.status()),
-            Held::Asleep(status) => Some(status.clone()),
+            Held::Asleep(status, _) => Some(status.clone()),
         };
         self.all()
             .into_iter()

@@ -12,7 +12,7 @@ use crate::world::shelf;
 /// The largest file that is read: some forty million files.
 const LIMIT: usize = 4 << 30;
 /// Files that are kept; the oldest go first.
-const FILES: usize = 200;
+pub(in crate::index) const FILES: usize = 200;
 
 /// Whether ticks may have been given after an index was saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

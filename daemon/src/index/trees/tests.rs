@@ -3,6 +3,7 @@
 use proto::index::TreeState;
 
 use super::*;
+use crate::index::sleep::ASLEEP;
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()
@@ -110,4 +111,28 @@ fn a_first_crawl_makes_no_events_in_its_own_queue() {
     std::fs::write(root.join("new"), "1").unwrap();
     assert!(runtime.block_on(tree.sync(Duration::from_secs(30))));
     assert!(trees.hub.events() > 0, "what others do is counted");
+}
+
+#[test]
+fn a_root_that_is_gone_is_forgotten_when_its_tree_sleeps_and_of_the_others_the_longest_asleep() {
+    let (_folder, root, trees, tree) = one();
+    trees.tick(0);
+    assert_eq!(trees.status()[0].state, TreeState::Watching, "somebody holds it");
+    let status = tree.status();
+    for number in 0..=ASLEEP {
+        let status = TreeStatus {
+            root: Path::new(&format!("/{number}")).into(),
+            ..status.clone()
+        };
+        trees.put(status.root.to_path_buf(), Held::Asleep(status, Instant::now()));
+    }
+    std::fs::remove_dir_all(&root).unwrap();
+    assert!(runtime().block_on(tree.sync(Duration::from_secs(60))));
+    drop(tree);
+    trees.tick(0);
+    let left = trees.status();
+    assert_eq!(left.len(), ASLEEP);
+    for gone in [&root, Path::new("/0")] {
+        assert!(left.iter().all(|tree| tree.root.as_path() != gone), "{gone:?}");
+    }
 }
