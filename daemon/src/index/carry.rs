@@ -18,7 +18,7 @@ use super::Settings;
 use super::disk::LocalDisk;
 use super::engine::Engine;
 use super::mail::Ending;
-use super::saved::bytes::{Eye, Pen};
+use super::saved::bytes::{Reader, Writer};
 use super::saved::{Saved, Watches};
 use super::trees::{Awake, Held, Slot, Trees};
 use super::verify::Begin;
@@ -55,9 +55,9 @@ impl Trees {
                 (awake, is_ready)
             })
             .collect();
-        let mut pen = Pen::default();
-        pen.raw(MAGIC);
-        pen.text(&asleep);
+        let mut writer = Writer::default();
+        writer.raw(MAGIC);
+        writer.text(&asleep);
         for (Awake { tree, ended }, is_ready) in waited {
             let left = until.saturating_duration_since(Instant::now());
             let index = match is_ready {
@@ -65,14 +65,14 @@ impl Trees {
                 false => None,
             };
             match index {
-                Some(index) => pen.text(&index),
+                Some(index) => writer.text(&index),
                 None => {
                     tracing::info!(root = %tree.root().display(), "an index is not carried: its files will be read anew");
                     self.hub.forget(tree.key());
                 }
             }
         }
-        Ok((descriptor, pen.bytes))
+        Ok((descriptor, writer.bytes))
     }
 
     /// Trees that will go on with the watcher of an earlier image. Nothing is read from it until [`Trees::go_on`].
@@ -209,16 +209,16 @@ struct Opened {
 
 /// The trees that sleep, and the indexes of the others as they were saved.
 fn split(bytes: &[u8]) -> (Vec<TreeStatus>, Vec<&[u8]>) {
-    let mut eye = Eye::new(bytes);
+    let mut reader = Reader::new(bytes);
     let (mut asleep, mut indexes) = (Vec::new(), Vec::new());
-    if eye.raw(MAGIC.len()).is_some_and(|magic| magic == MAGIC) {
-        let known = eye
+    if reader.raw(MAGIC.len()).is_some_and(|magic| magic == MAGIC) {
+        let known = reader
             .text()
             .and_then(|asleep| postcard::take_from_bytes(asleep).ok());
         asleep = known.map(|(asleep, _)| asleep).unwrap_or_default();
-        indexes.extend(std::iter::from_fn(|| eye.text()));
+        indexes.extend(std::iter::from_fn(|| reader.text()));
     }
-    if !eye.is_at_the_end() {
+    if !reader.is_at_the_end() {
         tracing::warn!("what the image before has carried is not whole; files are read anew");
     }
     (asleep, indexes)

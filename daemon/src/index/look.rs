@@ -11,7 +11,7 @@ use super::disk::Disk;
 use super::engine::Bug;
 use super::engine::{Engine, Said};
 use super::place::{Seen, is_within};
-use super::settle::Desk;
+use super::settle::OpenDir;
 use super::tree::{Id, Kind, Tree};
 use crate::world::FileKind;
 use crate::world::dir::Meta;
@@ -20,39 +20,39 @@ use crate::world::dir::Meta;
 const NAME_MAX: usize = 256;
 
 impl<D: Disk> Engine<D> {
-    pub(super) fn look_at(&mut self, desk: &Desk<D>, name: Vec<u8>, said: Said, jobs: &mut Vec<Job<D>>) {
+    pub(super) fn look_at(&mut self, open: &OpenDir<D>, name: Vec<u8>, said: Said, jobs: &mut Vec<Job<D>>) {
         if name.is_empty() {
             jobs.extend(self.job_of(Tree::ROOT));
             return;
         }
         if name == b".git" {
-            if desk.id != Tree::ROOT {
+            if open.id != Tree::ROOT {
                 // Wherever it is by the time it is read.
-                self.inner.reread.insert(desk.id);
-                jobs.extend(self.job_of(desk.id));
+                self.inner.reread.insert(open.id);
+                jobs.extend(self.job_of(open.id));
             }
             return;
         }
-        let mut path = desk.path.clone();
+        let mut path = open.path.clone();
         if !path.is_empty() {
             path.push(b'/');
         }
         path.extend_from_slice(&name);
         #[cfg(test)]
         if self.start.has(Bug::EventKindIsBelieved) && said.moved_from && !said.is_dir {
-            self.drop_name(desk.id, &name, said);
+            self.drop_name(open.id, &name, said);
             return;
         }
-        let Ok(meta) = self.disk.stat(&desk.dir, &name) else {
-            self.look_at_nothing(desk, name, &path, said);
+        let Ok(meta) = self.disk.stat(&open.dir, &name) else {
+            self.look_at_nothing(open, name, &path, said);
             return;
         };
-        let verdict = self.look().judge(&path, meta.kind, &desk.rules, desk.excluded);
+        let verdict = self.look().judge(&path, meta.kind, &open.rules, open.excluded);
         match verdict {
             Verdict::Hidden => {
                 // It may be another name of what is shown.
                 self.inner.links.touched(meta.ino);
-                self.drop_name(desk.id, &name, said);
+                self.drop_name(open.id, &name, said);
             }
             Verdict::Shown { forced } => {
                 let found = Found {
@@ -61,7 +61,7 @@ impl<D: Disk> Engine<D> {
                     meta,
                     forced,
                 };
-                self.inner.found(&mut self.shared.write(), desk.id, &found, said);
+                self.inner.found(&mut self.shared.write(), open.id, &found, said);
             }
             Verdict::Submodule => {
                 let found = Found {
@@ -70,10 +70,10 @@ impl<D: Disk> Engine<D> {
                     meta,
                     forced: false,
                 };
-                self.inner.found(&mut self.shared.write(), desk.id, &found, said);
+                self.inner.found(&mut self.shared.write(), open.id, &found, said);
             }
             Verdict::Descend { forced } => {
-                let (parent, within, rules) = (desk.id, Some(desk.dir.clone()), desk.rules.clone());
+                let (parent, within, rules) = (open.id, Some(open.dir.clone()), open.rules.clone());
                 let job = Job {
                     parent,
                     name,
@@ -95,16 +95,16 @@ impl<D: Disk> Engine<D> {
         }
     }
 
-    fn look_at_nothing(&mut self, desk: &Desk<D>, name: Vec<u8>, path: &[u8], said: Said) {
-        let has_node = self.shared.read().tree.child(desk.id, &name).is_some();
+    fn look_at_nothing(&mut self, open: &OpenDir<D>, name: Vec<u8>, path: &[u8], said: Said) {
+        let has_node = self.shared.read().tree.child(open.id, &name).is_some();
         if has_node {
-            self.drop_name(desk.id, &name, said);
+            self.drop_name(open.id, &name, said);
         } else if said.came && !said.is_dir {
             let verdict = self
                 .look()
-                .judge(path, FileKind::File, &desk.rules, desk.excluded);
+                .judge(path, FileKind::File, &open.rules, open.excluded);
             if let Verdict::Shown { .. } = verdict {
-                self.inner.ghosts.push((desk.id, name));
+                self.inner.ghosts.push((open.id, name));
             }
         }
     }

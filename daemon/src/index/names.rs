@@ -4,7 +4,7 @@
 //! What must stay true: a [`Name`] is valid until the arena is written anew; what is released only counts as garbage, and
 //! the tree writes the arena anew when more than half of what was given is.
 
-use super::saved::bytes::{Eye, Pen};
+use super::saved::bytes::{Reader, Writer};
 
 const CHUNK: usize = 64 << 10;
 /// `NAME_MAX` of every Linux file system.
@@ -96,21 +96,21 @@ impl Names {
     }
 
     /// Writes it for a saved index.
-    pub(super) fn save(&self, pen: &mut Pen) {
-        pen.count(self.used);
-        pen.count(self.garbage);
-        pen.count(self.chunks.len());
+    pub(super) fn save(&self, writer: &mut Writer) {
+        writer.count(self.used);
+        writer.count(self.garbage);
+        writer.count(self.chunks.len());
         for chunk in &self.chunks {
-            pen.text(chunk);
+            writer.text(chunk);
         }
     }
 
     /// Reads what [`Names::save`] wrote; none when a byte is in it that no name has.
-    pub(super) fn load(eye: &mut Eye<'_>) -> Option<Self> {
-        let (used, garbage) = (eye.count(0)?, eye.count(0)?);
+    pub(super) fn load(reader: &mut Reader<'_>) -> Option<Self> {
+        let (used, garbage) = (reader.count(0)?, reader.count(0)?);
         let mut chunks = Vec::new();
-        for _ in 0..eye.count(8)? {
-            let chunk = eye.text()?;
+        for _ in 0..reader.count(8)? {
+            let chunk = reader.text()?;
             let is_name = |&byte: &u8| byte != b'/' && byte != 0;
             if chunk.len() > CHUNK || !chunk.iter().all(is_name) {
                 return None;

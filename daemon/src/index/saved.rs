@@ -11,7 +11,7 @@ pub(super) mod shelf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::bytes::{Eye, Pen};
+use self::bytes::{Reader, Writer};
 use super::Manner;
 use super::engine::{Control, Inner, View};
 use super::ignore::Matcher;
@@ -74,47 +74,47 @@ struct Kept {
 
 /// Writes an index.
 pub(super) fn write(head: &Head, view: &View, (inner, tracked): (&Inner, &Tracked)) -> Vec<u8> {
-    let mut pen = Pen::default();
-    pen.raw(MAGIC);
-    pen.u32(VERSION);
-    pen.u64(head.incarnation);
-    pen.text(&head.root);
-    pen.text(&head.led_from);
-    pen.u64(head.identity.0);
-    pen.u64(head.identity.1);
-    pen.raw(&head.rules);
-    pen.u8(u8::from(head.git_index.is_some()));
-    stamp(&mut pen, head.git_index.flatten());
-    pen.text(head.manner.backend.word().as_bytes());
-    pen.u64(u64::try_from(head.manner.settle.as_millis()).unwrap_or(u64::MAX));
-    pen.u64(head.manner.poll.as_secs());
-    pen.u64(head.manner.remembered as u64);
-    pen.count(head.manner.extra_ignores.len());
+    let mut writer = Writer::default();
+    writer.raw(MAGIC);
+    writer.u32(VERSION);
+    writer.u64(head.incarnation);
+    writer.text(&head.root);
+    writer.text(&head.led_from);
+    writer.u64(head.identity.0);
+    writer.u64(head.identity.1);
+    writer.raw(&head.rules);
+    writer.u8(u8::from(head.git_index.is_some()));
+    stamp(&mut writer, head.git_index.flatten());
+    writer.text(head.manner.backend.word().as_bytes());
+    writer.u64(u64::try_from(head.manner.settle.as_millis()).unwrap_or(u64::MAX));
+    writer.u64(head.manner.poll.as_secs());
+    writer.u64(head.manner.remembered as u64);
+    writer.count(head.manner.extra_ignores.len());
     for line in &head.manner.extra_ignores {
-        pen.text(line.as_bytes());
+        writer.text(line.as_bytes());
     }
-    pen.u8(u8::from(head.is_at_rest));
-    view.tree.save(&mut pen);
-    view.journal.save(&mut pen);
-    tracked.save(&mut pen);
-    pen.count(inner.links.known.len());
+    writer.u8(u8::from(head.is_at_rest));
+    view.tree.save(&mut writer);
+    view.journal.save(&mut writer);
+    tracked.save(&mut writer);
+    writer.count(inner.links.known.len());
     for &ino in &inner.links.known {
-        pen.u64(ino);
+        writer.u64(ino);
     }
-    pen.count(inner.folders.len());
+    writer.count(inner.folders.len());
     for (id, &wd) in &inner.folders {
         let matcher = inner.matchers.get(id);
-        pen.u32(id.0);
-        optional(&mut pen, wd);
-        optional(&mut pen, inner.git_wds.get(id).copied());
+        writer.u32(id.0);
+        optional(&mut writer, wd);
+        optional(&mut writer, inner.git_wds.get(id).copied());
         let flags = u8::from(inner.gits.contains_key(id))
             | (u8::from(inner.unwatched.contains_key(id)) << 1)
             | (u8::from(matcher.is_some()) << 2)
             | (u8::from(inner.veiled.contains(id)) << 3)
             | (u8::from(matcher.is_some_and(|matcher| matcher.case() == Case::Folded)) << 4);
-        pen.u8(flags);
+        writer.u8(flags);
         if let Some(matcher) = matcher {
-            pen.text(matcher.source());
+            writer.text(matcher.source());
         }
     }
     let controls: Vec<(Wd, u8)> = inner
@@ -126,50 +126,55 @@ pub(super) fn write(head: &Head, view: &View, (inner, tracked): (&Inner, &Tracke
             Some((wd, u8::try_from(at).ok()?))
         })
         .collect();
-    pen.count(controls.len());
+    writer.count(controls.len());
     for (wd, control) in controls {
-        optional(&mut pen, Some(wd));
-        pen.u8(control);
+        optional(&mut writer, Some(wd));
+        writer.u8(control);
     }
-    let digest = blake3::hash(&pen.bytes);
-    pen.raw(digest.as_bytes());
-    pen.bytes
+    let digest = blake3::hash(&writer.bytes);
+    writer.raw(digest.as_bytes());
+    writer.bytes
 }
 
 /// Control watches that belong to no directory of the tree.
 const CONTROLS: [Control; 3] = [Control::GitDir, Control::Common, Control::Info];
 
-fn optional(pen: &mut Pen, wd: Option<Wd>) {
-    pen.u32(wd.map_or(0, Wd::cast_unsigned));
+fn optional(writer: &mut Writer, wd: Option<Wd>) {
+    writer.u32(wd.map_or(0, Wd::cast_unsigned));
 }
 
 /// Watches are counted from one.
-fn watch(eye: &mut Eye<'_>) -> Option<Option<Wd>> {
-    let wd = eye.u32()?.cast_signed();
+fn watch(reader: &mut Reader<'_>) -> Option<Option<Wd>> {
+    let wd = reader.u32()?.cast_signed();
     Some((wd > 0).then_some(wd))
 }
 
-fn stamp(pen: &mut Pen, stamp: Stamp) {
-    pen.u8(u8::from(stamp.is_some()));
+fn stamp(writer: &mut Writer, stamp: Stamp) {
+    writer.u8(u8::from(stamp.is_some()));
     let (ino, size, mtime, ctime) = stamp.unwrap_or_default();
-    pen.u64(ino);
-    pen.u64(size);
-    pen.i64(mtime);
-    pen.i64(ctime);
+    writer.u64(ino);
+    writer.u64(size);
+    writer.i64(mtime);
+    writer.i64(ctime);
 }
 
-fn read_stamp(eye: &mut Eye<'_>) -> Option<Stamp> {
-    let is_there = eye.u8()? != 0;
-    let stamp = (eye.u64()?, eye.u64()?, eye.i64()?, eye.i64()?);
+fn read_stamp(reader: &mut Reader<'_>) -> Option<Stamp> {
+    let is_there = reader.u8()? != 0;
+    let stamp = (reader.u64()?, reader.u64()?, reader.i64()?, reader.i64()?);
     Some(is_there.then_some(stamp))
 }
 
-fn manner(eye: &mut Eye<'_>) -> Option<Manner> {
-    let backend = Backend::of(std::str::from_utf8(eye.text()?).ok()?);
-    let (settle, poll) = (Duration::from_millis(eye.u64()?), Duration::from_secs(eye.u64()?));
-    let remembered = usize::try_from(eye.u64()?).ok()?;
-    let line = |eye: &mut Eye<'_>| String::from_utf8(eye.text()?.to_vec()).ok();
-    let extra_ignores = (0..eye.count(8)?).map(|_| line(eye)).collect::<Option<_>>()?;
+fn manner(reader: &mut Reader<'_>) -> Option<Manner> {
+    let backend = Backend::of(std::str::from_utf8(reader.text()?).ok()?);
+    let (settle, poll) = (
+        Duration::from_millis(reader.u64()?),
+        Duration::from_secs(reader.u64()?),
+    );
+    let remembered = usize::try_from(reader.u64()?).ok()?;
+    let line = |reader: &mut Reader<'_>| String::from_utf8(reader.text()?.to_vec()).ok();
+    let extra_ignores = (0..reader.count(8)?)
+        .map(|_| line(reader))
+        .collect::<Option<_>>()?;
     Some(Manner {
         backend,
         settle,
@@ -192,36 +197,36 @@ impl Saved {
     }
 
     fn read_body(body: &[u8]) -> Option<Self> {
-        let mut eye = Eye::new(body);
-        if eye.raw(MAGIC.len())? != MAGIC || eye.u32()? != VERSION {
+        let mut reader = Reader::new(body);
+        if reader.raw(MAGIC.len())? != MAGIC || reader.u32()? != VERSION {
             return None;
         }
         let head = Head {
-            incarnation: eye.u64()?,
-            root: eye.text()?.to_vec(),
-            led_from: eye.text()?.to_vec(),
-            identity: (eye.u64()?, eye.u64()?),
-            rules: *eye.raw(DIGEST)?.first_chunk()?,
+            incarnation: reader.u64()?,
+            root: reader.text()?.to_vec(),
+            led_from: reader.text()?.to_vec(),
+            identity: (reader.u64()?, reader.u64()?),
+            rules: *reader.raw(DIGEST)?.first_chunk()?,
             git_index: {
-                let is_known = eye.u8()? != 0;
-                let stamp = read_stamp(&mut eye)?;
+                let is_known = reader.u8()? != 0;
+                let stamp = read_stamp(&mut reader)?;
                 is_known.then_some(stamp)
             },
-            manner: manner(&mut eye)?,
-            is_at_rest: eye.u8()? != 0,
+            manner: manner(&mut reader)?,
+            is_at_rest: reader.u8()? != 0,
         };
-        let mut tree = Tree::load(&mut eye)?;
-        let journal = Journal::load(&mut eye, &mut tree)?;
-        let tracked = Tracked::load(&mut eye)?;
-        let known = (0..eye.count(8)?).map(|_| eye.u64());
+        let mut tree = Tree::load(&mut reader)?;
+        let journal = Journal::load(&mut reader, &mut tree)?;
+        let tracked = Tracked::load(&mut reader)?;
+        let known = (0..reader.count(8)?).map(|_| reader.u64());
         let links = Links::of(known.collect::<Option<_>>()?);
         let mut folders = Vec::new();
-        for _ in 0..eye.count(13)? {
-            let id = Id(eye.u32()?);
+        for _ in 0..reader.count(13)? {
+            let id = Id(reader.u32()?);
             let is_folder = id.0 < tree.ids()
                 && tree.is_attached(id)
                 && matches!(tree.kind(id), Kind::Dir | Kind::Nested);
-            let (wd, git_wd, flags) = (watch(&mut eye)?, watch(&mut eye)?, eye.u8()?);
+            let (wd, git_wd, flags) = (watch(&mut reader)?, watch(&mut reader)?, reader.u8()?);
             let matcher = match flags & 4 {
                 0 => None,
                 _ => {
@@ -230,7 +235,7 @@ impl Saved {
                     } else {
                         Case::Folded
                     };
-                    Some(Arc::new(Matcher::parse_in(eye.text()?.to_vec(), case)))
+                    Some(Arc::new(Matcher::parse_in(reader.text()?.to_vec(), case)))
                 }
             };
             if !is_folder || flags > 31 {
@@ -247,11 +252,11 @@ impl Saved {
             folders.push((id, kept));
         }
         let mut controls = Vec::new();
-        for _ in 0..eye.count(5)? {
-            let (wd, control) = (watch(&mut eye)??, eye.u8()?);
+        for _ in 0..reader.count(5)? {
+            let (wd, control) = (watch(&mut reader)??, reader.u8()?);
             controls.push((wd, *CONTROLS.get(usize::from(control))?));
         }
-        eye.is_at_the_end().then_some(Self {
+        reader.is_at_the_end().then_some(Self {
             head,
             view: View { tree, journal },
             tracked,

@@ -24,7 +24,7 @@ use crate::world::FileKind;
 const ROUNDS: usize = 64;
 
 /// A directory whose names are being looked at.
-pub(super) struct Desk<D: Disk> {
+pub(super) struct OpenDir<D: Disk> {
     pub(super) id: Id,
     pub(super) path: Vec<u8>,
     pub(super) dir: Arc<D::Dir>,
@@ -224,7 +224,7 @@ impl<D: Disk> Engine<D> {
             .inner
             .dirty
             .keys()
-            .any(|&id| view.tree.is_live(id) && self.desk(&view.tree, id).is_some());
+            .any(|&id| view.tree.is_live(id) && self.open_dir(&view.tree, id).is_some());
         drop(view);
         self.inner.failed.add_waiting(self.disk.failures_here() - before);
         can_go_on
@@ -267,15 +267,15 @@ impl<D: Disk> Engine<D> {
         for (id, names) in order {
             let (above, own_name) = self.place_of(id);
             let place = (above, own_name.as_slice());
-            let desk = self.at(place, |engine| {
+            let open = self.at(place, |engine| {
                 let view = engine.shared.read();
                 if view.tree.is_live(id) {
-                    engine.desk(&view.tree, id)
+                    engine.open_dir(&view.tree, id)
                 } else {
                     None
                 }
             });
-            let Some(mut desk) = desk else {
+            let Some(mut open) = open else {
                 #[cfg(test)]
                 if self.start.has(Bug::WhatCannotBeSeenIsForgotten) {
                     continue;
@@ -287,12 +287,12 @@ impl<D: Disk> Engine<D> {
             };
             progressed = true;
             if names.contains_key(b".gitignore".as_slice())
-                && self.at(place, |engine| engine.reload_matcher(&desk))
+                && self.at(place, |engine| engine.reload_matcher(&open))
             {
                 jobs.extend(self.job_of(id));
                 let view = self.shared.read();
                 self.inner.read_again_beneath(&view.tree, id);
-                (desk.rules, desk.excluded) = self.rules_of(&view.tree, id);
+                (open.rules, open.excluded) = self.rules_of(&view.tree, id);
             }
             let is_nested =
                 self.shared.read().tree.kind(id) == Kind::Nested || self.inner.veiled.contains(&id);
@@ -302,21 +302,21 @@ impl<D: Disk> Engine<D> {
                     continue;
                 }
                 let what = name.clone();
-                self.at((id, &what), |engine| engine.look_at(&desk, name, said, &mut jobs));
+                self.at((id, &what), |engine| engine.look_at(&open, name, said, &mut jobs));
             }
         }
         (jobs, deferred, progressed)
     }
 
     /// Opens a directory by where the tree has it; none when something else is there.
-    fn desk(&self, tree: &Tree, id: Id) -> Option<Desk<D>> {
+    fn open_dir(&self, tree: &Tree, id: Id) -> Option<OpenDir<D>> {
         let path = tree.path(id);
         let dir = self.disk.open_at(self.root.as_ref()?, &path).ok()?;
         if self.disk.identity(&dir).ok()?.ino != tree.ino(id) {
             return None;
         }
         let (rules, excluded) = self.rules_of(tree, id);
-        Some(Desk {
+        Some(OpenDir {
             id,
             path,
             dir: Arc::new(dir),
@@ -332,7 +332,7 @@ impl<D: Disk> Engine<D> {
         matches!(opened, Some(Err(error)) if error.kind() == io::ErrorKind::PermissionDenied)
     }
 
-    fn reload_matcher(&mut self, desk: &Desk<D>) -> bool {
+    fn reload_matcher(&mut self, open: &OpenDir<D>) -> bool {
         if self.repo.is_none() {
             return false;
         }
@@ -340,12 +340,12 @@ impl<D: Disk> Engine<D> {
         if self.start.has(Bug::IgnoreFileNotFollowed) {
             return false;
         }
-        let new = self.look().matcher(&desk.dir, &desk.path);
+        let new = self.look().matcher(&open.dir, &open.path);
         let has_whole_index = self.tracked.is_whole();
-        if !self.inner.folders.contains_key(&desk.id) {
+        if !self.inner.folders.contains_key(&open.id) {
             return false;
         }
-        let is_other = self.inner.set_matcher(desk.id, new);
+        let is_other = self.inner.set_matcher(open.id, new);
         // The name may have waited since the batch that had the index at hand for it.
         self.inner.needs_index |= is_other && !has_whole_index;
         is_other

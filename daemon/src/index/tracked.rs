@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Bound;
 
 use super::gitindex::Entries;
-use super::saved::bytes::{Eye, Pen};
+use super::saved::bytes::{Reader, Writer};
 use super::tree::{Kind, Tree};
 use super::wildmatch::Case;
 
@@ -85,19 +85,19 @@ impl Tracked {
     }
 
     /// Writes what [`Tracked::narrow`] has left, for a saved index.
-    pub(super) fn save(&self, pen: &mut Pen) {
+    pub(super) fn save(&self, writer: &mut Writer) {
         for paths in [&self.forced, &self.links] {
-            pen.count(paths.len());
-            paths.iter().for_each(|path| pen.text(path));
+            writer.count(paths.len());
+            paths.iter().for_each(|path| writer.text(path));
         }
     }
 
     /// Reads what [`Tracked::save`] wrote.
-    pub(super) fn load(eye: &mut Eye<'_>) -> Option<Self> {
+    pub(super) fn load(reader: &mut Reader<'_>) -> Option<Self> {
         let mut paths = || {
-            let count = eye.count(8)?;
+            let count = reader.count(8)?;
             (0..count)
-                .map(|_| eye.text().map(Path::from))
+                .map(|_| reader.text().map(Path::from))
                 .collect::<Option<BTreeSet<Path>>>()
         };
         Some(Self {

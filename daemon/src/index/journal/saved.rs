@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use super::{Id, Journal, KEPT, Name, Record, Tree, What};
-use crate::index::saved::bytes::{Eye, Pen, u32_at, u64_at};
+use crate::index::saved::bytes::{Reader, Writer, u32_at, u64_at};
 
 /// Bytes of one record, of one time and of one tick.
 const RECORD: usize = 18;
@@ -15,10 +15,10 @@ const TICK: usize = 4;
 
 impl Journal {
     /// Writes it.
-    pub(in crate::index) fn save(&self, pen: &mut Pen) {
-        pen.u32(self.tick);
-        pen.u32(self.floor);
-        pen.count(self.log.len());
+    pub(in crate::index) fn save(&self, writer: &mut Writer) {
+        writer.u32(self.tick);
+        writer.u32(self.floor);
+        writer.count(self.log.len());
         for record in &self.log {
             let (what, parent, name) = match record.what {
                 What::Created => (0, 0, None),
@@ -26,29 +26,29 @@ impl Journal {
                 What::Deleted => (2, 0, None),
                 What::Moved(parent, name) => (3, parent.0, Some(name)),
             };
-            pen.u32(record.tick);
-            pen.u32(record.node.0);
-            pen.u8(what);
-            pen.u32(parent);
-            pen.u32(name.map_or(0, |name| name.at));
-            pen.u8(name.map_or(0, |name| name.len));
+            writer.u32(record.tick);
+            writer.u32(record.node.0);
+            writer.u8(what);
+            writer.u32(parent);
+            writer.u32(name.map_or(0, |name| name.at));
+            writer.u8(name.map_or(0, |name| name.len));
         }
-        pen.count(self.times.len());
+        writer.count(self.times.len());
         for &(tick, time) in &self.times {
-            pen.u32(tick);
-            pen.i64(time);
+            writer.u32(tick);
+            writer.i64(time);
         }
-        pen.count(self.away.len());
+        writer.count(self.away.len());
         for &tick in &self.away {
-            pen.u32(tick);
+            writer.u32(tick);
         }
     }
 
     /// Reads what [`Journal::save`] wrote, and gives the tree's ids back of which it does not speak.
-    pub(in crate::index) fn load(eye: &mut Eye<'_>, tree: &mut Tree) -> Option<Self> {
-        let (tick, floor) = (eye.u32()?, eye.u32()?);
+    pub(in crate::index) fn load(reader: &mut Reader<'_>, tree: &mut Tree) -> Option<Self> {
+        let (tick, floor) = (reader.u32()?, reader.u32()?);
         let mut dead = vec![false; tree.ids() as usize];
-        let log: VecDeque<Record> = eye
+        let log: VecDeque<Record> = reader
             .records::<RECORD>()?
             .iter()
             .map(|record| read(record, tree, &mut dead))
@@ -57,12 +57,12 @@ impl Journal {
         if !log.iter().all(is_known) || !tree.free_all_but(|id| dead[id.0 as usize]) {
             return None;
         }
-        let times: VecDeque<(u32, i64)> = eye
+        let times: VecDeque<(u32, i64)> = reader
             .records::<TIME>()?
             .iter()
             .map(|time| (u32_at(time, 0), u64_at(time, 4).cast_signed()))
             .collect();
-        let away: VecDeque<u32> = eye
+        let away: VecDeque<u32> = reader
             .records::<TICK>()?
             .iter()
             .map(|tick| u32_at(tick, 0))

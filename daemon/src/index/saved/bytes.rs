@@ -4,11 +4,11 @@
 
 /// Writes.
 #[derive(Debug, Default)]
-pub(in crate::index) struct Pen {
+pub(in crate::index) struct Writer {
     pub(in crate::index) bytes: Vec<u8>,
 }
 
-impl Pen {
+impl Writer {
     pub(in crate::index) fn raw(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
@@ -39,13 +39,13 @@ impl Pen {
     }
 }
 
-/// Reads what a [`Pen`] has written.
+/// Reads what a [`Writer`] has written.
 #[derive(Debug)]
-pub(in crate::index) struct Eye<'a> {
+pub(in crate::index) struct Reader<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Eye<'a> {
+impl<'a> Reader<'a> {
     pub(in crate::index) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
@@ -119,25 +119,28 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_and_no_more() {
-        let mut pen = Pen::default();
-        pen.u8(1);
-        pen.u32(2);
-        pen.i64(-3);
-        pen.text(b"four");
-        pen.count(2);
-        pen.raw(&[5, 5, 6, 6]);
-        let mut eye = Eye::new(&pen.bytes);
-        assert_eq!((eye.u8(), eye.u32(), eye.i64()), (Some(1), Some(2), Some(-3)));
-        assert_eq!(eye.text(), Some(b"four".as_slice()));
-        assert_eq!(eye.records::<2>(), Some([[5, 5], [6, 6]].as_slice()));
-        assert!(eye.is_at_the_end() && eye.u8().is_none());
+        let mut writer = Writer::default();
+        writer.u8(1);
+        writer.u32(2);
+        writer.i64(-3);
+        writer.text(b"four");
+        writer.count(2);
+        writer.raw(&[5, 5, 6, 6]);
+        let mut reader = Reader::new(&writer.bytes);
+        assert_eq!(
+            (reader.u8(), reader.u32(), reader.i64()),
+            (Some(1), Some(2), Some(-3))
+        );
+        assert_eq!(reader.text(), Some(b"four".as_slice()));
+        assert_eq!(reader.records::<2>(), Some([[5, 5], [6, 6]].as_slice()));
+        assert!(reader.is_at_the_end() && reader.u8().is_none());
     }
 
     #[test]
     fn a_count_that_cannot_be_true_is_refused() {
-        let mut pen = Pen::default();
-        pen.u64(u64::MAX);
-        assert_eq!(Eye::new(&pen.bytes).text(), None);
-        assert_eq!(Eye::new(&pen.bytes).records::<44>(), None);
+        let mut writer = Writer::default();
+        writer.u64(u64::MAX);
+        assert_eq!(Reader::new(&writer.bytes).text(), None);
+        assert_eq!(Reader::new(&writer.bytes).records::<44>(), None);
     }
 }

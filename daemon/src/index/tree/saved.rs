@@ -6,7 +6,7 @@
 use super::super::node::KINDS;
 use super::{BLOCK, FileKind, Id, Kind, Meta, NONE, Node, Tree};
 use crate::index::names::{Name, Names};
-use crate::index::saved::bytes::{Eye, Pen, u32_at, u64_at};
+use crate::index::saved::bytes::{Reader, Writer, u32_at, u64_at};
 
 /// Bytes of one node.
 const NODE: usize = 44;
@@ -15,10 +15,10 @@ const FORCED: u8 = 1 << 4;
 
 impl Tree {
     /// Writes it.
-    pub(in crate::index) fn save(&self, pen: &mut Pen) {
-        self.names.save(pen);
-        pen.count(self.len as usize);
-        pen.bytes.reserve(self.len as usize * NODE);
+    pub(in crate::index) fn save(&self, writer: &mut Writer) {
+        self.names.save(writer);
+        writer.count(self.len as usize);
+        writer.bytes.reserve(self.len as usize * NODE);
         for node in self.blocks.iter().flatten() {
             let kind = KINDS.iter().position(|&kind| kind == node.kind());
             let flags = kind.map_or(0, |at| u8::try_from(at).unwrap_or_default())
@@ -34,14 +34,14 @@ impl Tree {
             record[20..28].copy_from_slice(&node.mtime.to_le_bytes());
             record[28..36].copy_from_slice(&node.ctime.to_le_bytes());
             record[36..44].copy_from_slice(&node.ino.to_le_bytes());
-            pen.raw(&record);
+            writer.raw(&record);
         }
     }
 
     /// Reads what [`Tree::save`] wrote.
-    pub(in crate::index) fn load(eye: &mut Eye<'_>) -> Option<Self> {
-        let names = Names::load(eye)?;
-        let records = eye.records::<NODE>()?;
+    pub(in crate::index) fn load(reader: &mut Reader<'_>) -> Option<Self> {
+        let names = Names::load(reader)?;
+        let records = reader.records::<NODE>()?;
         let mut tree = Self {
             names,
             ..Self::empty()
