@@ -41,6 +41,8 @@ pub(super) struct Tree {
     pub(super) root: RawPath,
     /// Directories beyond the limit.
     pub(super) beyond: u64,
+    /// Directories for which there is no queue of events.
+    pub(super) no_queue: u64,
     /// Directories that the system did not let us watch.
     pub(super) denied: u64,
     /// Its root is not there, or cannot be opened.
@@ -173,13 +175,25 @@ fn raise(name: &str, to: u64) -> Vec<String> {
 }
 
 fn instances(facts: &Facts) -> Option<Advice> {
+    let missing: u64 = facts.trees.iter().map(|tree| tree.no_queue).sum();
     let limit = facts.limits.max_user_instances?;
-    let used = facts.others.1 + OWN_INSTANCES;
-    (used.saturating_mul(10) >= limit.saturating_mul(9)).then(|| Advice {
-        urgency: Urgency::Hint,
-        what: format!("{used} of {limit} descriptors for watches of `{INSTANCES}` are used by all programs"),
-        why: "when none is left, this daemon cannot begin and other programs hear of no changes".to_owned(),
-        commands: raise(INSTANCES, enough(used).max(1024)),
+    let used = facts.others.1 + if missing > 0 { 0 } else { OWN_INSTANCES };
+    let is_near = used.saturating_mul(10) >= limit.saturating_mul(9);
+    (missing > 0 || is_near).then(|| {
+        let (urgency, why) = match missing {
+            0 => (
+                Urgency::Hint,
+                "when none is left, a daemon that begins looks at everything, and other programs hear of no changes"
+                    .to_owned(),
+            ),
+            missing => (Urgency::Trouble, format!("none is left; {}", what_follows(missing))),
+        };
+        Advice {
+            urgency,
+            what: format!("{used} of {limit} descriptors for watches of `{INSTANCES}` are used by all programs"),
+            why,
+            commands: raise(INSTANCES, enough(used).max(1024)),
+        }
     })
 }
 
@@ -398,6 +412,19 @@ mod tests {
         facts.trees[0].largest.truncate(1);
         let said = advise(&facts);
         assert!(said[1].commands[0].contains("\"/src/\""), "{said:?}");
+    }
+
+    #[test]
+    fn without_a_queue_of_events_the_limit_of_those_is_what_counts() {
+        let mut facts = facts();
+        (facts.trees[0].no_queue, facts.others.1) = (30, 128);
+        let said = advise(&facts);
+        assert_eq!((said.len(), said[0].urgency), (1, Urgency::Trouble), "{said:?}");
+        assert!(said[0].what.contains("128 of 128") && said[0].why.contains("30 directories"));
+        assert_eq!(
+            said[0].commands[0],
+            "sudo sysctl fs.inotify.max_user_instances=1024"
+        );
     }
 
     #[test]

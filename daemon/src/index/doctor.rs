@@ -77,8 +77,9 @@ fn one(trees: &Trees, status: &TreeStatus) -> (TreeWatches, Option<advice::Tree>
         return (told, None);
     };
     let unwatched = tree.state().unwatched.clone();
-    told.unwatched =
-        unwatched.limit + unwatched.denied + unwatched.mounted + unwatched.silent.values().sum::<u64>();
+    let silent: u64 = unwatched.silent.values().sum();
+    let beyond = unwatched.limit + unwatched.no_queue;
+    told.unwatched = beyond + unwatched.denied + unwatched.mounted + silent;
     let is_gone = status.state == TreeState::Unreachable;
     let (backend, why) = match (status.watches, unwatched.reason()) {
         (_, None) if is_gone => ("none", String::new()),
@@ -99,6 +100,7 @@ fn one(trees: &Trees, status: &TreeStatus) -> (TreeWatches, Option<advice::Tree>
     let fact = advice::Tree {
         root: status.root.clone(),
         beyond: unwatched.limit,
+        no_queue: unwatched.no_queue,
         denied: unwatched.denied,
         is_gone,
         directories: status.dirs,

@@ -439,9 +439,13 @@ impl Inner {
     pub(super) fn watched(&mut self, watch: &Result<Wd, WatchError>) -> Option<Wd> {
         match watch {
             Ok(wd) => Some(*wd),
-            Err(WatchError::Limit | WatchError::Silent(_) | WatchError::Mounted | WatchError::Chosen(_)) => {
-                None
-            }
+            Err(
+                WatchError::Limit
+                | WatchError::NoQueue
+                | WatchError::Silent(_)
+                | WatchError::Mounted
+                | WatchError::Chosen(_),
+            ) => None,
             Err(WatchError::Denied(error)) => {
                 tracing::debug!(%error, "a directory could not be watched");
                 None

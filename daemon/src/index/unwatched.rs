@@ -13,6 +13,8 @@ use crate::watch::{Backend, WatchError};
 pub(super) enum Unwatched {
     /// The system's limit or `watch.max_watches`.
     Limit,
+    /// There is no queue of events for it.
+    NoQueue,
     /// `watch.backend` says so.
     Chosen(Backend),
     /// Its file system, of this name, tells nothing.
@@ -27,6 +29,7 @@ impl From<&WatchError> for Unwatched {
     fn from(error: &WatchError) -> Self {
         match error {
             WatchError::Limit => Self::Limit,
+            WatchError::NoQueue => Self::NoQueue,
             WatchError::Silent(name) => Self::Silent(name.clone()),
             WatchError::Mounted => Self::Mounted,
             WatchError::Chosen(backend) => Self::Chosen(*backend),
@@ -40,6 +43,8 @@ impl From<&WatchError> for Unwatched {
 pub(super) struct UnwatchedDirs {
     /// Directories beyond the limit of watches.
     pub(super) limit: u64,
+    /// Directories for which there is no queue of events.
+    pub(super) no_queue: u64,
     /// Directories that the system did not let us watch.
     pub(super) denied: u64,
     /// Directories that `watch.backend` does not want watched, and what it says.
@@ -62,6 +67,7 @@ impl UnwatchedDirs {
         for why in dirs.values() {
             match why {
                 Unwatched::Limit => unwatched.limit += 1,
+                Unwatched::NoQueue => unwatched.no_queue += 1,
                 Unwatched::Denied => unwatched.denied += 1,
                 Unwatched::Chosen(backend) => unwatched.chosen = (unwatched.chosen.0 + 1, Some(*backend)),
                 Unwatched::Mounted => unwatched.mounted += 1,
@@ -83,6 +89,13 @@ impl UnwatchedDirs {
             let n = directories(self.limit);
             said.push(format!(
                 "{n} no watch, the limit of watches is reached: raise `fs.inotify.max_user_watches` or `watch.max_watches`, as \
+                 `tocli doctor watch` says"
+            ));
+        }
+        if self.no_queue > 0 {
+            let n = directories(self.no_queue);
+            said.push(format!(
+                "{n} no watch, all watchers that one user may have are taken: raise `fs.inotify.max_user_instances`, as \
                  `tocli doctor watch` says"
             ));
         }

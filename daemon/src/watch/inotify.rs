@@ -1,6 +1,7 @@
 //! Linux: a thin layer over the inotify system calls.
 //!
-//! What must stay true: one descriptor for the daemon (the system allows 128 per user); the registry is locked while a
+//! What must stay true: one descriptor for the daemon (the system allows 128 per user), and where there is none left a watch is
+//! refused like one beyond the limit, until there is one; the registry is locked while a
 //! watch is placed, so no event can be read before its watch is known; nobody waits for the disk under a lock.
 
 use std::collections::HashSet;
@@ -11,10 +12,11 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags};
-use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+use rustix::event::{PollFd, PollFlags};
+use rustix::fs::inotify::{self, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 
+use super::queue::{Queue, nothing};
 use super::registry::{Left, Registry, Tree};
 use super::{Event, Hint, Mailbox, TreeKey, WatchError, Wd};
 use crate::world::dir::Dir;
@@ -37,7 +39,7 @@ const BUFFER: usize = 128 << 10;
 
 /// The daemon's watcher.
 pub struct Hub {
-    inotify: OwnedFd,
+    queue: Queue,
     stop: OwnedFd,
     stopped: AtomicBool,
     reader: Mutex<Box<[MaybeUninit<u8>]>>,
@@ -59,14 +61,14 @@ pub struct Hub {
 impl std::fmt::Debug for Hub {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Hub")
-            .field("inotify", &self.inotify)
+            .field("queue", &self.queue)
             .finish_non_exhaustive()
     }
 }
 
 impl AsFd for Hub {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.inotify.as_fd()
+        self.queue.as_fd()
     }
 }
 
@@ -76,12 +78,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Hub {
-    /// Opens the descriptor. `max` bounds the watches that are taken.
+    /// Opens the descriptor, or does without one where the user has as many as the system gives. `max` bounds the watches
+    /// that are taken.
     ///
     /// # Errors
-    /// The system's, such as its limit of instances.
+    /// The system's.
     pub fn new(max: Option<u64>) -> io::Result<Arc<Self>> {
-        Self::of(inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?, max)
+        Self::of(Queue::open()?, max)
     }
 
     /// Takes over the descriptor of an earlier image. Nothing is read from it until [`Hub::thaw`].
@@ -89,17 +92,17 @@ impl Hub {
     /// # Errors
     /// The system's.
     pub fn adopt(inotify: OwnedFd, max: Option<u64>) -> io::Result<Arc<Self>> {
-        let hub = Self::of(inotify, max)?;
+        let hub = Self::of(inotify.into(), max)?;
         hub.frozen.store(true, Ordering::Release);
         Ok(hub)
     }
 
-    fn of(inotify: OwnedFd, max: Option<u64>) -> io::Result<Arc<Self>> {
-        let stop = rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+    fn of(queue: Queue, max: Option<u64>) -> io::Result<Arc<Self>> {
+        let stop = nothing()?;
         let mounts = Mounts::here();
         let mounted = AtomicU64::new(mounts.current().version);
         Ok(Arc::new(Self {
-            inotify,
+            queue,
             stop,
             stopped: AtomicBool::new(false),
             reader: Mutex::new(vec![MaybeUninit::uninit(); BUFFER].into_boxed_slice()),
@@ -148,7 +151,7 @@ impl Hub {
         registry.trees.remove(&key);
         for wd in registry.of(key) {
             if let Left::Nobody = registry.remove(wd, key) {
-                ended(inotify::remove_watch(&self.inotify, wd));
+                ended(inotify::remove_watch(&self.queue, wd));
             }
         }
     }
@@ -204,14 +207,10 @@ impl Hub {
             // Forgotten while it was crawling.
             return Err(WatchError::Denied(io::ErrorKind::NotFound.into()));
         }
-        let wd = match inotify::add_watch(&self.inotify, path, MASK) {
-            Ok(wd) => wd,
-            Err(Errno::NOSPC | Errno::NOMEM) => return Err(WatchError::Limit),
-            Err(error) => return Err(WatchError::Denied(error.into())),
-        };
+        let wd = self.queue.watch(&path, MASK)?;
         let is_over = registry.watches.len() as u64 >= self.max();
         if is_over && !registry.watches.contains_key(&wd) {
-            ended(inotify::remove_watch(&self.inotify, wd));
+            ended(inotify::remove_watch(&self.queue, wd));
             return Err(WatchError::Limit);
         }
         let is_new = registry.add(wd, key);
@@ -229,7 +228,7 @@ impl Hub {
             return;
         }
         if let Left::Nobody = registry.remove(wd, key) {
-            ended(inotify::remove_watch(&self.inotify, wd));
+            ended(inotify::remove_watch(&self.queue, wd));
         }
         if let Some(tree) = registry.trees.get_mut(&key) {
             tree.watches = tree.watches.saturating_sub(1);
@@ -250,7 +249,7 @@ impl Hub {
             return false;
         }
         let mut woken = HashSet::new();
-        let mut reader = inotify::Reader::new(&self.inotify, &mut buffer);
+        let mut reader = inotify::Reader::new(&self.queue, &mut buffer);
         let mut batch = Vec::new();
         loop {
             match reader.next() {
@@ -299,7 +298,7 @@ impl Hub {
             if !registry.watches.contains_key(&wd) {
                 // Of a tree that nobody has taken over.
                 if !flags.contains(ReadFlags::IGNORED) {
-                    ended(inotify::remove_watch(&self.inotify, wd));
+                    ended(inotify::remove_watch(&self.queue, wd));
                 }
                 continue;
             };
@@ -324,7 +323,7 @@ impl Hub {
     pub fn read_until_stopped(&self) {
         while !self.stopped.load(Ordering::Acquire) {
             let mut fds = vec![
-                PollFd::new(&self.inotify, PollFlags::IN),
+                PollFd::new(&self.queue, PollFlags::IN),
                 PollFd::new(&self.stop, PollFlags::IN),
             ];
             fds.extend(

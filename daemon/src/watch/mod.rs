@@ -18,6 +18,8 @@ mod deaf;
 mod inotify;
 mod notifier;
 #[cfg(target_os = "linux")]
+mod queue;
+#[cfg(target_os = "linux")]
 mod registry;
 
 #[cfg(not(target_os = "linux"))]
@@ -135,6 +137,8 @@ pub enum Event {
 pub enum WatchError {
     /// The system's limit or `watch.max_watches` is reached.
     Limit,
+    /// The user has as many queues of events as the system gives, and none of them is ours.
+    NoQueue,
     /// A file system of this name tells nothing, or not all.
     Silent(Arc<str>),
     /// What happens in it may be told of another directory alone, because something is mounted there.

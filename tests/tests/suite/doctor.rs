@@ -247,3 +247,60 @@ fn a_root_that_is_gone_is_said_with_what_to_do_about_it() {
         "{said}"
     );
 }
+
+#[test]
+fn without_a_watcher_to_be_had_everything_is_looked_at_until_there_is_one() {
+    let bed = Bed::new();
+    let without = |words: &str| {
+        let mut command = bed.command("unshare");
+        command.args(["--user", "--map-root-user", "sh", "-ec"]);
+        command
+            .arg(format!("echo 0 >/proc/sys/user/max_inotify_instances\n{words}"))
+            .arg("sh");
+        command
+    };
+    let probe = std::panic::catch_unwind(|| process::run(&mut without("")).code);
+    if !matches!(probe, Ok(0)) {
+        return skip(
+            "userns",
+            "the limit of watchers cannot be lowered in a user namespace",
+        );
+    }
+    let daemon = bed.start_by(without("exec \"$@\"").arg(program("tod")).arg("run"));
+    let root = project(&bed, "project", 3);
+    let shows = |name: &str| {
+        let said = process::run(bed.tocli(["files", name]).current_dir(&root)).ok();
+        !said.text().is_empty()
+    };
+    assert!(shows("a.rs"));
+    fs::write(root.join("src/deep/b.rs"), "1").expect("written");
+    assert!(shows("b.rs"), "it is not looked at");
+    let said = examined(&bed, 5);
+    assert_eq!(said["trees"][0]["backend"], "polling", "{said}");
+    let command = said["advice"][0]["commands"][0].as_str().expect("a command");
+    assert!(
+        command.starts_with("sudo sysctl fs.inotify.max_user_instances="),
+        "{said}"
+    );
+    let status = bed.run(["daemon", "status"]).ok().text();
+    assert!(status.contains("`fs.inotify.max_user_instances`"), "{status}");
+    let mut raise = Command::new("nsenter");
+    raise.args([
+        "--user",
+        "--preserve-credentials",
+        "--target",
+        &daemon.pid().to_string(),
+    ]);
+    process::run(raise.args(["sh", "-ec", "echo 100 >/proc/sys/user/max_inotify_instances"])).ok();
+    deadline::until("there is a watcher", || {
+        assert!(shows("b.rs"));
+        let said = bed.run(["doctor", "watch", "--json"]).json();
+        (said["trees"][0]["backend"] == "inotify").then_some(())
+    });
+    // And it is heard: nothing is asked of the disk here.
+    fs::write(root.join("src/deep/c.rs"), "1").expect("written");
+    deadline::until("the change is heard of", || {
+        let said = process::run(bed.tocli(["files", "c.rs", "--no-sync"]).current_dir(&root)).ok();
+        (!said.text().is_empty()).then_some(())
+    });
+}
