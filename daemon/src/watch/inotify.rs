@@ -22,13 +22,15 @@ use super::{Event, Hint, Mailbox, TreeKey, WatchError, Wd};
 use crate::world::dir::Dir;
 use crate::world::mounts::{self, MountTable, Mounts};
 
-/// No open, access or close-without-write: our own reading makes no events. `MASK_ADD` because two trees may watch one
+/// No open, access or close-without-write: our own reading makes no events. Close-after-write, because nothing else tells
+/// of what was written through a mapping. `MASK_ADD` because two trees may watch one
 /// directory. The handle's path in `/proc` is a link, so links are followed: to the open directory and nowhere else.
 const MASK: WatchFlags = WatchFlags::CREATE
     .union(WatchFlags::DELETE)
     .union(WatchFlags::MOVED_FROM)
     .union(WatchFlags::MOVED_TO)
     .union(WatchFlags::MODIFY)
+    .union(WatchFlags::CLOSE_WRITE)
     .union(WatchFlags::ATTRIB)
     .union(WatchFlags::MOVE_SELF)
     .union(WatchFlags::ONLYDIR)

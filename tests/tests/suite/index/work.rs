@@ -1,8 +1,10 @@
 //! Ordinary work on a repository, one kind at a time.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use tests::ask::times;
 use tests::git;
@@ -304,4 +306,40 @@ fn first_folder(root: &Path) -> Option<String> {
         .collect();
     names.sort();
     names.into_iter().next()
+}
+
+/// Maps a file, says so, and writes through the mapping when it is told to.
+const MAPS: &str = "import mmap, os, sys
+file = os.open(sys.argv[1], os.O_RDWR)
+mapped = mmap.mmap(file, 0)
+os.close(file)
+print(flush=True)
+sys.stdin.readline()
+mapped[0:3] = b'new'
+mapped.flush()
+mapped.close()
+";
+
+#[test]
+fn what_is_written_through_a_mapping_is_told_when_the_file_is_let_go() {
+    let mut scene = Scene::new(small);
+    scene.write("mapped", &"old\n".repeat(1024));
+    scene.check("a file");
+    let begun = Command::new("python3")
+        .args(["-c", MAPS])
+        .arg(scene.at("mapped"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    let Ok(mut python) = begun else {
+        return skip("python3", "it is not installed");
+    };
+    let mut said = BufReader::new(python.stdout.take().expect("piped"));
+    said.read_line(&mut String::new()).expect("it is mapped");
+    scene.check("it is mapped");
+    drop(python.stdin.take());
+    assert!(python.wait().expect("it ends").success());
+    let was = scene.before.clone();
+    scene.check("it was written");
+    assert_ne!(was, scene.before);
 }
