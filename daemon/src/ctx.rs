@@ -234,6 +234,7 @@ fn watching(settings: &Settings, places: &Places) -> index::Settings {
 pub fn manner(settings: &Settings) -> index::Manner {
     index::Manner {
         backend: index::Backend::of(&settings.backend()),
+        max_watches: settings.max_watches(),
         settle: Duration::from_millis(settings.settle_ms()),
         poll: Duration::from_secs(settings.poll_seconds()),
         remembered: usize::try_from(settings.remembered_changes()).unwrap_or(usize::MAX),

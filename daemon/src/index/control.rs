@@ -21,7 +21,7 @@ use super::tracked::Tracked;
 use super::tree::{Id, Kind, Tree};
 use super::wildmatch::Case;
 use super::witness::is_settled;
-use crate::watch::{Backend, Wd};
+use crate::watch::Wd;
 
 /// What may lie in all directories that a sparse index holds as one entry each and that are there.
 const MOST: usize = 2_000_000;
@@ -105,18 +105,18 @@ impl<D: Disk> Engine<D> {
             self.start.extra = super::trees::extra(&manner);
             self.rescan.rules = true;
         }
-        self.change_backend(manner.backend);
+        self.disk.choose(manner.backend);
+        let has_too_many = self.disk.bound(manner.max_watches);
+        if has_too_many || manner.backend != self.start.manner.backend {
+            self.begin_watching();
+        }
         self.shared.write().journal.keep(manner.remembered);
         self.start.manner = manner;
     }
 
-    /// Goes over to another way to hear of changes: the watches there were end, and everything is read again, watched as
-    /// it is from now on.
-    fn change_backend(&mut self, new: Backend) {
-        if self.start.manner.backend == new {
-            return;
-        }
-        self.disk.choose(new);
+    /// Goes over to another way to hear of changes, or to fewer watches: those there were end, and everything is read
+    /// again, watched as it is from now on.
+    fn begin_watching(&mut self) {
         let of_git = self.inner.controls.drain().map(|(wd, _)| wd);
         for wd in self.inner.by_wd.drain().map(|(wd, _)| wd).chain(of_git) {
             self.disk.unwatch(wd);

@@ -90,6 +90,10 @@ pub(super) trait Disk: Send + Sync {
     fn forget_failure(&self) {}
     /// What tells of changes from now on. Watches that are there stay.
     fn choose(&self, _backend: Backend) {}
+    /// How many watches there may be from now on. Those that are there stay; whether they are too many.
+    fn bound(&self, _most: u64) -> bool {
+        false
+    }
     /// What is mounted in a directory, by the kernel's numbers and at which paths.
     fn mounts_in(&self, path: &[u8]) -> Vec<(u64, Vec<u8>)>;
     /// Wall-clock time in nanoseconds since 1970 UTC.
@@ -301,6 +305,10 @@ impl Disk for LocalDisk {
 
     fn choose(&self, backend: Backend) {
         *self.backend.write().unwrap_or_else(PoisonError::into_inner) = backend;
+    }
+
+    fn bound(&self, most: u64) -> bool {
+        self.hub.bound(self.key, most)
     }
 
     fn mounts_in(&self, path: &[u8]) -> Vec<(u64, Vec<u8>)> {

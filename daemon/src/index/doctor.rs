@@ -78,7 +78,7 @@ fn one(trees: &Trees, status: &TreeStatus) -> (TreeWatches, Option<advice::Tree>
     };
     let unwatched = tree.state().unwatched.clone();
     let silent: u64 = unwatched.silent.values().sum();
-    let beyond = unwatched.limit + unwatched.no_queue;
+    let beyond = unwatched.limit + unwatched.no_queue + unwatched.budget;
     told.unwatched = beyond + unwatched.denied + unwatched.mounted + silent;
     let is_gone = status.state == TreeState::Unreachable;
     let (backend, why) = match (status.watches, unwatched.reason()) {

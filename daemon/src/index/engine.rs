@@ -441,6 +441,7 @@ impl Inner {
             Ok(wd) => Some(*wd),
             Err(
                 WatchError::Limit
+                | WatchError::Budget
                 | WatchError::NoQueue
                 | WatchError::Silent(_)
                 | WatchError::Mounted

@@ -408,14 +408,14 @@ impl Tree {
         self.manner().1 = looked;
     }
 
-    /// Another manner from now on, when it is followed in the `old` one.
+    /// Another manner from now on, when it is followed in the `old` one; else the same again, which looks whether there
+    /// are more watches than there may be.
     pub(super) fn follow(&self, old: &Manner, new: &Manner) {
-        let manner = self.manner();
-        if manner.0 != *old || old == new {
-            return;
+        let manner = self.manner_of();
+        match manner == *old {
+            true => self.change_manner(new),
+            false => self.change_manner(&manner),
         }
-        drop(manner);
-        self.change_manner(new);
     }
 
     /// Another manner from now on.

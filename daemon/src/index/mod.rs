@@ -106,6 +106,8 @@ pub struct Settings {
 pub struct Manner {
     /// What tells of changes (`watch.backend`).
     pub backend: Backend,
+    /// How many directories of it are watched at most (`watch.max_watches`), whatever the user allows for all.
+    pub max_watches: u64,
     /// How long changes are collected after the first one has gone out (`watch.settle_ms`).
     pub settle: Duration,
     /// How often a tree is looked at of which something cannot be watched (`watch.poll_seconds`).
@@ -120,6 +122,7 @@ impl Default for Manner {
     fn default() -> Self {
         Self {
             backend: Backend::default(),
+            max_watches: u64::MAX,
             settle: Duration::from_millis(50),
             poll: Duration::from_secs(5),
             remembered: journal::KEPT,

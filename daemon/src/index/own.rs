@@ -82,7 +82,9 @@ impl OwnFolders {
         let folder = Dir::open(base.as_os_str().as_bytes())?.open_at(names.as_os_str().as_bytes())?;
         self.hub.watch(self.key, &folder).map_err(|error| match error {
             WatchError::Denied(error) => error,
-            WatchError::Limit | WatchError::NoQueue => io::ErrorKind::QuotaExceeded.into(),
+            WatchError::Limit | WatchError::Budget | WatchError::NoQueue => {
+                io::ErrorKind::QuotaExceeded.into()
+            }
             WatchError::Silent(_) | WatchError::Mounted | WatchError::Chosen(_) => {
                 io::ErrorKind::Unsupported.into()
             }

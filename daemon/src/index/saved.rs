@@ -27,7 +27,7 @@ use crate::watch::Wd;
 
 const MAGIC: &[u8; 8] = b"TODINDEX";
 /// Another shape is another number.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 /// Bytes of the digest at the end.
 const DIGEST: usize = blake3::OUT_LEN;
 
@@ -86,6 +86,7 @@ pub(super) fn write(head: &Head, view: &View, (inner, tracked): (&Inner, &Tracke
     writer.u8(u8::from(head.git_index.is_some()));
     stamp(&mut writer, head.git_index.flatten());
     writer.text(head.manner.backend.word().as_bytes());
+    writer.u64(head.manner.max_watches);
     writer.u64(u64::try_from(head.manner.settle.as_millis()).unwrap_or(u64::MAX));
     writer.u64(head.manner.poll.as_secs());
     writer.u64(head.manner.remembered as u64);
@@ -166,6 +167,7 @@ fn read_stamp(reader: &mut Reader<'_>) -> Option<Stamp> {
 
 fn manner(reader: &mut Reader<'_>) -> Option<Manner> {
     let backend = Backend::of(std::str::from_utf8(reader.text()?).ok()?);
+    let max_watches = reader.u64()?;
     let (settle, poll) = (
         Duration::from_millis(reader.u64()?),
         Duration::from_secs(reader.u64()?),
@@ -177,6 +179,7 @@ fn manner(reader: &mut Reader<'_>) -> Option<Manner> {
         .collect::<Option<_>>()?;
     Some(Manner {
         backend,
+        max_watches,
         settle,
         poll,
         remembered,

@@ -295,6 +295,11 @@ impl Trees {
             (begin, engine.start.manner.clone(), self.shelf.clone()),
         );
         self.hub.register(key, tree.mailbox());
+        let manner = tree.manner_of();
+        if self.hub.bound(key, manner.max_watches) {
+            // Taken over from an image that might have more.
+            tree.change_manner(&manner);
+        }
         let (keeping, (end, ended)) = (tree.clone(), mpsc::channel());
         let thread = std::thread::Builder::new().name("tree".into()).spawn(move || {
             let kept = catch_unwind(AssertUnwindSafe(|| keeping.keep(engine, begin)));
@@ -326,8 +331,8 @@ impl Trees {
         self.generation.load(Ordering::Acquire) == generation
     }
 
-    /// Other settings from now on. Trees that were over the limit of watches heal with the next look at them; who is
-    /// over a lower one keeps what it has. A tree in the manner of its own workspace goes on in that.
+    /// Other settings from now on. Trees that were over the limit of watches heal with the next look at them, and let go
+    /// of theirs where there are more than a lower one allows. A tree in the manner of its own workspace goes on in that.
     pub fn follow(&self, settings: Settings, generation: u64) {
         let old = {
             let mut held = self.settings.lock().unwrap_or_else(PoisonError::into_inner);

@@ -11,8 +11,10 @@ use crate::watch::{Backend, WatchError};
 /// Why a directory has no watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Unwatched {
-    /// The system's limit or `watch.max_watches`.
+    /// The system's limit or the user's `watch.max_watches`.
     Limit,
+    /// The project's own `watch.max_watches`.
+    Budget,
     /// There is no queue of events for it.
     NoQueue,
     /// `watch.backend` says so.
@@ -29,6 +31,7 @@ impl From<&WatchError> for Unwatched {
     fn from(error: &WatchError) -> Self {
         match error {
             WatchError::Limit => Self::Limit,
+            WatchError::Budget => Self::Budget,
             WatchError::NoQueue => Self::NoQueue,
             WatchError::Silent(name) => Self::Silent(name.clone()),
             WatchError::Mounted => Self::Mounted,
@@ -43,6 +46,8 @@ impl From<&WatchError> for Unwatched {
 pub(super) struct UnwatchedDirs {
     /// Directories beyond the limit of watches.
     pub(super) limit: u64,
+    /// Directories beyond the watches that the project's own settings give it.
+    pub(super) budget: u64,
     /// Directories for which there is no queue of events.
     pub(super) no_queue: u64,
     /// Directories that the system did not let us watch.
@@ -67,6 +72,7 @@ impl UnwatchedDirs {
         for why in dirs.values() {
             match why {
                 Unwatched::Limit => unwatched.limit += 1,
+                Unwatched::Budget => unwatched.budget += 1,
                 Unwatched::NoQueue => unwatched.no_queue += 1,
                 Unwatched::Denied => unwatched.denied += 1,
                 Unwatched::Chosen(backend) => unwatched.chosen = (unwatched.chosen.0 + 1, Some(*backend)),
@@ -90,6 +96,12 @@ impl UnwatchedDirs {
             said.push(format!(
                 "{n} no watch, the limit of watches is reached: raise `fs.inotify.max_user_watches` or `watch.max_watches`, as \
                  `tocli doctor watch` says"
+            ));
+        }
+        if self.budget > 0 {
+            let n = directories(self.budget);
+            said.push(format!(
+                "{n} no watch, the project's own `watch.max_watches` allows no more"
             ));
         }
         if self.no_queue > 0 {
@@ -147,6 +159,7 @@ mod tests {
     fn every_reason_is_counted_and_told() {
         let why = [
             Unwatched::Limit,
+            Unwatched::Budget,
             Unwatched::Silent("nfs".into()),
             Unwatched::Silent("nfs".into()),
             Unwatched::Denied,
@@ -159,6 +172,7 @@ mod tests {
         for part in [
             "1 directory has no watch, the limit",
             "`watch.max_watches`",
+            "1 directory has no watch, the project's own",
             "2 directories have no watch, `nfs`",
             "the system refused",
             "1 directory has no watch, because of what is mounted",

@@ -144,7 +144,15 @@ impl Hub {
     pub fn register(&self, key: TreeKey, mailbox: Arc<dyn Mailbox>) {
         let mut registry = lock(&self.registry);
         let watches = registry.of(key).len() as u64;
-        registry.trees.insert(key, Tree { mailbox, watches });
+        let most = u64::MAX;
+        registry.trees.insert(
+            key,
+            Tree {
+                mailbox,
+                watches,
+                most,
+            },
+        );
     }
 
     /// Ends all watches of a tree and forgets it.
@@ -202,6 +210,13 @@ impl Hub {
             .map_or(0, |tree| tree.watches)
     }
 
+    /// How many watches a tree may have from now on. It keeps those it has, until it lets them go; whether there are more
+    /// than there may be, of all trees together or of this one.
+    pub(crate) fn bound(&self, key: TreeKey, most: u64) -> bool {
+        let has_more = lock(&self.registry).bound(key, most);
+        has_more || self.used() > self.max()
+    }
+
     pub(crate) fn watch(&self, key: TreeKey, dir: &Dir) -> Result<Wd, WatchError> {
         let path = format!("/proc/self/fd/{}", dir.as_fd().as_raw_fd());
         let mut registry = lock(&self.registry);
@@ -210,10 +225,11 @@ impl Hub {
             return Err(WatchError::Denied(io::ErrorKind::NotFound.into()));
         }
         let wd = self.queue.watch(&path, MASK)?;
-        let is_over = registry.watches.len() as u64 >= self.max();
-        if is_over && !registry.watches.contains_key(&wd) {
-            ended(inotify::remove_watch(&self.queue, wd));
-            return Err(WatchError::Limit);
+        if let Some(refusal) = registry.refusal(wd, key, self.max()) {
+            if !registry.watches.contains_key(&wd) {
+                ended(inotify::remove_watch(&self.queue, wd));
+            }
+            return Err(refusal);
         }
         let is_new = registry.add(wd, key);
         if let Some(tree) = registry.trees.get_mut(&key)

@@ -135,8 +135,10 @@ pub enum Event {
 /// Why a directory could not be watched.
 #[derive(Debug)]
 pub enum WatchError {
-    /// The system's limit or `watch.max_watches` is reached.
+    /// The system's limit or the user's `watch.max_watches` is reached.
     Limit,
+    /// The tree has as many as its own `watch.max_watches` gives it.
+    Budget,
     /// The user has as many queues of events as the system gives, and none of them is ours.
     NoQueue,
     /// A file system of this name tells nothing, or not all.

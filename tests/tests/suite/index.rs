@@ -9,6 +9,7 @@ mod forms;
 mod held;
 mod journal;
 mod layouts;
+mod limits;
 mod live;
 mod lives;
 mod mounts;

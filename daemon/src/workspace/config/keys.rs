@@ -342,7 +342,7 @@ pub const KEYS: &[Spec] = &[
         Kind::Number(0, 16_777_216),
         "524288",
         Trust::LowerOnly,
-        "The most directories watched at one time",
+        "The most directories watched at one time: the user's of all projects together, a project's own of that one",
     ),
     // Mutagen's polling interval.
     spec(

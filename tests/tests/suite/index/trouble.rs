@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use proto::index::{TreeState, TreeStatus};
 use proto::{Answer, daemon};
@@ -12,19 +11,19 @@ use tests::ask::times;
 use tests::daemon::{Bed, program};
 use tests::skip::skip;
 use tests::wire::{Peer, status};
-use tests::{deadline, git, namespace, process};
+use tests::{deadline, git, namespace};
 
 use super::{Scene, small};
 
 /// A project in trouble and one beside it, of one daemon.
-struct Pair {
-    scene: Scene,
+pub(super) struct Pair {
+    pub(super) scene: Scene,
     beside: PathBuf,
     round: u32,
 }
 
 impl Pair {
-    fn new(scene: Scene) -> Self {
+    pub(super) fn new(scene: Scene) -> Self {
         let beside = scene.bed.project("beside");
         small(&beside);
         let mut pair = Self {
@@ -37,7 +36,7 @@ impl Pair {
     }
 
     /// The other project sees an edit with the next question, tells it as that alone, and is in no trouble.
-    fn other_is_exact(&mut self) {
+    pub(super) fn other_is_exact(&mut self) {
         self.round += 1;
         let peer = &mut self.scene.peer;
         let files = peer.files(&self.beside).expect("files");
@@ -52,7 +51,7 @@ impl Pair {
         assert_eq!(state, TreeState::Watching, "of the other");
     }
 
-    fn tree(&mut self) -> TreeStatus {
+    pub(super) fn tree(&mut self) -> TreeStatus {
         let root = self.scene.root.clone();
         tree(&mut self.scene.peer, &root)
     }
@@ -178,104 +177,6 @@ fn a_project_that_is_unmounted_is_gone_and_whole_again_when_it_is_mounted_again(
     assert!(hidden(pair.scene.peer.files(&root).expect("files")));
     namespace::enter(pid, &["umount", &over]).ok();
     pair.scene.begin("the mount in it is gone");
-    pair.other_is_exact();
-}
-
-/// Folders enough that the others find no watch.
-fn wide(root: &Path) {
-    small(root);
-    for number in 0..60 {
-        let folder = root.join(format!("wide/{number}/x"));
-        fs::create_dir_all(&folder).expect("made");
-        fs::write(folder.join("f"), "1").expect("written");
-    }
-}
-
-fn work_without_watches(scene: &mut Scene) {
-    scene.write("wide/59/x/f", "22");
-    scene.write("wide/58/x/new/deep/leaf", "1");
-    fs::remove_dir_all(scene.at("wide/57")).expect("removed");
-    scene.check("edits where there is no watch");
-    fs::rename(scene.at("wide/56"), scene.at("wide/57")).expect("renamed");
-    scene.write("wide/57/x/f", "333");
-    scene.write("wide/55/.gitignore", "x\n");
-    scene.git(&["add", "-f", "wide/55/x/f"]);
-    scene.check("a renamed folder, other rules and another index where there is no watch");
-}
-
-#[test]
-fn a_project_over_the_limit_of_the_settings_is_polled_and_heals_when_it_is_raised() {
-    let bed = Bed::new();
-    set(&bed, "max_watches: 40");
-    let daemon = bed.start();
-    let beside = bed.project("beside");
-    small(&beside);
-    // The other one first: it has all its watches.
-    bed.peer().files(&beside).expect("files");
-    let root = bed.project("project");
-    wide(&root);
-    let mut pair = Pair::new(Scene::of(bed, Some(daemon), (root.clone(), root)));
-    work_without_watches(&mut pair.scene);
-    let stands = pair.tree();
-    assert_eq!(stands.state, TreeState::Polling);
-    let reason = stands.reason.expect("a reason");
-    assert!(reason.contains("watch.max_watches"), "{reason}");
-    let used: u64 = pair.scene.bed.run(["daemon", "status", "--json"]).ok().json()["watches"]["used"]
-        .as_u64()
-        .expect("a number");
-    assert!(used <= 60, "{used} watches, with those of detection");
-    pair.other_is_exact();
-    set(&pair.scene.bed, "max_watches: 10000");
-    pair.scene.check("nothing");
-    assert_eq!(pair.tree().state, TreeState::Watching);
-    pair.scene.write("wide/59/x/f", "4444");
-    pair.scene.check("an edit after it was raised");
-    pair.other_is_exact();
-}
-
-#[test]
-fn a_project_over_the_limit_of_the_system_is_polled_and_heals_when_it_is_raised() {
-    let bed = Bed::new();
-    let mut command = bed.command("unshare");
-    command.args(["--user", "--map-root-user", "sh", "-ec"]);
-    command
-        .arg("echo 70 >/proc/sys/user/max_inotify_watches\nexec \"$@\"")
-        .arg("sh");
-    let probe = std::panic::catch_unwind(|| {
-        let mut probe = bed.command("unshare");
-        probe.args(["--user", "--map-root-user", "sh", "-ec"]);
-        process::run(probe.arg("echo 70 >/proc/sys/user/max_inotify_watches")).code
-    });
-    if !matches!(probe, Ok(0)) {
-        return skip(
-            "userns",
-            "the limit of watches cannot be lowered in a user namespace",
-        );
-    }
-    let daemon = bed.start_by(command.arg(program("tod")).arg("run"));
-    let pid = daemon.pid();
-    let beside = bed.project("beside");
-    small(&beside);
-    bed.peer().files(&beside).expect("files");
-    let root = bed.project("project");
-    wide(&root);
-    let mut pair = Pair::new(Scene::of(bed, Some(daemon), (root.clone(), root)));
-    work_without_watches(&mut pair.scene);
-    let stands = pair.tree();
-    assert_eq!(stands.state, TreeState::Polling, "{stands:?}");
-    assert!(
-        stands
-            .reason
-            .expect("a reason")
-            .contains("fs.inotify.max_user_watches")
-    );
-    let mut raise = Command::new("nsenter");
-    raise.args(["--user", "--preserve-credentials", "--target", &pid.to_string()]);
-    process::run(raise.args(["sh", "-ec", "echo 9999 >/proc/sys/user/max_inotify_watches"])).ok();
-    pair.scene.check("nothing");
-    assert_eq!(pair.tree().state, TreeState::Watching);
-    pair.scene.write("wide/59/x/f", "4444");
-    pair.scene.check("an edit after it was raised");
     pair.other_is_exact();
 }
 
