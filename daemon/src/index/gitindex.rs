@@ -160,15 +160,16 @@ impl Entries {
         if mode & SKIPPED != 0 && path.rsplit(|&byte| byte == b'/').next() == Some(b".gitignore") {
             self.ignores.push((path.to_vec(), id.into()));
         }
-        // An unmerged path has up to three entries.
-        if self
-            .len()
-            .checked_sub(1)
-            .is_some_and(|last| self.get(last) == path)
-        {
+        let is_link = mode & 0o170_000 == 0o160_000;
+        // An unmerged path has up to three entries, and is a submodule where one of them says so.
+        if let Some(last) = self.len().checked_sub(1).filter(|&last| self.get(last) == path) {
+            if is_link && !self.is_link(last) {
+                self.links
+                    .push(u32::try_from(last).map_err(|_| Problem::TooLarge)?);
+            }
             return Ok(());
         }
-        if mode & 0o170_000 == 0o160_000 {
+        if is_link {
             self.links
                 .push(u32::try_from(self.len()).map_err(|_| Problem::TooLarge)?);
         }
@@ -381,6 +382,23 @@ mod tests {
         assert!(two.is_sorted() && two.contains(&b"long/long/long/long/file".to_vec()));
         assert_eq!(three, four);
         assert_eq!(three.len(), two.len() + 1);
+    }
+
+    #[test]
+    fn an_unmerged_path_is_a_submodule_where_one_of_its_stages_says_so() {
+        let stages = [
+            (0o100_644, "a"),
+            (0o160_000, "a"),
+            (0o160_000, "b"),
+            (0o100_644, "b"),
+            (0o100_644, "c"),
+        ];
+        let mut entries = Entries::default();
+        for (mode, path) in stages {
+            entries.push(path.as_bytes(), mode, &[]).unwrap();
+        }
+        let found: Vec<bool> = (0..entries.len()).map(|number| entries.is_link(number)).collect();
+        assert_eq!(found, [true, true, false]);
     }
 
     #[test]
